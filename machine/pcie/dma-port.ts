@@ -1,0 +1,175 @@
+/**
+ * How a device reaches memory. Each request carries the function's requester id to the root complex, is translated
+ * page by page, and moves bytes between the address it names and the device's local memory (an offset in Memory).
+ * A request that may not proceed comes back as a code, never as an exception; the bytes before it have moved.
+ * The `…Delay` methods tell when a request sent now would be done; the effect is a separate call at that time.
+ */
+
+import type { Memory } from '../memory.ts';
+import type { Link } from '../timing/link.ts';
+import { T, type Trace } from '../trace.ts';
+import { BLOCKED, INTERRUPT_WINDOW, type Translator } from './translator.ts';
+
+export const DMA_OK = 0;
+/** The function's bus-master bit is off. */
+export const DMA_MASTER_OFF = 1;
+/** The IOMMU blocked the request; its fault registers say why. */
+export const DMA_BLOCKED = 2;
+/** Nothing answers at the physical address. */
+export const DMA_UNSUPPORTED = 3;
+export type DmaResult = 0 | 1 | 2 | 3;
+
+/** One sentence per code, for error logs and messages. */
+export const DMA_SENTENCES = [
+  'success',
+  'the function is not a bus master (PCI command bit 2 is off)',
+  'the IOMMU blocked the request',
+  'no memory or device answers at this address',
+] as const;
+
+const PAGE = 4096;
+
+/** What a port needs of the root complex, which is its far end. */
+export interface DmaHost {
+  readonly trace: Trace;
+  readonly memory: Memory;
+  readonly translator: Translator;
+  /** First physical address behind RAM. */
+  readonly ramEnd: number;
+  /** Device-local memory for requests that have no buffer of their own. */
+  readonly scratch: number;
+  readDelay(link: Link, requester: number, iova: number, length: number): number;
+  writeDelay(link: Link, requester: number, iova: number, length: number): number;
+  /** A request to a physical address that is not RAM. */
+  peer(physical: number, local: number, length: number, isWrite: boolean): DmaResult;
+}
+
+export class DmaPort {
+  /** Requester id, bus << 8 | devfn; the function sets it when it learns its bus number. */
+  requester = 0;
+  /** Follows PCI command bit 2. */
+  busMaster = false;
+  /** The link between the function and the root complex; set when the function is plugged in. */
+  link: Link;
+  readonly #rc: DmaHost;
+
+  constructor(rc: DmaHost, link: Link) {
+    this.#rc = rc;
+    this.link = link;
+  }
+
+  /** Reads `length` bytes at `iova` into device-local memory at offset `local`. */
+  read(iova: number, local: number, length: number): DmaResult {
+    const rc = this.#rc;
+    if (rc.trace.on) return this.#traced(iova, local, length, false);
+    if (!this.busMaster) return DMA_MASTER_OFF;
+    if ((iova & (PAGE - 1)) + length > PAGE) return this.#pages(iova, local, length, false);
+    const physical = rc.translator.translate(this.requester, iova, false);
+    if (physical >= 0 && physical < rc.ramEnd) {
+      rc.memory.copy(local, physical, length);
+      return DMA_OK;
+    }
+    return this.#elsewhere(iova, physical, local, length, false);
+  }
+
+  /** Writes `length` bytes from device-local memory at offset `local` to `iova`. */
+  write(iova: number, local: number, length: number): DmaResult {
+    const rc = this.#rc;
+    if (rc.trace.on) return this.#traced(iova, local, length, true);
+    if (!this.busMaster) return DMA_MASTER_OFF;
+    if ((iova & (PAGE - 1)) + length > PAGE) return this.#pages(iova, local, length, true);
+    const physical = rc.translator.translate(this.requester, iova, true);
+    if (physical >= 0 && physical < rc.ramEnd) {
+      rc.memory.copy(physical, local, length);
+      return DMA_OK;
+    }
+    return this.#elsewhere(iova, physical, local, length, true);
+  }
+
+  /**
+   * Writes 16 bytes at a 16-byte aligned `iova` as four dwords, the last one last: a reader that sees it sees all.
+   * This is how a completion entry is posted.
+   */
+  write16(iova: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
+    if (!this.busMaster) return DMA_MASTER_OFF;
+    const rc = this.#rc;
+    const physical = rc.translator.translate(this.requester, iova, true);
+    if (physical < 0 || physical >= rc.ramEnd) {
+      const scratch = rc.scratch;
+      rc.memory.i32[scratch >>> 2] = word0;
+      rc.memory.i32[(scratch >>> 2) + 1] = word1;
+      rc.memory.i32[(scratch >>> 2) + 2] = word2;
+      rc.memory.i32[(scratch >>> 2) + 3] = word3;
+      return this.#elsewhere(iova, physical, scratch, 16, true);
+    }
+    const i32 = rc.memory.i32;
+    const at = physical >>> 2;
+    i32[at] = word0;
+    i32[at + 1] = word1;
+    i32[at + 2] = word2;
+    i32[at + 3] = word3;
+    if (rc.trace.on) rc.trace.emit(T.DMA_WRITE, this.requester, iova, 16, DMA_OK);
+    return DMA_OK;
+  }
+
+  /** A 4-byte posted write to an MSI address (the table's words). Goes through interrupt remapping. */
+  message(address: number, data: number): DmaResult {
+    if (!this.busMaster) return DMA_MASTER_OFF;
+    const rc = this.#rc;
+    if (rc.trace.on) rc.trace.emit(T.MSI, this.requester, address, data);
+    return rc.translator.interrupt(this.requester, address, data) ? DMA_OK : DMA_BLOCKED;
+  }
+
+  /** Nanoseconds until a read of `length` bytes sent now has come back. */
+  readDelay(iova: number, length: number): number {
+    return this.link.free ? 0 : this.#rc.readDelay(this.link, this.requester, iova, length);
+  }
+
+  /** Nanoseconds until a posted write of `length` bytes sent now is visible in memory. */
+  writeDelay(iova: number, length: number): number {
+    return this.link.free ? 0 : this.#rc.writeDelay(this.link, this.requester, iova, length);
+  }
+
+  /** Like `writeDelay` for a write sent right behind one that becomes visible now: only its own wire time. */
+  followDelay(length: number): number {
+    return this.link.free ? 0 : this.link.follow(length);
+  }
+
+  #pages(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
+    let done = 0;
+    while (done < length) {
+      const at = iova + done;
+      const step = Math.min(PAGE - (at & (PAGE - 1)), length - done);
+      const result = this.#page(at, local + done, step, isWrite);
+      if (result !== DMA_OK) return result;
+      done += step;
+    }
+    return DMA_OK;
+  }
+
+  #page(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
+    const rc = this.#rc;
+    const physical = rc.translator.translate(this.requester, iova, isWrite);
+    if (physical < 0 || physical >= rc.ramEnd) return this.#elsewhere(iova, physical, local, length, isWrite);
+    if (isWrite) rc.memory.copy(physical, local, length);
+    else rc.memory.copy(local, physical, length);
+    return DMA_OK;
+  }
+
+  #traced(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
+    const result = this.busMaster ? this.#pages(iova, local, length, isWrite) : DMA_MASTER_OFF;
+    this.#rc.trace.emit(isWrite ? T.DMA_WRITE : T.DMA_READ, this.requester, iova, length, result);
+    return result;
+  }
+
+  /** Blocked, an interrupt, or another function's BAR (peer to peer). */
+  #elsewhere(iova: number, physical: number, local: number, length: number, isWrite: boolean): DmaResult {
+    const rc = this.#rc;
+    if (physical === BLOCKED) return DMA_BLOCKED;
+    if (physical === INTERRUPT_WINDOW) {
+      if (!isWrite || length !== 4 || (iova & 3) !== 0) return DMA_UNSUPPORTED;
+      return this.message(iova, rc.memory.u32[local >>> 2]!);
+    }
+    return rc.peer(physical, local, length, isWrite);
+  }
+}

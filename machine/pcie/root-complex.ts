@@ -1,0 +1,310 @@
+/**
+ * The root complex: configuration cycles through ECAM, the CPU's loads and stores to device registers, and the far end
+ * of every DmaPort. Routing follows what software programmed: bus numbers, bridge windows, BARs and decode bits.
+ * Not here: what registers mean (the functions), translation (iommu/ through Translator), RAM itself (memory.ts).
+ */
+import type { Clock } from '../clock.ts';
+import type { Interrupts } from '../interrupts.ts';
+import type { Memory } from '../memory.ts';
+import type { HostProfile } from '../timing/host.ts';
+import type { Link } from '../timing/link.ts';
+import { T, type Trace } from '../trace.ts';
+import { Bridge } from './bridge.ts';
+import { DMA_OK, DMA_UNSUPPORTED, type DmaHost, type DmaResult } from './dma-port.ts';
+import type { PcieFunction } from './function.ts';
+import type { Translator } from './translator.ts';
+
+/** The MMIO window below 4 GiB; every BAR lives inside it. */
+export const MMIO_BASE = 0xc000_0000;
+export const MMIO_END = 0x1_0000_0000;
+const PAGE_SHIFT = 12;
+const NOBODY = -1;
+const ALL_ONES = 0xffff_ffff;
+/** Stores the root complex holds before the CPU has to wait, a power of two. */
+const POSTED_STORES = 1024;
+
+/** A block of registers at a fixed physical address that is no PCIe function, such as the IOMMU's. */
+export interface RegisterBlock {
+  read32(offset: number): number;
+  write32(offset: number, value: number): void;
+}
+
+/** One decoded range of the MMIO window: a BAR of a function, or a register block. */
+interface Range {
+  readonly base: number;
+  readonly bytes: number;
+  readonly bar: number;
+  readonly fn: PcieFunction | null;
+  readonly block: RegisterBlock | null;
+  /** The link a CPU access crosses; null when it crosses none. */
+  readonly link: Link | null;
+}
+
+export interface RootComplexParts {
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly trace: Trace;
+  readonly interrupts: Interrupts;
+  readonly translator: Translator;
+  readonly host: HostProfile;
+}
+
+export class RootComplex implements DmaHost {
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly trace: Trace;
+  readonly interrupts: Interrupts;
+  readonly host: HostProfile;
+  readonly ramEnd: number;
+  /** Sixteen bytes of local memory for requests that have no buffer of their own. */
+  readonly scratch: number;
+  /** Asked for every request of a device. A board sets it once. */
+  translator: Translator;
+  /** Accesses by the CPU that nothing answered. */
+  refused = 0;
+
+  /** Functions on bus 0 by devfn. */
+  readonly #root = new Map<number, PcieFunction>();
+  readonly #blocks: Range[] = [];
+  #ranges: Range[] = [];
+  #stale = true;
+  /** MMIO page -> index into #ranges. */
+  readonly #pages = new Int16Array((MMIO_END - MMIO_BASE) / (1 << PAGE_SHIFT)).fill(NOBODY);
+  /** Posted stores on their way: a ring of (range, offset, value), delivered in order by one event each. */
+  readonly #store: number;
+  readonly #postedRange: Range[] = [];
+  readonly #postedOffset = new Int32Array(POSTED_STORES);
+  readonly #postedValue = new Uint32Array(POSTED_STORES);
+  #postedHead = 0;
+  #postedTail = 0;
+
+  constructor(parts: RootComplexParts) {
+    this.clock = parts.clock;
+    this.memory = parts.memory;
+    this.trace = parts.trace;
+    this.interrupts = parts.interrupts;
+    this.translator = parts.translator;
+    this.host = parts.host;
+    this.ramEnd = parts.memory.ramBytes;
+    this.scratch = parts.memory.reserve(64);
+    this.#store = this.clock.register(() => {
+      const at = this.#postedHead++ & (POSTED_STORES - 1);
+      this.#deliver(this.#postedRange[at]!, this.#postedOffset[at]!, this.#postedValue[at]!);
+    });
+  }
+
+  // ---- topology -------------------------------------------------------------------------------------------------
+
+  /** Puts a function on bus 0 at `devfn`. Boards call it once per root port or integrated device. */
+  plug(devfn: number, fn: PcieFunction): void {
+    fn.devfn = devfn;
+    this.#root.set(devfn, fn);
+    fn.config.listen((change) => {
+      if (change === 'decode') this.decodeChanged();
+    });
+    this.decodeChanged();
+  }
+
+  /** Makes a register block answer at `base`. */
+  mapBlock(base: number, bytes: number, block: RegisterBlock): void {
+    this.#blocks.push({ base, bytes, bar: 0, fn: null, block, link: null });
+    this.decodeChanged();
+  }
+
+  /** A BAR, a bridge window or a decode bit has changed somewhere. */
+  decodeChanged(): void {
+    this.#stale = true;
+  }
+
+  /** The function that answers configuration cycles for a bus number and devfn, or null. */
+  functionAt(bus: number, devfn: number): PcieFunction | null {
+    if (bus === 0) return this.#root.get(devfn) ?? null;
+    for (const fn of this.#root.values()) {
+      const found = fn instanceof Bridge ? fn.functionAt(bus, devfn) : null;
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  // ---- configuration cycles ---------------------------------------------------------------------------------------
+
+  /** A configuration read of 1, 2 or 4 bytes; all ones when no function answers. */
+  configRead(bus: number, devfn: number, offset: number, size: 1 | 2 | 4): number {
+    const fn = this.functionAt(bus, devfn);
+    if (fn === null) return size === 4 ? ALL_ONES : size === 2 ? 0xffff : 0xff;
+    return fn.config.read(offset, size);
+  }
+
+  /** A configuration write of 1, 2 or 4 bytes. The function captures its bus number from it. */
+  configWrite(bus: number, devfn: number, offset: number, size: 1 | 2 | 4, value: number): void {
+    const fn = this.functionAt(bus, devfn);
+    if (fn === null) return;
+    fn.bus = bus;
+    if (fn.dma !== null) fn.dma.requester = fn.bdf;
+    if (this.trace.on) this.trace.emit(T.CONFIG_WRITE, fn.bdf, offset, value, size);
+    fn.config.write(offset, size, value);
+  }
+
+  // ---- the CPU's loads and stores -----------------------------------------------------------------------------------
+
+  /** A 32-bit load from a device register: a round trip that pushes every posted store ahead of it. */
+  read32(address: number): number {
+    return this.#load(address, 4);
+  }
+
+  /** A load of 1 or 2 bytes. */
+  readPart(address: number, size: 1 | 2): number {
+    return this.#load(address, size);
+  }
+
+  /** A 32-bit store to a device register: posted, in order. */
+  write32(address: number, value: number): void {
+    const range = this.#rangeAt(address);
+    if (range === null) {
+      this.#refuse(address, 4, true);
+      return;
+    }
+    const link = range.link;
+    if (link === null || link.free) {
+      this.#deliver(range, address - range.base, value);
+      return;
+    }
+    this.clock.advance(this.host.store_ns);
+    while (this.#postedTail - this.#postedHead === POSTED_STORES) this.clock.step();
+    const at = this.#postedTail++ & (POSTED_STORES - 1);
+    this.#postedRange[at] = range;
+    this.#postedOffset[at] = address - range.base;
+    this.#postedValue[at] = value;
+    this.clock.after(link.store(), this.#store, 0);
+  }
+
+  /** A store of 1 or 2 bytes. */
+  writePart(address: number, size: 1 | 2, value: number): void {
+    const range = this.#rangeAt(address);
+    if (range === null) {
+      this.#refuse(address, size, true);
+      return;
+    }
+    this.#drain();
+    if (range.fn !== null) range.fn.barWritePart(range.bar, address - range.base, size, value);
+  }
+
+  /** True when a store to `address` would reach a register. */
+  answers(address: number): boolean {
+    return this.#rangeAt(address) !== null;
+  }
+
+  #load(address: number, size: 1 | 2 | 4): number {
+    const range = this.#rangeAt(address);
+    if (range === null) {
+      this.#refuse(address, size, false);
+      return size === 4 ? ALL_ONES : size === 2 ? 0xffff : 0xff;
+    }
+    const { link, fn } = range;
+    const offset = address - range.base;
+    this.#drain();
+    if (link !== null && !link.free) this.clock.advance(link.store());
+    let value: number;
+    if (fn === null) value = range.block!.read32(offset & ~3) >>> ((offset & 3) * 8);
+    else if (size === 4) value = fn.barRead32(range.bar, offset);
+    else value = fn.barReadPart(range.bar, offset, size);
+    if (link !== null && !link.free) this.clock.advance(link.write(4));
+    if (this.trace.on && fn !== null) this.trace.emit(T.MMIO_READ, fn.bdf, range.bar, offset, value);
+    return size === 4 ? value >>> 0 : size === 2 ? value & 0xffff : value & 0xff;
+  }
+
+  /** Lets every posted store arrive: a load never passes one. */
+  #drain(): void {
+    while (this.#postedHead !== this.#postedTail) this.clock.step();
+  }
+
+  #deliver(range: Range, offset: number, value: number): void {
+    if (range.fn === null) {
+      range.block!.write32(offset, value);
+      return;
+    }
+    if (this.trace.on) this.trace.emit(T.MMIO_WRITE, range.fn.bdf, range.bar, offset, value);
+    range.fn.barWrite32(range.bar, offset, value);
+  }
+
+  #refuse(address: number, size: number, isWrite: boolean): void {
+    this.refused++;
+    if (this.trace.on) this.trace.emit(T.MMIO_REFUSED, address, size, isWrite ? 1 : 0);
+  }
+
+  #rangeAt(address: number): Range | null {
+    if (this.#stale) this.#decode();
+    if (address < MMIO_BASE || address >= MMIO_END) return null;
+    const index = this.#pages[(address - MMIO_BASE) >>> PAGE_SHIFT]!;
+    if (index === NOBODY) return null;
+    const range = this.#ranges[index]!;
+    return address >= range.base && address - range.base < range.bytes ? range : null;
+  }
+
+  /** Rebuilds the page map from what software programmed. The first claimant of a page keeps it. */
+  #decode(): void {
+    this.#stale = false;
+    this.#ranges = [...this.#blocks];
+    for (const fn of this.#root.values()) this.#collect(fn, null, MMIO_BASE, MMIO_END - 1);
+    this.#pages.fill(NOBODY);
+    for (let index = this.#ranges.length - 1; index >= 0; index--) {
+      const { base, bytes } = this.#ranges[index]!;
+      const first = (base - MMIO_BASE) >>> PAGE_SHIFT;
+      this.#pages.fill(index, first, (base + bytes - 1 - MMIO_BASE) / (1 << PAGE_SHIFT) + 1);
+    }
+  }
+
+  #collect(fn: PcieFunction, link: Link | null, low: number, high: number): void {
+    if (fn.config.memoryDecode) {
+      for (const { index, address, bytes } of fn.config.bars) {
+        if (address < low || address + bytes - 1 > high) continue;
+        this.#ranges.push({ base: address, bytes, bar: index, fn, block: null, link });
+      }
+    }
+    if (!(fn instanceof Bridge) || !fn.config.memoryDecode) return;
+    for (const { base, limit } of [fn.memoryWindow, fn.prefetchableWindow]) {
+      for (const child of fn.children.values()) {
+        this.#collect(child, fn.link ?? link, Math.max(low, base), Math.min(high, limit));
+      }
+    }
+  }
+
+  // ---- the far end of a DmaPort ---------------------------------------------------------------------------------------
+
+  /** Nanoseconds until a DMA read is back at the device. */
+  readDelay(link: Link, requester: number, iova: number, length: number): number {
+    const { rootComplex_ns, memory_ns } = this.host;
+    const translation = this.#translation(requester, iova, length);
+    return link.read(length, rootComplex_ns + translation + memory_ns);
+  }
+
+  /** Nanoseconds until a DMA write is visible. */
+  writeDelay(link: Link, requester: number, iova: number, length: number): number {
+    return link.write(length) + this.host.rootComplex_ns + this.#translation(requester, iova, length);
+  }
+
+  /** Translations of one request overlap with its data; the slowest of its pages is what it waits for. */
+  #translation(requester: number, iova: number, length: number): number {
+    let slowest = 0;
+    for (let at = iova; at < iova + length; at += 1 << PAGE_SHIFT) {
+      slowest = Math.max(slowest, this.translator.cost_ns(requester, at));
+    }
+    if (this.trace.on) this.trace.emit(T.DMA_LATENCY, requester, iova, length, slowest);
+    return slowest;
+  }
+
+  /** A request to a physical address that is not RAM: another function's BAR, or nothing. */
+  peer(physical: number, local: number, length: number, isWrite: boolean): DmaResult {
+    for (let done = 0; done < length; done += 4) {
+      const range = this.#rangeAt(physical + done);
+      if (range === null || range.fn === null || ((physical + done) & 3) !== 0 || length - done < 4) {
+        return DMA_UNSUPPORTED;
+      }
+      const word = (local + done) >>> 2;
+      const offset = physical + done - range.base;
+      if (isWrite) range.fn.barWrite32(range.bar, offset, this.memory.u32[word]!);
+      else this.memory.u32[word] = range.fn.barRead32(range.bar, offset);
+    }
+    return DMA_OK;
+  }
+}

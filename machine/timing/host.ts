@@ -1,0 +1,54 @@
+/**
+ * What the host side costs, in nanoseconds, by name. A board carries one `HostProfile`; `FREE_HOST` is the functional
+ * pace. Sources: reference/numbers.md §4 (pcie-bench, rIOMMU and the others named there).
+ */
+
+export interface HostProfile {
+  /** Root complex: request decode to the memory controller and back. */
+  readonly rootComplex_ns: number;
+  /** One DRAM access by a DMA read or a page walk. */
+  readonly memory_ns: number;
+  /** A translation found in the IOTLB. */
+  readonly iotlbHit_ns: number;
+  /** One page-table read of a walk. */
+  readonly walkRead_ns: number;
+  /** How long a posted register store keeps the CPU. */
+  readonly store_ns: number;
+  /** A system call without the work it does. */
+  readonly syscall_ns: number;
+  /** From the message's arrival at the CPU to the interrupt handler. */
+  readonly interrupt_ns: number;
+  /** From the handler's eventfd signal to the woken thread. */
+  readonly wakeup_ns: number;
+  /** Driver software to build and post one command. */
+  readonly submit_ns: number;
+  /** Driver software to take one completion. */
+  readonly complete_ns: number;
+}
+
+export const FREE_HOST: HostProfile = {
+  rootComplex_ns: 0,
+  memory_ns: 0,
+  iotlbHit_ns: 0,
+  walkRead_ns: 0,
+  store_ns: 0,
+  syscall_ns: 0,
+  interrupt_ns: 0,
+  wakeup_ns: 0,
+  submit_ns: 0,
+  complete_ns: 0,
+};
+
+/** A current server: 64-byte DMA read about 550 ns, IOTLB miss about 330 ns more, MSI-X to woken thread about 4 µs. */
+export const SERVER_HOST: HostProfile = {
+  rootComplex_ns: 60,
+  memory_ns: 90,
+  iotlbHit_ns: 5,
+  walkRead_ns: 80,
+  store_ns: 60,
+  syscall_ns: 200,
+  interrupt_ns: 1200,
+  wakeup_ns: 2500,
+  submit_ns: 150,
+  complete_ns: 100,
+};

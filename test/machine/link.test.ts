@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import { Link, type LinkProfile } from '../../machine/timing/link.ts';
+import { GEN4_X4 } from './toy.ts';
+
+/** Usable bytes per nanosecond of generation and lanes: line code, and 3 % for DLLPs. Reference/numbers.md §3. */
+const rate = (gigatransfers: number, coding: number, lanes: number) =>
+  (gigatransfers * coding * lanes * 0.97) / 8;
+const GEN4_X4_RATE = rate(16, 128 / 130, 4);
+
+function link(profile: Partial<LinkProfile> = {}, parent: Link | null = null) {
+  const clock = { now: 0 };
+  return { clock, wire: new Link(clock, { ...GEN4_X4, ...profile }, parent) };
+}
+
+describe('Link', () => {
+  test.each([
+    [1, 1, rate(2.5, 0.8, 1)],
+    [2, 2, rate(5, 0.8, 2)],
+    [3, 4, rate(8, 128 / 130, 4)],
+    [4, 4, GEN4_X4_RATE],
+    [5, 16, rate(32, 128 / 130, 16)],
+  ] as const)('generation %d with %d lanes carries its bytes in time', (generation, lanes, bytes_per_ns) => {
+    const { wire } = link({ generation, lanes, propagation_ns: 0 });
+    expect(wire.write(232)).toBeCloseTo(256 / bytes_per_ns, 6);
+  });
+
+  test('every payload has a header, the last one even when it is short', () => {
+    const { wire } = link({ propagation_ns: 0 });
+    expect(wire.write(513)).toBeCloseTo((513 + 3 * 24) / GEN4_X4_RATE, 6);
+  });
+
+  test('writes queue behind one another, and the wire is free again after a pause', () => {
+    const { clock, wire } = link();
+    const one_ns = wire.write(256) - 100;
+    expect(wire.write(256)).toBeCloseTo(2 * one_ns + 100, 6);
+    expect(wire.follow(256)).toBeCloseTo(one_ns, 6);
+    clock.now = 10_000;
+    expect(wire.write(256)).toBeCloseTo(one_ns + 100, 6);
+  });
+
+  test('a stream of writes saturates at the payload share of the wire', () => {
+    const { wire } = link();
+    const bytes = 4096 * 1000;
+    let arrival_ns = 0;
+    for (let i = 0; i < 1000; i++) arrival_ns = wire.write(4096);
+    expect(bytes / arrival_ns / (GEN4_X4_RATE * (256 / 280))).toBeGreaterThan(0.999);
+    expect(bytes / arrival_ns / (GEN4_X4_RATE * (256 / 280))).toBeLessThanOrEqual(1);
+  });
+
+  test('a read sends a request per read-request size and gets completions of the payload size', () => {
+    const { wire } = link();
+    const expected = (8 * 24 + 4096 + 16 * 20) / GEN4_X4_RATE + 2 * 100 + 500;
+    expect(wire.read(4096, 500)).toBeCloseTo(expected, 6);
+  });
+
+  test('reads and stores share the way down; writes do not', () => {
+    const { wire } = link();
+    const store_ns = wire.store();
+    wire.write(4096);
+    const other = link().wire;
+    other.read(4096, 0);
+    expect(other.store()).toBeGreaterThan(store_ns + 4096 / GEN4_X4_RATE);
+    const third = link().wire;
+    third.write(4096);
+    expect(third.store()).toBe(store_ns);
+  });
+
+  test('behind a switch both links are crossed, and their wires are shared with the neighbours', () => {
+    const clock = { now: 0 };
+    const above = new Link(clock, GEN4_X4);
+    const [left, right] = [new Link(clock, GEN4_X4, above), new Link(clock, GEN4_X4, above)];
+    const wire_ns = 280 / GEN4_X4_RATE;
+    expect(left.write(256)).toBeCloseTo(2 * wire_ns + 200, 6);
+    expect(right.write(256)).toBeCloseTo(3 * wire_ns + 200, 6);
+    clock.now = 1e6;
+    const store_ns = left.store();
+    expect(store_ns).toBeCloseTo((2 * 28) / GEN4_X4_RATE + 200, 6);
+  });
+
+  test('a link without a profile is free', () => {
+    expect([new Link({ now: 0 }, null).free, link().wire.free]).toEqual([true, false]);
+  });
+});
