@@ -1,0 +1,59 @@
+/**
+ * What a machine is, as plain data: copy a board, change a line, boot it. Every field has a unit in its name or here.
+ * Not here: building the machine from it (boot.ts), the shipped boards (pc.ts, workstation.ts).
+ */
+import type { UnitOptions } from '../iommu/capabilities.ts';
+import type { HostProfile } from '../machine/timing/host.ts';
+import type { LinkProfile } from '../machine/timing/link.ts';
+import type { ControllerProfile } from '../nvme/profile.ts';
+
+/** One namespace of a controller. Sizes are bytes or texts such as `64m`. */
+export interface NamespaceBoard {
+  readonly size: number | string;
+  /** Logical block size in bytes; 512 when absent. */
+  readonly block_bytes?: number;
+  /** Path of an image that keeps the blocks; absent: memory that is gone at the end. Needs a host that opens files. */
+  readonly image?: string;
+  readonly readOnly?: boolean;
+  /** EUI-64, 16 hexadecimal digits. */
+  readonly eui64?: string;
+}
+
+/** One NVMe controller function. */
+export interface NvmeBoard {
+  readonly kind: 'nvme';
+  readonly serial: string;
+  readonly profile: ControllerProfile;
+  readonly namespaces: readonly NamespaceBoard[];
+  /** IOMMU group; numbered in order of discovery when absent. */
+  readonly group?: number;
+}
+
+/** A switch: one upstream port and a downstream port for each entry. */
+export interface SwitchBoard {
+  readonly kind: 'switch';
+  readonly ports: readonly PortBoard[];
+}
+
+/** A root port or a downstream port with what is plugged into it. */
+export interface PortBoard {
+  /** Device and function on the port's own bus, as lspci prints them: `04.0`. */
+  readonly at: string;
+  readonly link: LinkProfile;
+  readonly device: NvmeBoard | SwitchBoard | null;
+}
+
+export interface Board {
+  readonly name: string;
+  readonly description: string;
+  /** RAM, such as `512m`. */
+  readonly ram: number | string;
+  /** Room for written blocks of namespaces in memory, such as `1g`. RAM and media together stay below 4 GiB. */
+  readonly media: number | string;
+  readonly host: HostProfile;
+  /** What the VT-d unit can do; absent options are those of iommu/capabilities.ts. */
+  readonly iommu: Partial<UnitOptions>;
+  /** First address firmware gives to a BAR. */
+  readonly mmioBase?: number;
+  readonly rootPorts: readonly PortBoard[];
+}

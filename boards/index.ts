@@ -1,0 +1,6 @@
+/** The door of the boards room: descriptions of machines, and `boot`. */
+export type { Board, NamespaceBoard, NvmeBoard, PortBoard, SwitchBoard } from './board.ts';
+export { type BootOptions, boot, Machine, type Pace } from './boot.ts';
+export { BoardError } from './check.ts';
+export { pc } from './pc.ts';
+export { workstation } from './workstation.ts';

@@ -1,0 +1,171 @@
+/**
+ * Create and Delete of I/O queues (Base 2.1 §5.2.1 to §5.2.4). Queues are physically contiguous (CAP.CQR is 1), and
+ * priorities are kept but mean nothing to round robin.
+ * Not here: the queues at work (engine.ts), the admin queue, which the registers make (controller.ts).
+ */
+import { hex, u64 } from '../support/numbers.ts';
+import type { Engine } from './engine.ts';
+import type { Features } from './features.ts';
+import type { Health } from './health.ts';
+import type { ControllerProfile } from './profile.ts';
+import type { CompletionQueues, SubmissionQueues } from './queues.ts';
+import type { Slots } from './slots.ts';
+import {
+  CQES,
+  CREATE_CQ_CDW11,
+  CREATE_QUEUE_CDW10,
+  CREATE_SQ_CDW11,
+  DELETE_QUEUE_CDW10,
+  SQE,
+  SQES,
+} from './spec/commands.ts';
+import { CC } from './spec/registers.ts';
+import { STATUS } from './spec/status.ts';
+
+export interface QueueParts {
+  readonly profile: ControllerProfile;
+  readonly slots: Slots;
+  readonly sqs: SubmissionQueues;
+  readonly cqs: CompletionQueues;
+  readonly engine: Engine;
+  readonly health: Health;
+  readonly features: Features;
+  /** The CC register. */
+  readonly cc: () => number;
+}
+
+export class AdminQueues {
+  readonly #parts: QueueParts;
+
+  constructor(parts: QueueParts) {
+    this.#parts = parts;
+  }
+
+  // ---- completion queues ------------------------------------------------------------------------------------------
+
+  checkCreateCq(slot: number): number {
+    const { slots, cqs, features, profile, cc } = this.#parts;
+    const cdw11 = slots.dword(slot, SQE.CDW11);
+    if (CC.IOCQES.get(cc()) !== CQES)
+      return this.#badSize(`CC.IOCQES is ${CC.IOCQES.get(cc())}, not ${CQES}`);
+    const status = this.#checkCreate(slot, cqs, features.completionQueues, CREATE_CQ_CDW11.PC.get(cdw11));
+    if (status !== STATUS.SUCCESS) return status;
+    const vector = CREATE_CQ_CDW11.IV.get(cdw11);
+    if (vector < profile.msixVectors) return STATUS.SUCCESS;
+    const reason = `vector ${vector} is beyond the last, ${profile.msixVectors - 1}`;
+    return this.#explain(STATUS.INVALID_INTERRUPT_VECTOR, reason, SQE.CDW11 + 2);
+  }
+
+  createCq(slot: number): void {
+    const { slots, cqs } = this.#parts;
+    const { QID, QSIZE } = CREATE_QUEUE_CDW10.decode(slots.dword(slot, SQE.CDW10));
+    const { IEN, IV } = CREATE_CQ_CDW11.decode(slots.dword(slot, SQE.CDW11));
+    cqs.create(QID, this.#base(slot), QSIZE + 1, IEN === 1, IV);
+  }
+
+  checkDeleteCq(slot: number): number {
+    const { cqs } = this.#parts;
+    const qid = this.#deleted(slot);
+    if (qid === 0 || !cqs.exists(qid)) return this.#badId(`there is no I/O completion queue ${qid}`);
+    if (cqs.users(qid) === 0) return STATUS.SUCCESS;
+    const reason = `${cqs.users(qid)} submission queue(s) still complete to queue ${qid}`;
+    return this.#explain(STATUS.INVALID_QUEUE_DELETION, reason, SQE.CDW10);
+  }
+
+  deleteCq(slot: number): void {
+    const { cqs, engine } = this.#parts;
+    const qid = this.#deleted(slot);
+    engine.forget(qid);
+    cqs.remove(qid);
+  }
+
+  // ---- submission queues ------------------------------------------------------------------------------------------
+
+  checkCreateSq(slot: number): number {
+    const { slots, sqs, cqs, features, cc } = this.#parts;
+    const cdw11 = slots.dword(slot, SQE.CDW11);
+    if (CC.IOSQES.get(cc()) !== SQES)
+      return this.#badSize(`CC.IOSQES is ${CC.IOSQES.get(cc())}, not ${SQES}`);
+    const cqid = CREATE_SQ_CDW11.CQID.get(cdw11);
+    if (cqid === 0 || cqid > features.completionQueues) {
+      const reason = `CQID ${cqid} is not from 1 to ${features.completionQueues}`;
+      return this.#explain(STATUS.INVALID_QUEUE_IDENTIFIER, reason, SQE.CDW11 + 2);
+    }
+    if (!cqs.exists(cqid)) {
+      const reason = `completion queue ${cqid} was not created`;
+      return this.#explain(STATUS.COMPLETION_QUEUE_INVALID, reason, SQE.CDW11 + 2);
+    }
+    return this.#checkCreate(slot, sqs, features.submissionQueues, CREATE_SQ_CDW11.PC.get(cdw11));
+  }
+
+  createSq(slot: number): void {
+    const { slots, sqs, cqs } = this.#parts;
+    const { QID, QSIZE } = CREATE_QUEUE_CDW10.decode(slots.dword(slot, SQE.CDW10));
+    const { CQID } = CREATE_SQ_CDW11.decode(slots.dword(slot, SQE.CDW11));
+    sqs.create(QID, this.#base(slot), QSIZE + 1, CQID);
+    cqs.addUsers(CQID, 1);
+  }
+
+  checkDeleteSq(slot: number): number {
+    const qid = this.#deleted(slot);
+    if (qid !== 0 && this.#parts.sqs.exists(qid)) return STATUS.SUCCESS;
+    return this.#badId(`there is no I/O submission queue ${qid}`);
+  }
+
+  /** Commands that were fetched complete as aborted before the deletion does; entries never fetched are forgotten. */
+  deleteSq(slot: number): void {
+    const { sqs, cqs, engine } = this.#parts;
+    const qid = this.#deleted(slot);
+    engine.abortQueue(qid, STATUS.ABORTED_SQ_DELETION);
+    cqs.addUsers(sqs.cqid(qid), -1);
+    sqs.remove(qid);
+  }
+
+  // ---- rules ------------------------------------------------------------------------------------------------------
+
+  /** What both kinds of queue have in common. `last` is the largest identifier. */
+  #checkCreate(
+    slot: number,
+    queues: SubmissionQueues | CompletionQueues,
+    last: number,
+    isContiguous: number,
+  ): number {
+    const { slots, profile, cc } = this.#parts;
+    const { QID, QSIZE } = CREATE_QUEUE_CDW10.decode(slots.dword(slot, SQE.CDW10));
+    if (QID === 0 || QID > last) return this.#badId(`QID ${QID} is not from 1 to ${last}`);
+    if (queues.exists(QID)) return this.#badId(`queue ${QID} exists already`);
+    if (QSIZE === 0 || QSIZE >= profile.maxQueueEntries) {
+      return this.#badSize(
+        `${QSIZE + 1} entries are not from 2 to ${profile.maxQueueEntries} (CAP.MQES + 1)`,
+      );
+    }
+    if (isContiguous === 0) {
+      return this.#explain(STATUS.INVALID_FIELD, 'PC is 0, but CAP.CQR wants contiguous queues', SQE.CDW11);
+    }
+    const page = 4096 << CC.MPS.get(cc());
+    if ((slots.dword(slot, SQE.PRP1) & (page - 1)) === 0) return STATUS.SUCCESS;
+    const reason = `PRP1 = ${hex(this.#base(slot))} is not aligned to a page of ${page} bytes`;
+    return this.#explain(STATUS.PRP_OFFSET_INVALID, reason, SQE.PRP1);
+  }
+
+  #base(slot: number): number {
+    const { slots } = this.#parts;
+    return u64(slots.dword(slot, SQE.PRP1), slots.dword(slot, SQE.PRP1 + 4));
+  }
+
+  #deleted(slot: number): number {
+    return DELETE_QUEUE_CDW10.QID.get(this.#parts.slots.dword(slot, SQE.CDW10));
+  }
+
+  #badId(reason: string): number {
+    return this.#explain(STATUS.INVALID_QUEUE_IDENTIFIER, reason, SQE.CDW10);
+  }
+
+  #badSize(reason: string): number {
+    return this.#explain(STATUS.INVALID_QUEUE_SIZE, reason, SQE.CDW10 + 2);
+  }
+
+  #explain(status: number, reason: string, byte: number): number {
+    return this.#parts.health.explain(status, reason, byte);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Features whose value is a data buffer: Timestamp, Host Behavior Support, Host Identifier (Base 2.1 §5.1.25.1).
+ * None can be saved; a controller level reset brings the default back.
+ * Not here: the commands and their checks (features.ts).
+ */
+import type { Clock } from '../machine/clock.ts';
+import {
+  FEATURE_SELECT,
+  FEATURES,
+  FID,
+  HOST_BEHAVIOR,
+  HOST_IDENTIFIER,
+  TIMESTAMP,
+  TIMESTAMP_ATTRIBUTES,
+} from './spec/features.ts';
+
+export interface FeatureData {
+  /** Length of the buffer, by CDW11. */
+  bytes(cdw11: number): number;
+  /** Writes the value that `select` names; `into` is zeroed. */
+  get(into: DataView, select: number): void;
+  /** Takes the host's value. Returns null, or the sentence that refuses it. */
+  set(from: DataView): string | null;
+  reset(): void;
+}
+
+const NS_PER_MS = 1_000_000;
+const TWO_32 = 0x1_0000_0000;
+
+/** Milliseconds since 1970 as the host gave them, going on with simulated time; since the reset until it did. */
+export class Timestamp implements FeatureData {
+  readonly #clock: Clock;
+  #milliseconds = 0;
+  #setAt_ns = 0;
+  #origin: number = ORIGIN.RESET;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  bytes(): number {
+    return TIMESTAMP.SIZE;
+  }
+
+  get(into: DataView, select: number): void {
+    if (select !== FEATURE_SELECT.CURRENT) return;
+    const now = this.#milliseconds + Math.floor((this.#clock.now - this.#setAt_ns) / NS_PER_MS);
+    into.setUint32(TIMESTAMP.MILLISECONDS, now >>> 0, true);
+    into.setUint16(TIMESTAMP.MILLISECONDS + 4, Math.floor(now / TWO_32), true);
+    TIMESTAMP.set(into, 0, 'ATTRIBUTES', TIMESTAMP_ATTRIBUTES.encode({ ORIGIN: this.#origin }));
+  }
+
+  set(from: DataView): null {
+    const high = from.getUint16(TIMESTAMP.MILLISECONDS + 4, true);
+    this.#start(high * TWO_32 + from.getUint32(TIMESTAMP.MILLISECONDS, true), ORIGIN.HOST);
+    return null;
+  }
+
+  reset(): void {
+    this.#start(0, ORIGIN.RESET);
+  }
+
+  #start(milliseconds: number, origin: number): void {
+    this.#milliseconds = milliseconds;
+    this.#setAt_ns = this.#clock.now;
+    this.#origin = origin;
+  }
+}
+
+/** TIMESTAMP_ATTRIBUTES.ORIGIN: where the time counts from. Base 2.1 §5.1.25.1.7 */
+const ORIGIN = { RESET: 0, HOST: 1 } as const;
+
+/** What the host can cope with. Only advanced command retry exists here, and the host may turn it on. */
+export class HostBehavior implements FeatureData {
+  #isRetryOn = false;
+
+  bytes(): number {
+    return HOST_BEHAVIOR.SIZE;
+  }
+
+  get(into: DataView, select: number): void {
+    if (select === FEATURE_SELECT.CURRENT) HOST_BEHAVIOR.set(into, 0, 'ACRE', this.#isRetryOn ? 1 : 0);
+  }
+
+  set(from: DataView): string | null {
+    const { ACRE, ETDAS, LBAFEE, HDISNS, CDFE } = HOST_BEHAVIOR.decode(from, 0);
+    if (ACRE > 1) return `ACRE is ${ACRE}, it is 0 or 1`;
+    if ((ETDAS | LBAFEE | HDISNS | CDFE) !== 0) return 'the host enables what Identify does not offer';
+    this.#isRetryOn = ACRE === 1;
+    return null;
+  }
+
+  reset(): void {
+    this.#isRetryOn = false;
+  }
+}
+
+/** Who the host is, 64 or 128 bits; reservations will ask. */
+export class HostIdentifier implements FeatureData {
+  readonly #identifier = new Uint8Array(FEATURES[FID.HOST_IDENTIFIER]!.set_bytes);
+
+  bytes(cdw11: number): number {
+    return HOST_IDENTIFIER.EXHID.get(cdw11) === 1 ? this.#identifier.length : this.#identifier.length / 2;
+  }
+
+  get(into: DataView, select: number): void {
+    if (select !== FEATURE_SELECT.CURRENT) return;
+    for (let i = 0; i < into.byteLength; i++) into.setUint8(i, this.#identifier[i]!);
+  }
+
+  set(from: DataView): null {
+    this.#identifier.fill(0);
+    for (let i = 0; i < from.byteLength; i++) this.#identifier[i] = from.getUint8(i);
+    return null;
+  }
+
+  reset(): void {
+    this.#identifier.fill(0);
+  }
+}

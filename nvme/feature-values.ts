@@ -1,0 +1,40 @@
+/**
+ * The value of one feature: current, default and saved, one of each per namespace, vector or threshold where the
+ * feature has several (Base 2.1 §4.4). Saved values outlive controller resets.
+ * Not here: which values are allowed and what they do (features.ts), features with a data buffer (feature-data.ts).
+ */
+import { FEATURE_SELECT } from './spec/features.ts';
+
+export class FeatureValues {
+  readonly isSaveable: boolean;
+  readonly #defaults: readonly number[];
+  readonly #current: Uint32Array;
+  readonly #saved: Uint32Array;
+
+  constructor(defaults: readonly number[], isSaveable: boolean) {
+    this.isSaveable = isSaveable;
+    this.#defaults = defaults;
+    this.#current = Uint32Array.from(defaults);
+    this.#saved = Uint32Array.from(defaults);
+  }
+
+  get count(): number {
+    return this.#defaults.length;
+  }
+
+  /** Value `index` by Get Features' SEL; what was never saved is the default. */
+  get(index: number, select: number = FEATURE_SELECT.CURRENT): number {
+    if (select === FEATURE_SELECT.DEFAULT) return this.#defaults[index]! >>> 0;
+    return (select === FEATURE_SELECT.SAVED ? this.#saved : this.#current)[index]!;
+  }
+
+  set(index: number, value: number, isSaved = false): void {
+    this.#current[index] = value;
+    if (isSaved) this.#saved[index] = value;
+  }
+
+  /** Controller level reset. */
+  reset(): void {
+    this.#current.set(this.#saved);
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * What the controller knows about its own condition: SMART counters, critical warnings, the error log, and the last
+ * refusals as sentences a person can read. The I/O path only increments numbers here.
+ * Not here: the layout rules of Get Log Page (logs.ts), how events reach the host (events.ts). Controller busy time,
+ * wear and temperature sensors are not modelled and read 0.
+ */
+import type { Clock } from '../machine/clock.ts';
+import { ErrorLog, NO_COMMAND } from './error-log.ts';
+import type { Events } from './events.ts';
+import type { Slots } from './slots.ts';
+import { SQE } from './spec/commands.ts';
+import {
+  ASYNC_EVENT,
+  CRITICAL_WARNING,
+  PARAMETER_LOCATION,
+  PARAMETER_UNKNOWN,
+  SMART_LOG,
+} from './spec/logs.ts';
+import { DNR_BY_DEFAULT, SCT, STATUS, statusField, statusName, statusSentence } from './spec/status.ts';
+
+/** Composite temperatures in Kelvin: at rest, and where WCTEMP and CCTEMP warn. */
+export const TEMPERATURE = { NORMAL: 310, WARNING: 343, CRITICAL: 353 } as const;
+const SPARE_THRESHOLD_PERCENT = 10;
+const REJECTIONS_KEPT = 64;
+/** A data unit is 1000 blocks of 512 bytes. Base 2.1 §5.1.12.1.3 */
+const DATA_UNIT_BYTES = 512_000;
+const HOUR_NS = 3_600_000_000_000;
+/** Failures that say nothing about the controller or the command's form: no error log entry. */
+const NOT_LOGGED: readonly number[] = [
+  STATUS.COMPARE_FAILURE,
+  STATUS.RESERVATION_CONFLICT,
+  STATUS.NAMESPACE_NOT_READY,
+  STATUS.FORMAT_IN_PROGRESS,
+];
+
+export interface HealthParts {
+  readonly slots: Slots;
+  /** Size of the error log in entries. */
+  readonly entries: number;
+  readonly clock: Clock;
+}
+
+export class Health {
+  /** Set once by the controller, before anything happens. */
+  events!: Events;
+  readonly errors: ErrorLog;
+  readCommands = 0;
+  writeCommands = 0;
+  read_bytes = 0;
+  written_bytes = 0;
+  mediaErrors = 0;
+  powerCycles = 1;
+  /** Power losses without a finished shutdown. */
+  unsafeShutdowns = 0;
+  readonly #slots: Slots;
+  readonly #clock: Clock;
+  readonly #rejections: string[] = [];
+  /** What `explain` said about the command that is about to fail. */
+  #reason = '';
+  #parameter = PARAMETER_UNKNOWN;
+  #temperature_K: number = TEMPERATURE.NORMAL;
+  #over_K: number = TEMPERATURE.WARNING;
+  #under_K = 0;
+  #spare_percent = 100;
+  /** Critical warning bits whose condition was true at the last look. */
+  #warned = 0;
+
+  constructor(parts: HealthParts) {
+    this.#slots = parts.slots;
+    this.#clock = parts.clock;
+    this.errors = new ErrorLog(parts.entries);
+  }
+
+  // ---- I/O counters -----------------------------------------------------------------------------------------------
+
+  read(bytes: number): void {
+    this.readCommands++;
+    this.read_bytes += bytes;
+  }
+
+  wrote(bytes: number): void {
+    this.writeCommands++;
+    this.written_bytes += bytes;
+  }
+
+  /** Compare counts as a read. Base 2.1 §5.1.12.1.3 */
+  compared(bytes: number): void {
+    this.read(bytes);
+  }
+
+  // ---- failures ---------------------------------------------------------------------------------------------------
+
+  /** The last refusals, oldest first: what was refused, the status, and why. */
+  get rejections(): readonly string[] {
+    return this.#rejections;
+  }
+
+  /**
+   * Remembers why the command being checked fails, for its error log entry and its sentence.
+   * `byte` and `bit` locate the bad field in the submission entry. Returns `status`, so that a check can end with it.
+   */
+  explain(status: number, reason: string, byte = -1, bit = 0): number {
+    this.#reason = reason;
+    this.#parameter = byte === -1 ? PARAMETER_UNKNOWN : PARAMETER_LOCATION.encode({ BYTE: byte, BIT: bit });
+    return status;
+  }
+
+  /** A command fails: `who` names it, `reason` is a sentence; when empty, what `explain` was told counts. */
+  commandFailed(slot: number, status: number, who: string, reason: string): void {
+    const why = reason || this.#reason || statusSentence(status);
+    this.reject(`${who}: ${statusTitle(status)}: ${why}`);
+    if (status >>> 8 === SCT.MEDIA && status !== STATUS.COMPARE_FAILURE) this.mediaErrors++;
+    if (!NOT_LOGGED.includes(status)) {
+      const slots = this.#slots;
+      const isIo = slots.sqid(slot) !== 0;
+      this.errors.add({
+        sqid: slots.sqid(slot),
+        cid: slots.cid(slot),
+        statusField: statusField(status, DNR_BY_DEFAULT[status]! << 15),
+        parameter: this.#parameter,
+        lba: isIo ? (BigInt(slots.dword(slot, SQE.CDW11)) << 32n) | BigInt(slots.dword(slot, SQE.CDW10)) : 0n,
+        nsid: slots.dword(slot, SQE.NSID),
+        opcode: slots.dword(slot, SQE.OPC) & 0xff,
+      });
+    }
+    this.#reason = '';
+    this.#parameter = PARAMETER_UNKNOWN;
+  }
+
+  /** The host wrote to the doorbell of a queue that does not exist, or a value that queue cannot take (§5.1.2.1). */
+  doorbellError(kind: 'register' | 'value', qid: number): void {
+    const what =
+      kind === 'register' ? 'the queue does not exist' : 'the value is not one this queue can take';
+    this.reject(`doorbell of queue ${qid}: ignored: ${what} (PCIe Transport 1.1 §3.1.2)`);
+    this.errors.add({
+      sqid: qid,
+      cid: NO_COMMAND,
+      statusField: statusField(STATUS.INVALID_FIELD),
+      parameter: PARAMETER_UNKNOWN,
+      lba: 0n,
+      nsid: 0,
+      opcode: 0,
+    });
+    const { INVALID_DOORBELL_REGISTER, INVALID_DOORBELL_VALUE } = ASYNC_EVENT;
+    this.events.raise(kind === 'register' ? INVALID_DOORBELL_REGISTER : INVALID_DOORBELL_VALUE);
+  }
+
+  /** Adds a sentence to `rejections`, which keeps the newest ones. */
+  reject(sentence: string): void {
+    if (this.#rejections.length === REJECTIONS_KEPT) this.#rejections.shift();
+    this.#rejections.push(sentence);
+  }
+
+  // ---- condition --------------------------------------------------------------------------------------------------
+
+  /** Composite temperature in Kelvin. A scenario sets it; crossing a threshold raises the event. */
+  get temperature_K(): number {
+    return this.#temperature_K;
+  }
+
+  set temperature_K(kelvin: number) {
+    this.#temperature_K = kelvin;
+    this.#watch();
+  }
+
+  /** Spare capacity left, in percent. */
+  get spare_percent(): number {
+    return this.#spare_percent;
+  }
+
+  set spare_percent(percent: number) {
+    this.#spare_percent = percent;
+    this.#watch();
+  }
+
+  /** The thresholds of the Temperature Threshold feature, in Kelvin. */
+  setThresholds(over_K: number, under_K: number): void {
+    this.#over_K = over_K;
+    this.#under_K = under_K;
+    this.#watch();
+  }
+
+  get criticalWarning(): number {
+    const isHotOrCold = this.#temperature_K >= this.#over_K || this.#temperature_K <= this.#under_K;
+    return CRITICAL_WARNING.encode({
+      SPARE: this.#spare_percent < SPARE_THRESHOLD_PERCENT ? 1 : 0,
+      TEMPERATURE: isHotOrCold ? 1 : 0,
+    });
+  }
+
+  /** Controller level reset: conditions that are still true are reported again. */
+  reset(): void {
+    this.#warned = 0;
+  }
+
+  #watch(): void {
+    const now = this.criticalWarning;
+    const risen = now & ~this.#warned;
+    this.#warned = now;
+    if (CRITICAL_WARNING.SPARE.get(risen) === 1) this.events.raise(ASYNC_EVENT.SPARE_BELOW_THRESHOLD);
+    if (CRITICAL_WARNING.TEMPERATURE.get(risen) === 1) this.events.raise(ASYNC_EVENT.TEMPERATURE_THRESHOLD);
+  }
+
+  /** Writes the SMART / Health Information page at byte `at` of `view`, which is zeroed. Base 2.1 §5.1.12.1.3 */
+  writeSmart(view: DataView, at: number): void {
+    SMART_LOG.set(view, at, 'CRITICAL_WARNING', this.criticalWarning);
+    view.setUint16(at + SMART_LOG.TEMPERATURE, this.#temperature_K, true);
+    SMART_LOG.set(view, at, 'AVAILABLE_SPARE', this.#spare_percent);
+    SMART_LOG.set(view, at, 'SPARE_THRESHOLD', SPARE_THRESHOLD_PERCENT);
+    const counter = (offset: number, value: number) => view.setBigUint64(at + offset, BigInt(value), true);
+    counter(SMART_LOG.DATA_UNITS_READ, Math.ceil(this.read_bytes / DATA_UNIT_BYTES));
+    counter(SMART_LOG.DATA_UNITS_WRITTEN, Math.ceil(this.written_bytes / DATA_UNIT_BYTES));
+    counter(SMART_LOG.HOST_READS, this.readCommands);
+    counter(SMART_LOG.HOST_WRITES, this.writeCommands);
+    counter(SMART_LOG.POWER_CYCLES, this.powerCycles);
+    counter(SMART_LOG.POWER_ON_HOURS, Math.floor(this.#clock.now / HOUR_NS));
+    counter(SMART_LOG.UNSAFE_SHUTDOWNS, this.unsafeShutdowns);
+    counter(SMART_LOG.MEDIA_ERRORS, this.mediaErrors);
+    counter(SMART_LOG.ERROR_LOG_ENTRIES, this.errors.count);
+  }
+}
+
+const SPELLED: Readonly<Record<string, string>> = { IO: 'I/O', OR: 'or', AND: 'and', FOR: 'for', IN: 'in' };
+const ACRONYMS: readonly string[] = [
+  'PRP',
+  'SGL',
+  'LBA',
+  'SQ',
+  'AER',
+  'CMB',
+  'PMR',
+  'ANA',
+  'FDP',
+  'ZRWA',
+  'ID',
+];
+
+/** A status by its name as people write it: `PRP Offset Invalid`. */
+function statusTitle(status: number): string {
+  const word = (name: string) =>
+    SPELLED[name] ?? (ACRONYMS.includes(name) ? name : name.charAt(0) + name.slice(1).toLowerCase());
+  const name = statusName(status);
+  return name.includes(' ') ? name : name.split('_').map(word).join(' ');
+}

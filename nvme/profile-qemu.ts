@@ -1,0 +1,15 @@
+/**
+ * The controller that QEMU 7.2 shows: the personality of the machine whose answers are in conformance/. It differs
+ * from GENERIC in identity and limits; commands it refuses in other ways than the specification are not imitated.
+ */
+import { type ControllerProfile, GENERIC } from './profile.ts';
+
+export const QEMU: ControllerProfile = {
+  ...GENERIC,
+  name: 'qemu',
+  model: 'QEMU NVMe Ctrl',
+  firmware: '7.2',
+  nqn: 'nqn.2019-08.org.qemu:',
+  maxQueueEntries: 2048,
+  savesFeatures: false,
+};

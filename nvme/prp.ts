@@ -1,0 +1,134 @@
+/**
+ * PRP walks: from PRP1 and PRP2 of a command to the pieces of host memory its data occupy (Base 2.1 §4.3.1).
+ * The list pages are read through the DmaPort into controller SRAM. Errors are statuses, with the entry at fault.
+ * Not here: SGLs, moving the data (engine.ts).
+ */
+
+import type { Memory } from '../machine/memory.ts';
+import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
+import { assert } from '../support/assert.ts';
+import { highWord, lowWord, u64 } from '../support/numbers.ts';
+import { SEGMENT, SLOT, type Slots } from './slots.ts';
+import { SQE } from './spec/commands.ts';
+import { STATUS } from './spec/status.ts';
+
+const LARGEST_PAGE = 65_536;
+const ENTRY = 8;
+// File constants fold; imported bindings do not (slots.ts).
+const { SEGMENTS } = SLOT;
+const { BYTES: PIECE_BYTES, WORDS: PIECE_WORDS } = SEGMENT;
+const { SUCCESS } = STATUS;
+const PRP1 = SQE.PRP1 >>> 2;
+
+export class PrpWalker {
+  /** Why the last walk failed, as one sentence naming entry and address. Empty after a success. */
+  reason = '';
+  readonly #memory: Memory;
+  readonly #dma: DmaPort;
+  readonly #slots: Slots;
+  /** SRAM for the list page that is being walked. */
+  readonly #list: number;
+  /** Page size of the host, 2^(12 + CC.MPS). */
+  #page = 4096;
+
+  constructor(memory: Memory, dma: DmaPort, slots: Slots) {
+    this.#memory = memory;
+    this.#dma = dma;
+    this.#slots = slots;
+    this.#list = memory.reserve(LARGEST_PAGE, 64);
+    assert(this.#list >= 0, 'device memory holds one PRP list page');
+  }
+
+  set page_bytes(bytes: number) {
+    this.#page = bytes;
+  }
+
+  /** Nanoseconds until the lists that `bytes` of data need have been read; 0 when PRP1 and PRP2 say it all. */
+  delay(slot: number, bytes: number): number {
+    const { u32 } = this.#slots;
+    const word = this.#slots.at(slot) + PRP1;
+    const inFirst = this.#page - (u32[word]! & (this.#page - 1));
+    if (bytes <= inFirst + this.#page) return 0;
+    const entries = Math.ceil((bytes - inFirst) / this.#page);
+    return this.#dma.readDelay(u64(u32[word + 2]!, u32[word + 3]!), entries * ENTRY);
+  }
+
+  /** Fills the slot's segments for `bytes` of data. Returns a status; on failure `reason` says which entry. */
+  walk(slot: number, bytes: number): number {
+    const { i32, u32, f64 } = this.#slots;
+    const page = this.#page;
+    const at = this.#slots.at(slot);
+    const word = at + PRP1;
+    const segment = this.#slots.segmentsAt(slot);
+    const low = i32[word]!;
+    const inFirst = page - (low & (page - 1));
+    if ((low & 3) !== 0) return this.#refuse('PRP1', u32[word]!, u32[word + 1]!, 'is not dword aligned');
+    f64[segment >>> 1] = u64(low, i32[word + 1]!);
+    if (bytes <= inFirst) {
+      i32[segment + PIECE_BYTES] = bytes;
+      i32[at + SEGMENTS] = 1;
+      return SUCCESS;
+    }
+    i32[segment + PIECE_BYTES] = inFirst;
+    const low2 = u32[word + 2]!;
+    const high2 = u32[word + 3]!;
+    const rest = bytes - inFirst;
+    if (rest > page) return this.#walkList(slot, low2, high2, rest);
+    if ((low2 & (page - 1)) !== 0) {
+      return this.#refuse('PRP2', low2, high2, 'is the second page and must have offset 0');
+    }
+    f64[(segment + PIECE_WORDS) >>> 1] = u64(low2, high2);
+    i32[segment + PIECE_WORDS + PIECE_BYTES] = rest;
+    i32[at + SEGMENTS] = 2;
+    return SUCCESS;
+  }
+
+  /** The list at PRP2, which may start anywhere in its page and goes on in further pages. */
+  #walkList(slot: number, listLow: number, listHigh: number, bytes: number): number {
+    const { i32, u32, f64 } = this.#memory;
+    const page = this.#page;
+    if ((listLow & 7) !== 0)
+      return this.#refuse('PRP2', listLow, listHigh, 'is a list and must be qword aligned');
+    let list = u64(listLow, listHigh);
+    let left = bytes;
+    const first = this.#slots.segmentsAt(slot);
+    let segment = first + PIECE_WORDS;
+    let index = 0;
+    while (left > 0) {
+      const room = (page - (list & (page - 1))) / ENTRY;
+      const needed = Math.ceil(left / page);
+      const entries = Math.min(room, needed);
+      const result = this.#dma.read(list, this.#list, entries * ENTRY);
+      if (result !== DMA_OK) {
+        this.reason = `the PRP list at ${hex64(lowWord(list), highWord(list))} cannot be read: ${DMA_SENTENCES[result]}`;
+        return STATUS.DATA_TRANSFER_ERROR;
+      }
+      const chained = needed > room;
+      for (let i = 0; i < entries; i++, index++) {
+        const low = u32[(this.#list >>> 2) + 2 * i]!;
+        const high = u32[(this.#list >>> 2) + 2 * i + 1]!;
+        if ((low & (page - 1)) !== 0) {
+          return this.#refuse(`PRP list entry ${index}`, low, high, 'must have offset 0');
+        }
+        if (chained && i === entries - 1) {
+          list = u64(low, high);
+          break;
+        }
+        f64[segment >>> 1] = u64(low, high);
+        i32[segment + PIECE_BYTES] = Math.min(left, page);
+        segment += PIECE_WORDS;
+        left -= page;
+      }
+    }
+    i32[this.#slots.at(slot) + SEGMENTS] = (segment - first) / PIECE_WORDS;
+    return SUCCESS;
+  }
+
+  #refuse(which: string, low: number, high: number, why: string): number {
+    this.reason = `${which} = ${hex64(low, high)} ${why} (Base 2.1 §4.3.1)`;
+    return STATUS.PRP_OFFSET_INVALID;
+  }
+}
+
+const hex64 = (low: number, high: number): string =>
+  high === 0 ? `0x${low.toString(16)}` : `0x${high.toString(16)}${low.toString(16).padStart(8, '0')}`;

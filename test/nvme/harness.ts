@@ -1,0 +1,350 @@
+/**
+ * One controller on bus 0 of a root complex without an IOMMU, driven as a driver would: configuration writes, BAR0,
+ * queues and buffers in RAM. Nothing takes time unless a test asks for it. Pages can be made unreachable for DMA.
+ */
+import { Clock } from '../../machine/clock.ts';
+import { Interrupts, type MsiMessage } from '../../machine/interrupts.ts';
+import { Memory } from '../../machine/memory.ts';
+import { Pages } from '../../machine/pages.ts';
+import { DmaPort } from '../../machine/pcie/dma-port.ts';
+import { RootComplex } from '../../machine/pcie/root-complex.ts';
+import { COMMAND, CONFIG, MSIX_CONTROL, MSIX_ENTRY } from '../../machine/pcie/spec.ts';
+import { BLOCKED, INTERRUPT_WINDOW, type Translator } from '../../machine/pcie/translator.ts';
+import { FREE_HOST } from '../../machine/timing/host.ts';
+import { Link, type LinkProfile } from '../../machine/timing/link.ts';
+import { Trace } from '../../machine/trace.ts';
+import { NvmeController } from '../../nvme/controller.ts';
+import { Namespace, type NamespaceOptions } from '../../nvme/namespace.ts';
+import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
+import { SparseStore } from '../../nvme/sparse-store.ts';
+import { ADMIN, CQE, SQE } from '../../nvme/spec/commands.ts';
+import { AQA, CC, cqHeadDoorbell, REG, sqTailDoorbell } from '../../nvme/spec/registers.ts';
+import { statusOf } from '../../nvme/spec/status.ts';
+import { highWord, lowWord } from '../../support/numbers.ts';
+import { random } from '../../support/random.ts';
+
+export const PAGE = 4096;
+export const SERIAL = 'HARNESS0';
+/** Nothing takes time. */
+export const FUNCTIONAL: ControllerProfile = { ...GENERIC, timing: null };
+/** CC of a driver with 4 KiB pages: entry sizes 6 and 4. */
+export const CC_NORMAL = CC.encode({ EN: 1, IOSQES: 6, IOCQES: 4 });
+
+const DEVFN = 0x20;
+const BAR = 0xfe80_0000;
+const MSIX_CAPABILITY = 0x40;
+const LINK: LinkProfile = {
+  generation: 3,
+  lanes: 4,
+  maxPayload_bytes: 256,
+  readRequest_bytes: 512,
+  propagation_ns: 150,
+};
+const RAM_BYTES = 64 * 1024 ** 2;
+const LOCAL_BYTES = 64 * 1024 ** 2;
+
+/** A submission entry: what is absent is 0, and the command identifier counts up. */
+export interface Entry {
+  readonly opcode: number;
+  readonly flags?: number;
+  readonly cid?: number;
+  readonly nsid?: number;
+  readonly prp1?: number;
+  readonly prp2?: number;
+  readonly cdw10?: number;
+  readonly cdw11?: number;
+  readonly cdw12?: number;
+  readonly cdw13?: number;
+  readonly cdw14?: number;
+  readonly cdw15?: number;
+}
+
+export interface Completion {
+  readonly dw0: number;
+  readonly dw1: number;
+  readonly sqhd: number;
+  readonly sqid: number;
+  readonly cid: number;
+  /** 11-bit code, SCT << 8 | SC. */
+  readonly status: number;
+  readonly dnr: boolean;
+}
+
+export interface HarnessOptions {
+  readonly profile?: ControllerProfile;
+  readonly namespaces?: readonly (Omit<NamespaceOptions, 'store'> & { readonly bytes: number })[];
+  /** The link and the controller take time. */
+  readonly timed?: boolean;
+}
+
+export interface EnableOptions {
+  readonly cc?: number;
+  readonly asqs?: number;
+  readonly acqs?: number;
+}
+
+/** The host's side of a queue. */
+interface Ring {
+  base: number;
+  entries: number;
+  index: number;
+  phase: number;
+}
+
+export class Harness {
+  readonly clock = new Clock();
+  readonly trace = new Trace(this.clock);
+  readonly memory = new Memory(RAM_BYTES, LOCAL_BYTES);
+  readonly pages = new Pages(this.memory);
+  readonly interrupts = new Interrupts(this.clock, this.trace, 0);
+  readonly rc: RootComplex;
+  readonly controller: NvmeController;
+  /** Page numbers that DMA cannot reach. */
+  readonly blocked = new Set<number>();
+  /** Interrupts that arrived, by vector. */
+  readonly arrived: number[] = [];
+  readonly #sqs = new Map<number, Ring>();
+  readonly #cqs = new Map<number, Ring>();
+  #cid = 0;
+
+  constructor(options: HarnessOptions = {}) {
+    const { clock, memory, trace, interrupts } = this;
+    const translator: Translator = {
+      translate: (_, iova) => {
+        if (iova >= 0xfee0_0000 && iova < 0xfef0_0000) return INTERRUPT_WINDOW;
+        return this.blocked.has(Math.floor(iova / PAGE)) ? BLOCKED : iova;
+      },
+      cost_ns: () => 0,
+      interrupt: (_, address, data) => {
+        interrupts.deliver(address, data);
+        return true;
+      },
+    };
+    this.rc = new RootComplex({ clock, memory, trace, interrupts, translator, host: FREE_HOST });
+    const profile = options.profile ?? (options.timed === true ? GENERIC : FUNCTIONAL);
+    const namespaces = options.namespaces ?? [{ nsid: 1, bytes: 16 * 1024 ** 2, block_bytes: 512 }];
+    this.controller = new NvmeController({
+      name: 'nvme0',
+      profile,
+      serial: SERIAL,
+      clock,
+      memory,
+      trace,
+      dma: new DmaPort(this.rc, new Link(clock, options.timed === true ? LINK : null)),
+      link: LINK,
+      random: random(1, 'harness'),
+      namespaces: namespaces.map(
+        ({ bytes, ...rest }) => new Namespace({ ...rest, store: new SparseStore(memory, bytes) }),
+      ),
+    });
+    this.rc.plug(DEVFN, this.controller);
+    this.configure();
+  }
+
+  /** What firmware and driver do first: place BAR0, decode, bus master. */
+  configure(): void {
+    this.configWrite(CONFIG.BAR0, 4, BAR);
+    this.configWrite(CONFIG.BAR0 + 4, 4, 0);
+    this.configWrite(CONFIG.COMMAND, 2, COMMAND.encode({ MEMORY: 1, BUS_MASTER: 1 }));
+  }
+
+  configRead(offset: number, size: 1 | 2 | 4): number {
+    return this.rc.configRead(0, DEVFN, offset, size);
+  }
+
+  configWrite(offset: number, size: 1 | 2 | 4, value: number): void {
+    this.rc.configWrite(0, DEVFN, offset, size, value);
+  }
+
+  read32(offset: number): number {
+    return this.rc.read32(BAR + offset);
+  }
+
+  write32(offset: number, value: number): void {
+    this.rc.write32(BAR + offset, value >>> 0);
+  }
+
+  /** Zeroed pages of RAM. */
+  allocate(pages = 1): number {
+    return this.pages.allocate(pages);
+  }
+
+  /** A view of RAM. */
+  bytes(address: number, length: number): Uint8Array {
+    return this.memory.u8.subarray(address, address + length);
+  }
+
+  view(address: number): DataView {
+    return new DataView(this.memory.buffer, address);
+  }
+
+  text(address: number, length: number): string {
+    return String.fromCharCode(...this.bytes(address, length));
+  }
+
+  /** Lets everything that is under way happen. */
+  settle(): void {
+    while (this.clock.step());
+  }
+
+  /** Routes the first `count` MSI-X vectors to `arrived`. */
+  enableMsix(count: number): void {
+    const handler = this.clock.register((vector) => this.arrived.push(vector));
+    for (let vector = 0; vector < count; vector++) {
+      const message = this.interrupts.allocate(handler, vector) as MsiMessage;
+      const entry = this.controller.profile.msixTable + vector * MSIX_ENTRY.SIZE;
+      this.write32(entry + MSIX_ENTRY.ADDRESS, message.address);
+      this.write32(entry + MSIX_ENTRY.ADDRESS_HI, 0);
+      this.write32(entry + MSIX_ENTRY.DATA, message.data);
+      this.write32(entry + MSIX_ENTRY.CONTROL, 0);
+    }
+    this.configWrite(MSIX_CAPABILITY + 2, 2, MSIX_CONTROL.encode({ ENABLE: 1 }));
+  }
+
+  // ---- controller -------------------------------------------------------------------------------------------------
+
+  /** Programs the admin queue and sets CC.EN. Returns CSTS. */
+  enable({ cc = CC_NORMAL, asqs = 64, acqs = 64 }: EnableOptions = {}): number {
+    const asq = this.#admin(this.#sqs, asqs, SQE.SIZE);
+    const acq = this.#admin(this.#cqs, acqs, CQE.SIZE);
+    this.write32(REG.AQA, AQA.encode({ ASQS: asqs - 1, ACQS: acqs - 1 }));
+    this.write32(REG.ASQ, lowWord(asq));
+    this.write32(REG.ASQ_HI, highWord(asq));
+    this.write32(REG.ACQ, lowWord(acq));
+    this.write32(REG.ACQ_HI, highWord(acq));
+    this.write32(REG.CC, cc);
+    this.settle();
+    return this.read32(REG.CSTS);
+  }
+
+  disable(): number {
+    this.write32(REG.CC, this.read32(REG.CC) & ~CC.EN.mask);
+    this.settle();
+    return this.read32(REG.CSTS);
+  }
+
+  #admin(rings: Map<number, Ring>, entries: number, entry_bytes: number): number {
+    const base = this.allocate(Math.ceil((Math.max(entries, 1) * entry_bytes) / PAGE));
+    rings.clear();
+    rings.set(0, { base, entries, index: 0, phase: 1 });
+    return base;
+  }
+
+  // ---- queues -----------------------------------------------------------------------------------------------------
+
+  /** Writes an entry into a submission queue without ringing. Returns its command identifier. */
+  post(sqid: number, entry: Entry): number {
+    const ring = this.#sqs.get(sqid)!;
+    const cid = entry.cid ?? this.#cid++ & 0x7fff;
+    const at = ring.base + ring.index * SQE.SIZE;
+    this.memory.fill(at, 0, SQE.SIZE);
+    const view = this.view(at);
+    view.setUint32(0, (entry.opcode | ((entry.flags ?? 0) << 8) | (cid << 16)) >>> 0, true);
+    view.setUint32(SQE.NSID, entry.nsid ?? 0, true);
+    view.setBigUint64(SQE.PRP1, BigInt(entry.prp1 ?? 0), true);
+    view.setBigUint64(SQE.PRP2, BigInt(entry.prp2 ?? 0), true);
+    const { cdw10 = 0, cdw11 = 0, cdw12 = 0, cdw13 = 0, cdw14 = 0, cdw15 = 0 } = entry;
+    [cdw10, cdw11, cdw12, cdw13, cdw14, cdw15].forEach((word, index) => {
+      view.setUint32(SQE.CDW10 + 4 * index, word >>> 0, true);
+    });
+    ring.index = ring.index + 1 === ring.entries ? 0 : ring.index + 1;
+    return cid;
+  }
+
+  /** Rings the tail doorbell with everything that was posted, and lets it happen. */
+  ring(sqid: number): void {
+    this.ringTail(sqid, this.#sqs.get(sqid)!.index);
+    this.settle();
+  }
+
+  /** Any tail, right or wrong. */
+  ringTail(sqid: number, tail: number): void {
+    this.write32(sqTailDoorbell(sqid, this.controller.profile.doorbellStride), tail);
+  }
+
+  ringHead(cqid: number, head: number): void {
+    this.write32(cqHeadDoorbell(cqid, this.controller.profile.doorbellStride), head);
+  }
+
+  /** Takes the next completion, if there is one, and rings the head doorbell unless told not to. */
+  reap(cqid: number, isReleased = true): Completion | null {
+    const ring = this.#cqs.get(cqid)!;
+    const view = this.view(ring.base + ring.index * CQE.SIZE);
+    const field = view.getUint16(CQE.STATUS, true);
+    if ((field & 1) !== ring.phase) return null;
+    const completion = {
+      dw0: view.getUint32(CQE.DW0, true),
+      dw1: view.getUint32(CQE.DW1, true),
+      sqhd: view.getUint16(CQE.SQHD, true),
+      sqid: view.getUint16(CQE.SQID, true),
+      cid: view.getUint16(CQE.CID, true),
+      status: statusOf(field),
+      dnr: field >>> 15 === 1,
+    };
+    ring.index++;
+    if (ring.index === ring.entries) {
+      ring.index = 0;
+      ring.phase ^= 1;
+    }
+    if (isReleased) this.release(cqid);
+    return completion;
+  }
+
+  /** Rings the head doorbell with everything that was reaped. */
+  release(cqid: number): void {
+    this.ringHead(cqid, this.#cqs.get(cqid)!.index);
+    this.settle();
+  }
+
+  /** Every completion there is. */
+  reapAll(cqid: number): Completion[] {
+    const all: Completion[] = [];
+    for (let next = this.reap(cqid); next !== null; next = this.reap(cqid)) all.push(next);
+    return all;
+  }
+
+  /** One command and its completion, which must be the next one in its queue. */
+  submit(sqid: number, cqid: number, entry: Entry): Completion {
+    const cid = this.post(sqid, entry);
+    this.ring(sqid);
+    const completion = this.reap(cqid);
+    if (completion === null) throw new Error(`no completion in queue ${cqid}`);
+    if (completion.cid !== cid) throw new Error(`completion of CID ${completion.cid}, not of ${cid}`);
+    return completion;
+  }
+
+  submitAdmin(entry: Entry): Completion {
+    return this.submit(0, 0, entry);
+  }
+
+  /** Create I/O Completion Queue. `base` is allocated when absent. */
+  createCq(qid: number, entries: number, { base = 0, ien = 0, vector = 0 } = {}): Completion {
+    const memory = base === 0 ? this.allocate(Math.ceil((entries * CQE.SIZE) / PAGE)) : base;
+    this.#cqs.set(qid, { base: memory, entries, index: 0, phase: 1 });
+    return this.submitAdmin({
+      opcode: ADMIN.CREATE_CQ,
+      prp1: memory,
+      cdw10: qid | ((entries - 1) << 16),
+      cdw11: 1 | (ien << 1) | (vector << 16),
+    });
+  }
+
+  /** Create I/O Submission Queue that completes to `cqid`. */
+  createSq(qid: number, entries: number, cqid: number): Completion {
+    const base = this.allocate(Math.ceil((entries * SQE.SIZE) / PAGE));
+    this.#sqs.set(qid, { base, entries, index: 0, phase: 1 });
+    return this.submitAdmin({
+      opcode: ADMIN.CREATE_SQ,
+      prp1: base,
+      cdw10: qid | ((entries - 1) << 16),
+      cdw11: 1 | (cqid << 16),
+    });
+  }
+}
+
+/** An enabled controller. */
+export function ready(options: HarnessOptions = {}): Harness {
+  const harness = new Harness(options);
+  harness.enable();
+  return harness;
+}
