@@ -1,0 +1,275 @@
+/**
+ * The kernel's driver of one remapping unit, in the order Linux does things: queued invalidation, root table, fault
+ * interrupt, translation; then domains, and which device uses which (drivers/iommu/intel/iommu.c, legacy mode).
+ * It touches the unit only through registers and structures in RAM. Not here: interrupt remapping, scalable mode,
+ * the default domains of kernel drivers (a device that was never attached is blocked).
+ */
+import type { Clock } from '../machine/clock.ts';
+import type { Interrupts } from '../machine/interrupts.ts';
+import type { Memory } from '../machine/memory.ts';
+import type { Pages } from '../machine/pages.ts';
+import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
+import { assert } from '../support/assert.ts';
+import { hex, highWord, lowWord } from '../support/numbers.ts';
+import { type Capabilities, type CapabilityWords, decodeCapabilities } from './capabilities.ts';
+import { Domain } from './domain.ts';
+import { FaultHandler, type FaultReport, type RateLimit } from './fault-handler.ts';
+import { PageTable } from './page-table.ts';
+import { QueueClient } from './queue-client.ts';
+import { GCMD, REG } from './spec/registers.ts';
+import {
+  CONTEXT,
+  CONTEXT_DOMAIN,
+  CONTEXT_ENTRY_BYTES,
+  levelsOfWidth,
+  ROOT,
+  ROOT_ENTRY_BYTES,
+  TRANSLATION_TYPE,
+} from './spec/structures.ts';
+
+const ENOMEM = 12;
+const ENOSPC = 28;
+const BUSES = 256;
+const NONE = -1;
+/** Domain 0 tags absent entries in caching mode; 1 is kept for pass-through. Linux hands out neither. */
+const RESERVED_DOMAINS = 2;
+/** DRHD flag: the unit serves every device that no other one lists. */
+const INCLUDE_ALL = 1;
+
+export interface IommuDriverParts {
+  /** How the CPU reaches registers: the root complex. Addresses are physical. */
+  readonly bus: { read32(address: number): number; write32(address: number, value: number): void };
+  /** Physical address of the unit's registers. */
+  readonly base: number;
+  /** Number in its name, `dmar0`. */
+  readonly unit?: number;
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly pages: Pages;
+  readonly interrupts: Interrupts;
+  readonly dmesg: (line: string) => void;
+  /** Limit of fault lines; none by default. */
+  readonly rateLimit?: RateLimit | null;
+}
+
+export class IommuDriver {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly #base: number;
+  /** CAP and ECAP as the unit shows them. */
+  readonly words: CapabilityWords;
+  readonly #registers: RegisterBlock;
+  readonly #clock: Clock;
+  readonly #memory: Memory;
+  readonly #pages: Pages;
+  readonly #interrupts: Interrupts;
+  readonly #dmesg: (line: string) => void;
+  readonly #queue: QueueClient;
+  readonly #faults: FaultHandler;
+  /** Widest supported tables: the AW code. */
+  readonly #width: number;
+  readonly #domainIds: Uint8Array;
+  readonly #attached = new Map<number, Domain>();
+  /** Context table by bus number; NONE until a device of the bus is attached. */
+  readonly #contextTables = new Float64Array(BUSES).fill(NONE);
+  #root = NONE;
+  /** The persistent bits of GCMD. */
+  #command = 0;
+
+  constructor(parts: IommuDriverParts) {
+    const { bus, base } = parts;
+    this.name = `dmar${parts.unit ?? 0}`;
+    this.#base = base;
+    this.#registers = {
+      read32: (offset) => bus.read32(base + offset),
+      write32: (offset, value) => bus.write32(base + offset, value),
+    };
+    this.#clock = parts.clock;
+    this.#memory = parts.memory;
+    this.#pages = parts.pages;
+    this.#interrupts = parts.interrupts;
+    this.#dmesg = parts.dmesg;
+    this.words = {
+      capLow: this.#registers.read32(REG.CAP),
+      capHigh: this.#registers.read32(REG.CAP + 4),
+      ecapLow: this.#registers.read32(REG.ECAP),
+      ecapHigh: this.#registers.read32(REG.ECAP + 4),
+    };
+    const capabilities = decodeCapabilities(this.words);
+    this.capabilities = capabilities;
+    this.#width = 31 - Math.clz32(capabilities.widths);
+    this.#domainIds = new Uint8Array(capabilities.domainCount).fill(1, 0, RESERVED_DOMAINS);
+    const { memory, pages, dmesg } = parts;
+    this.#queue = new QueueClient({ registers: this.#registers, memory, pages, capabilities, dmesg });
+    this.#faults = new FaultHandler(
+      this.#registers,
+      parts.clock,
+      capabilities,
+      dmesg,
+      parts.rateLimit ?? null,
+    );
+  }
+
+  /** The last faults the unit reported, oldest first. */
+  get faults(): readonly FaultReport[] {
+    return this.#faults.reports;
+  }
+
+  /** Domain ids in use, the two reserved ones included (sysfs `domains_used`). */
+  get domainsUsed(): number {
+    return this.#domainIds.reduce((sum, used) => sum + used, 0);
+  }
+
+  /** Brings the unit up: every device is blocked from here on until it is attached. Returns 0 or -ENOMEM. */
+  boot(): number {
+    this.#announce();
+    this.#root = this.#pages.allocate(1);
+    if (this.#root === NONE) return -ENOMEM;
+    const error = this.#queue.open();
+    if (error !== 0) return error;
+    this.#enable(GCMD.QIE.mask);
+    this.#dmesg(`DMAR: ${this.name}: Using Queued invalidation`);
+    this.#write64(REG.RTADDR, this.#root);
+    this.#once(GCMD.SRTP.mask);
+    this.#queue.allContexts();
+    this.#queue.allTranslations();
+    if (this.capabilities.cachingMode) this.#dmesg('DMAR: IOMMU batching disallowed due to virtualization');
+    this.#installFaultInterrupt();
+    this.#enable(GCMD.TE.mask);
+    this.#dmesg('DMAR: Intel(R) Virtualization Technology for Directed I/O');
+    return 0;
+  }
+
+  /** A new, empty address space, or null when there is no page for its top table. */
+  createDomain(): Domain | null {
+    const root = this.#pages.allocate(1);
+    if (root === NONE) return null;
+    const levels = levelsOfWidth(this.#width);
+    const table = new PageTable(this.#memory, this.#pages, root, levels, this.capabilities.leafLevelMax);
+    return new Domain(table, this.#queue, this.capabilities);
+  }
+
+  /** The domain a requester is attached to, or null. */
+  domainOf(requester: number): Domain | null {
+    return this.#attached.get(requester) ?? null;
+  }
+
+  /**
+   * Makes `domain` what `requester` (bus << 8 | devfn) sees; an earlier attachment ends first.
+   * Returns 0, -ENOMEM without a context table, or -ENOSPC without a domain id.
+   */
+  attach(requester: number, domain: Domain): number {
+    if (this.#attached.has(requester)) this.detach(requester);
+    const table = this.#contextTable(requester >>> 8);
+    if (table === NONE) return -ENOMEM;
+    if (domain.attached === 0 && !this.#assignId(domain)) return -ENOSPC;
+    domain.attached++;
+    this.#attached.set(requester, domain);
+
+    const ram = this.#memory.u32;
+    const at = this.#contextWord(table, requester);
+    ram[at + 3] = 0;
+    ram[at + 2] = CONTEXT_DOMAIN.encode({ AW: this.#width, DID: domain.id });
+    ram[at + 1] = highWord(domain.table.root);
+    ram[at] = domain.table.root | CONTEXT.encode({ P: 1, TT: TRANSLATION_TYPE.SECOND_STAGE });
+    if (this.capabilities.cachingMode) {
+      this.#queue.context(0, requester);
+      this.#queue.domain(domain.id);
+    }
+    return 0;
+  }
+
+  /** Blocks every request of `requester` from here on; nothing it had cached survives. */
+  detach(requester: number): void {
+    const domain = this.#attached.get(requester);
+    if (domain === undefined) return;
+    this.#attached.delete(requester);
+    const ram = this.#memory.u32;
+    const at = this.#contextWord(this.#contextTables[requester >>> 8]!, requester);
+    ram[at] = CONTEXT.P.set(ram[at]!, 0);
+    this.#queue.context(domain.id, requester);
+    this.#queue.domain(domain.id);
+    ram.fill(0, at, at + CONTEXT_ENTRY_BYTES / 4);
+    if (--domain.attached > 0) return;
+    this.#domainIds[domain.id] = 0;
+    domain.id = 0;
+  }
+
+  // ---- bringing up --------------------------------------------------------------------------------------------------
+
+  #announce(): void {
+    const { capLow, capHigh, ecapLow, ecapHigh } = this.words;
+    const version = this.#registers.read32(REG.VER);
+    const quad = (low: number, high: number): string => ((BigInt(high) << 32n) | BigInt(low)).toString(16);
+    const registers = `ver ${version >>> 4}:${version & 15} cap ${quad(capLow, capHigh)} ecap ${quad(ecapLow, ecapHigh)}`;
+    this.#dmesg(`DMAR: Host address width ${this.capabilities.guestAddressBits}`);
+    this.#dmesg(`DMAR: DRHD base: ${hex(this.#base, 14)} flags: ${hex(INCLUDE_ALL)}`);
+    this.#dmesg(`DMAR: ${this.name}: reg_base_addr ${this.#base.toString(16)} ${registers}`);
+    for (const absent of ['RMRR', 'ATSR', 'SATC']) this.#dmesg(`DMAR: No ${absent} found`);
+  }
+
+  #installFaultInterrupt(): void {
+    const message = this.#interrupts.allocate(
+      this.#clock.register(() => this.#faults.run()),
+      0,
+    );
+    assert(message !== null, 'no interrupt vector is left for the fault event');
+    this.#registers.write32(REG.FEDATA, message.data);
+    this.#registers.write32(REG.FEADDR, lowWord(message.address));
+    this.#registers.write32(REG.FEUADDR, 0);
+    this.#registers.write32(REG.FECTL, 0);
+  }
+
+  /** Sets a persistent bit of GCMD and waits for its echo. */
+  #enable(bit: number): void {
+    this.#command |= bit;
+    this.#once(0);
+    this.#expect(bit);
+  }
+
+  /** Writes GCMD with a one-shot bit besides the persistent ones and waits for its echo. */
+  #once(bit: number): void {
+    this.#registers.write32(REG.GCMD, (this.#command | bit) >>> 0);
+    this.#expect(bit);
+  }
+
+  #expect(bit: number): void {
+    const isSet = (this.#registers.read32(REG.GSTS) & bit) >>> 0 === bit >>> 0;
+    assert(isSet, `${this.name}: DMAR hardware is malfunctioning`);
+  }
+
+  #write64(offset: number, value: number): void {
+    this.#registers.write32(offset, lowWord(value));
+    this.#registers.write32(offset + 4, highWord(value));
+  }
+
+  // ---- context entries ------------------------------------------------------------------------------------------------
+
+  /** The context table of a bus, made on first use; NONE without memory. */
+  #contextTable(bus: number): number {
+    if (this.#contextTables[bus] !== NONE) return this.#contextTables[bus]!;
+    const table = this.#pages.allocate(1);
+    if (table === NONE) return NONE;
+    this.#contextTables[bus] = table;
+    const at = (this.#root + bus * ROOT_ENTRY_BYTES) >>> 2;
+    this.#memory.u32[at + 1] = highWord(table);
+    this.#memory.u32[at] = table | ROOT.P.mask;
+    return table;
+  }
+
+  #contextWord(table: number, requester: number): number {
+    return (table + (requester & 0xff) * CONTEXT_ENTRY_BYTES) >>> 2;
+  }
+
+  /** Gives the domain the lowest free id. */
+  #assignId(domain: Domain): boolean {
+    const id = this.#domainIds.indexOf(0);
+    if (id === -1) {
+      this.#dmesg(`DMAR: ${this.name}: No free domain ids`);
+      return false;
+    }
+    this.#domainIds[id] = 1;
+    domain.id = id;
+    return true;
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * The emulated kernel: the system calls of uapi/kernel.ts over open files, one process and the machine's clock. Every
+ * call costs `host.syscall_ns` of simulated time and checks what Linux checks before it asks the file.
+ * Not here: what files do (cdev.ts, iommufd/, eventfd.ts, file-tree.ts), booting (boot.ts). The legacy group and
+ * container nodes do not exist yet.
+ */
+import type { IommuDriver } from '../iommu/driver.ts';
+import type { Clock } from '../machine/clock.ts';
+import type { Interrupts } from '../machine/interrupts.ts';
+import type { Memory } from '../machine/memory.ts';
+import type { Pages } from '../machine/pages.ts';
+import type { RootComplex } from '../machine/pcie/root-complex.ts';
+import type { HostProfile } from '../machine/timing/host.ts';
+import { alignUp, PAGE_MASK, PAGE_SIZE } from '../support/numbers.ts';
+import { type Inventory, takeInventory } from './boot.ts';
+import { Dmesg } from './dmesg.ts';
+import { EventFd } from './eventfd.ts';
+import type { OpenFile } from './file.ts';
+import { FileTable } from './file-table.ts';
+import { IommufdContext } from './iommufd/context.ts';
+import type { AbiLevel } from './iommufd/state.ts';
+import { NullFile } from './null-file.ts';
+import { Process } from './process.ts';
+import { bytesText, ioctlArgs, mapFlagsText, openFlagsText, pointer, protectionText } from './strace.ts';
+import { EACCES, EBADF, EINVAL, ESPIPE } from './uapi/errno.ts';
+import type { Address, Fd, Kernel, Mapping } from './uapi/kernel.ts';
+import {
+  EFD_CLOEXEC,
+  EFD_NONBLOCK,
+  EFD_SEMAPHORE,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_TYPE,
+  O_ACCMODE,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  POLLERR,
+  POLLHUP,
+  POLLNVAL,
+  PROT_WRITE,
+} from './uapi/mman.ts';
+
+export interface KernelParts {
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly pages: Pages;
+  readonly rootComplex: RootComplex;
+  readonly interrupts: Interrupts;
+  readonly iommu: IommuDriver;
+  readonly host: HostProfile;
+  /** The number of a function's iommu group; absent or undefined lets the kernel number it. */
+  readonly groupOf?: (bdf: number) => number | undefined;
+  /** The log, when others have written to it before the kernel boots. */
+  readonly dmesg?: Dmesg;
+  /** The release of Linux whose answers are given where releases differ; 6.12 when absent. */
+  readonly abi?: AbiLevel;
+}
+
+/** Reported whether asked for or not. */
+const ALWAYS = POLLERR | POLLHUP | POLLNVAL;
+const EVENTFD_FLAGS = EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC;
+/** Turns of the microtask queue after which a wait that nothing can end is given up. */
+const IDLE_TURNS = 1000;
+
+export class EmulatedKernel implements Kernel {
+  readonly dmesg: Dmesg;
+  readonly process: Process;
+  readonly files = new FileTable();
+  /** What booting found: functions, devices, and the tree of paths. */
+  readonly inventory: Inventory;
+  /** Called after every system call with its name, its arguments as text and its result: `straceLine` joins them. */
+  onCall: ((name: string, args: string, ret: number) => void) | null = null;
+  readonly #clock: Clock;
+  readonly #host: HostProfile;
+
+  /** Boots: scans PCI, which firmware has set up, and opens descriptors 0, 1 and 2. */
+  constructor(parts: KernelParts) {
+    const { clock, iommu, abi = '6.12' } = parts;
+    this.#clock = clock;
+    this.#host = parts.host;
+    this.dmesg = parts.dmesg ?? new Dmesg(() => clock.now);
+    this.process = new Process(parts.memory, parts.pages);
+    const { process, files, dmesg } = this;
+    const groupOf = parts.groupOf ?? (() => undefined);
+    this.inventory = takeInventory({ ...parts, process, files, dmesg, abi, groupOf });
+    const { tree } = this.inventory;
+    tree.device('/dev/iommu', () => new IommufdContext({ process, files }, iommu, abi));
+    tree.device('/dev/null', () => new NullFile());
+    for (let standard = 0; standard < 3; standard++) files.install(new NullFile());
+  }
+
+  // ---- files ------------------------------------------------------------------------------------------------------
+
+  open(path: string, flags: number): Fd {
+    this.#enter();
+    const file = this.inventory.tree.open(path);
+    if (typeof file !== 'number') file.flags = flags;
+    const ret = typeof file === 'number' ? file : this.#install(file);
+    return this.onCall === null ? ret : this.#report('open', `"${path}", ${openFlagsText(flags)}`, ret);
+  }
+
+  close(fd: Fd): number {
+    this.#enter();
+    const ret = this.files.close(fd);
+    return this.onCall === null ? ret : this.#report('close', `${fd}`, ret);
+  }
+
+  dup(fd: Fd): Fd {
+    this.#enter();
+    const ret = this.files.duplicate(fd);
+    return this.onCall === null ? ret : this.#report('dup', `${fd}`, ret);
+  }
+
+  ioctl(fd: Fd, request: number, argument: Address | number): number {
+    this.#enter();
+    const file = this.files.get(fd);
+    const ret = file === null ? -EBADF : file.ioctl(request >>> 0, argument);
+    if (this.onCall === null) return ret;
+    return this.#report('ioctl', ioctlArgs(this.process, fd, file?.kind ?? null, request, argument), ret);
+  }
+
+  pread(fd: Fd, target: Uint8Array, offset: number): number {
+    this.#enter();
+    const file = this.#readable(fd);
+    const ret = typeof file === 'number' ? file : at(file, offset) || file.pread(target, offset);
+    if (this.onCall === null) return ret;
+    const bytes = ret < 0 ? '...' : bytesText(target.subarray(0, ret));
+    return this.#report('pread64', `${fd}, ${bytes}, ${target.length}, ${pointer(offset)}`, ret);
+  }
+
+  pwrite(fd: Fd, source: Uint8Array, offset: number): number {
+    this.#enter();
+    const file = this.#writable(fd);
+    const ret = typeof file === 'number' ? file : at(file, offset) || file.pwrite(source, offset);
+    if (this.onCall === null) return ret;
+    return this.#report('pwrite64', `${fd}, ${bytesText(source)}, ${source.length}, ${pointer(offset)}`, ret);
+  }
+
+  read(fd: Fd, target: Uint8Array): number {
+    this.#enter();
+    const file = this.#readable(fd);
+    const ret = typeof file === 'number' ? file : file.read(target);
+    if (this.onCall === null) return ret;
+    const bytes = ret < 0 ? '...' : bytesText(target.subarray(0, ret));
+    return this.#report('read', `${fd}, ${bytes}, ${target.length}`, ret);
+  }
+
+  write(fd: Fd, source: Uint8Array): number {
+    this.#enter();
+    const file = this.#writable(fd);
+    const ret = typeof file === 'number' ? file : file.write(source);
+    if (this.onCall === null) return ret;
+    return this.#report('write', `${fd}, ${bytesText(source)}, ${source.length}`, ret);
+  }
+
+  eventfd(initial: number, flags: number): Fd {
+    this.#enter();
+    const isKnown = (flags & ~EVENTFD_FLAGS) === 0;
+    const ret = isKnown ? this.#install(new EventFd(this.#clock, initial >>> 0, flags)) : -EINVAL;
+    return this.onCall === null ? ret : this.#report('eventfd2', `${initial}, ${flags}`, ret);
+  }
+
+  poll(fd: Fd, events: number): number {
+    this.#enter();
+    const file = this.files.get(fd);
+    return file === null ? POLLNVAL : file.poll() & (events | ALWAYS);
+  }
+
+  readdir(path: string): string[] | number {
+    this.#enter();
+    return this.inventory.tree.readdir(path);
+  }
+
+  readlink(path: string): string | number {
+    this.#enter();
+    return this.inventory.tree.readlink(path);
+  }
+
+  // ---- memory -----------------------------------------------------------------------------------------------------
+
+  mmap(length: number, protection: number, flags: number, fd: Fd, offset: number): Address {
+    this.#enter();
+    const ret = this.#mmap(length, protection, flags, fd, offset);
+    if (this.onCall === null) return ret;
+    const what = `${protectionText(protection)}, ${mapFlagsText(flags)}`;
+    return this.#report('mmap', `NULL, ${length}, ${what}, ${fd}, ${pointer(offset)}`, ret);
+  }
+
+  munmap(address: Address, length: number): number {
+    this.#enter();
+    const ret = this.process.unmap(address, length);
+    return this.onCall === null ? ret : this.#report('munmap', `${pointer(address)}, ${length}`, ret);
+  }
+
+  mapping(address: Address): Mapping | null {
+    const vma = this.process.find(address);
+    return vma?.address === address ? vma : null;
+  }
+
+  // ---- time -------------------------------------------------------------------------------------------------------
+
+  now(): number {
+    return this.#clock.now;
+  }
+
+  relax(deadline: number): boolean {
+    const clock = this.#clock;
+    if (clock.nextTime <= deadline && clock.step()) return true;
+    if (deadline === Number.POSITIVE_INFINITY) return false;
+    clock.runUntil(deadline);
+    return true;
+  }
+
+  /** A thread that had to sleep runs again `host.wakeup_ns` after its file became ready. */
+  async wait(fd: Fd, events: number, deadline: number): Promise<number> {
+    const file = this.files.get(fd);
+    if (file === null) return POLLNVAL;
+    file.hold();
+    try {
+      for (let slept = false, idle = 0; ; ) {
+        const ready = file.poll() & (events | ALWAYS);
+        if (ready !== 0) {
+          if (slept) this.#clock.runUntil(file.readyAt + this.#host.wakeup_ns);
+          return ready;
+        }
+        if (this.#clock.now >= deadline) return 0;
+        await null;
+        if ((file.poll() & (events | ALWAYS)) !== 0) continue;
+        slept = true;
+        if (this.relax(deadline)) idle = 0;
+        else if (++idle > IDLE_TURNS)
+          throw new Error(`waiting for descriptor ${fd} forever: nothing is under way`);
+      }
+    } finally {
+      file.drop();
+    }
+  }
+
+  /** The end of the process: descriptors are closed, then the address space goes, and with it what it kept alive. */
+  exit(): void {
+    this.files.closeAll();
+    this.process.unmapAll();
+    for (let standard = 0; standard < 3; standard++) this.files.install(new NullFile());
+  }
+
+  // ---- what the calls share -----------------------------------------------------------------------------------------
+
+  #enter(): void {
+    this.#clock.advance(this.#host.syscall_ns);
+  }
+
+  #report(name: string, args: string, ret: number): number {
+    this.onCall!(name, args, ret);
+    return ret;
+  }
+
+  #install(file: OpenFile): Fd {
+    const fd = this.files.install(file);
+    if (fd < 0) file.drop();
+    return fd;
+  }
+
+  #readable(fd: Fd): OpenFile | number {
+    const file = this.files.get(fd);
+    return file === null || (file.flags & O_ACCMODE) === O_WRONLY ? -EBADF : file;
+  }
+
+  #writable(fd: Fd): OpenFile | number {
+    const file = this.files.get(fd);
+    return file === null || (file.flags & O_ACCMODE) === O_RDONLY ? -EBADF : file;
+  }
+
+  #mmap(length: number, protection: number, flags: number, fd: Fd, offset: number): Address {
+    if ((offset & PAGE_MASK) !== 0) return -EINVAL;
+    const isAnonymous = (flags & MAP_ANONYMOUS) !== 0;
+    const file = isAnonymous ? null : this.files.get(fd);
+    if (file === null && !isAnonymous) return -EBADF;
+    const type = flags & MAP_TYPE;
+    const isShared = type === MAP_SHARED || (type === MAP_SHARED_VALIDATE && !isAnonymous);
+    if (length <= 0 || (!isShared && type !== MAP_PRIVATE)) return -EINVAL;
+    const bytes = alignUp(length, PAGE_SIZE);
+    if (file === null) return this.process.mapAnonymous(bytes, protection);
+    const mode = file.flags & O_ACCMODE;
+    if (mode === O_WRONLY || (isShared && (protection & PROT_WRITE) !== 0 && mode !== O_RDWR)) return -EACCES;
+    return file.mmap({ length: bytes, protection, flags, offset });
+  }
+}
+
+/** 0, or why a file cannot be accessed at this position. */
+const at = (file: OpenFile, offset: number): number => (offset < 0 ? -EINVAL : file.positional ? 0 : -ESPIPE);

@@ -1,0 +1,95 @@
+/**
+ * A memory-mapped BAR. Loads and stores become register accesses at the root complex: one test, one call. While the
+ * function does not decode memory, sleeps, or is engaged in low power, they are a SIGBUS, and work again afterwards.
+ * Not here: which BARs may be mapped (regions.ts), pread and pwrite (bar-access.ts).
+ */
+import type { RootComplex } from '../../machine/pcie/root-complex.ts';
+import type { OpenFile } from '../file.ts';
+import { MemoryFault, Vma } from '../mapping.ts';
+import type { Address } from '../uapi/kernel.ts';
+import { PROT_READ, PROT_WRITE } from '../uapi/mman.ts';
+
+/** Whether a function's memory BARs answer user space; one per function, kept by device.ts. */
+export interface MemoryGate {
+  open: boolean;
+}
+
+/** Where a BAR mapping lies and what it shows. */
+export interface BarPlace {
+  readonly address: Address;
+  readonly length: number;
+  readonly protection: number;
+  /** Physical address of its first byte. */
+  readonly physical: number;
+}
+
+export class BarVma extends Vma {
+  override readonly bytes = null;
+  readonly #rc: RootComplex;
+  readonly #gate: MemoryGate;
+  readonly #physical: number;
+  readonly #file: OpenFile;
+
+  /** Holds `file` for as long as it is mapped: closing the descriptor does not end the device's use. */
+  constructor(rc: RootComplex, gate: MemoryGate, file: OpenFile, place: BarPlace) {
+    super(place.address, place.length, place.protection);
+    this.#rc = rc;
+    this.#gate = gate;
+    this.#physical = place.physical;
+    this.#file = file;
+    file.hold();
+  }
+
+  override read8(offset: number): number {
+    this.#reach(offset, 1, PROT_READ);
+    return this.#rc.readPart(this.#physical + offset, 1);
+  }
+
+  override read16(offset: number): number {
+    this.#reach(offset, 2, PROT_READ);
+    return this.#rc.readPart(this.#physical + offset, 2);
+  }
+
+  override read32(offset: number): number {
+    this.#reach(offset, 4, PROT_READ);
+    return this.#rc.read32(this.#physical + offset);
+  }
+
+  override write8(offset: number, value: number): void {
+    this.#reach(offset, 1, PROT_WRITE);
+    this.#rc.writePart(this.#physical + offset, 1, value);
+  }
+
+  override write16(offset: number, value: number): void {
+    this.#reach(offset, 2, PROT_WRITE);
+    this.#rc.writePart(this.#physical + offset, 2, value);
+  }
+
+  override write32(offset: number, value: number): void {
+    this.#reach(offset, 4, PROT_WRITE);
+    this.#rc.write32(this.#physical + offset, value);
+  }
+
+  protected override cut(offset: number): BarVma {
+    return new BarVma(this.#rc, this.#gate, this.#file, {
+      address: this.address + offset,
+      length: this.length - offset,
+      protection: this.protection,
+      physical: this.#physical + offset,
+    });
+  }
+
+  protected override release(): void {
+    this.#file.drop();
+  }
+
+  #reach(offset: number, size: 1 | 2 | 4, access: number): void {
+    this.check(offset, size, access);
+    if (!this.#gate.open) this.#refuse(offset, 'the function does not answer memory requests now');
+    if ((offset & (size - 1)) !== 0) this.#refuse(offset, 'registers are accessed at multiples of the size');
+  }
+
+  #refuse(offset: number, why: string): never {
+    throw new MemoryFault('SIGBUS', this.address + offset, why);
+  }
+}

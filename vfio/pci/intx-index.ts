@@ -1,0 +1,104 @@
+/**
+ * SET_IRQS on the INTx index: one level-triggered line that is masked when it fires and unmasked by user space.
+ * linux-abi 2.4. Masking is COMMAND.INTX_DISABLE, which every function since PCI 2.3 has.
+ * Not here: how a line reaches the CPU; whoever models that calls `fire`.
+ */
+import { COMMAND, CONFIG, STATUS } from '../../machine/pcie/spec.ts';
+import type { EventFd } from '../eventfd.ts';
+import type { FileTable } from '../file-table.ts';
+import type { PciDevice } from '../pci-device.ts';
+import { EBUSY } from '../uapi/errno.ts';
+import { eventfdOf, Virqfd } from '../virqfd.ts';
+
+export class IntxIndex {
+  readonly #device: PciDevice;
+  readonly #files: FileTable;
+  #trigger: EventFd | null = null;
+  #unmaskBy: Virqfd | null = null;
+  #masked = false;
+  /** COMMAND.INTX_DISABLE as user space set it: nothing is delivered meanwhile. */
+  #disabled = false;
+  enabled = false;
+
+  constructor(device: PciDevice, files: FileTable) {
+    this.#device = device;
+    this.#files = files;
+  }
+
+  /** Sets the eventfd, enabling the index if it was not; a negative `fd` leaves it without one. */
+  setTrigger(fd: number): number {
+    const eventfd = fd < 0 ? null : eventfdOf(this.#files, fd);
+    if (typeof eventfd === 'number') return eventfd;
+    eventfd?.hold();
+    this.#trigger?.drop();
+    this.#trigger = eventfd;
+    if (this.enabled) return 0;
+    this.enabled = true;
+    this.#masked = this.#disabled;
+    this.#setLine(!this.#masked);
+    return 0;
+  }
+
+  /** Installs or removes (negative `fd`) the eventfd through which user space unmasks. */
+  setUnmask(fd: number): number {
+    if (fd < 0) {
+      this.#unmaskBy?.release();
+      this.#unmaskBy = null;
+      return 0;
+    }
+    const eventfd = eventfdOf(this.#files, fd);
+    if (typeof eventfd === 'number') return eventfd;
+    if (this.#unmaskBy !== null) return -EBUSY;
+    this.#unmaskBy = new Virqfd(eventfd, () => this.unmask());
+    return 0;
+  }
+
+  /** The line is asserted: masks it, then signals. */
+  fire(): void {
+    if (!this.enabled || this.#masked) return;
+    this.mask();
+    this.signal();
+  }
+
+  /** Signals without the line, as user space asks for when it tests itself. */
+  signal(): void {
+    if (!this.#disabled) this.#trigger?.signal();
+  }
+
+  mask(): void {
+    this.#masked = true;
+    this.#setLine(false);
+  }
+
+  /** Unmasks, unless the line is still asserted: then it signals again and stays masked. */
+  unmask(): void {
+    if (!this.#masked || this.#disabled) return;
+    if (STATUS.INTERRUPT.get(this.#device.read16(CONFIG.STATUS)) === 1) {
+      this.signal();
+      return;
+    }
+    this.#masked = false;
+    this.#setLine(true);
+  }
+
+  /** Follows COMMAND.INTX_DISABLE of the virtual configuration space. */
+  setDisabled(disabled: boolean): void {
+    if (!this.enabled) this.#setLine(!disabled);
+    else if (disabled) this.mask();
+    this.#disabled = disabled;
+    if (this.enabled && !disabled) this.unmask();
+  }
+
+  disable(): void {
+    this.setUnmask(-1);
+    this.#trigger?.drop();
+    this.#trigger = null;
+    this.#setLine(false);
+    this.#masked = false;
+    this.enabled = false;
+  }
+
+  #setLine(open: boolean): void {
+    this.#device.updateCommand(COMMAND.INTX_DISABLE.mask, open ? 0 : COMMAND.INTX_DISABLE.mask);
+  }
+}
