@@ -1,0 +1,131 @@
+/**
+ * The admin queue: commands that return data, features, and the creation of I/O queues. NVMe Base 2.1 §5.
+ * Not here: enabling the controller (controller.ts), what to do with the answers (driver.ts).
+ */
+
+import { FID, NUMBER_OF_QUEUES } from '../../nvme/spec/features.ts';
+import { CNS, IDENTIFY_SIZE, LIST_ENTRIES } from '../../nvme/spec/identify.ts';
+import { PAGE_SIZE } from '../../support/numbers.ts';
+import type { Mapping } from '../../vfio/uapi/kernel.ts';
+import { type DmaBuffer, DmaPool, type DmaSpace } from '../vfio/dma.ts';
+import {
+  asyncEventRequest,
+  type Command,
+  createCompletionQueue,
+  createSubmissionQueue,
+  deleteCompletionQueue,
+  deleteSubmissionQueue,
+  getFeatures,
+  getLogPage,
+  identify,
+  setFeatures,
+} from './commands.ts';
+import type { Controller } from './controller.ts';
+import { namespaceList } from './identify.ts';
+import { QueuePair, queueBytes } from './queue-pair.ts';
+import { type Completion, RequestQueue, type WaitForCompletion } from './request-queue.ts';
+
+/** Commands outstanding at once, as many as Linux allows. */
+const DEPTH = 31;
+/** Pages for the data of admin commands; more commands with data than this wait for each other. */
+const DATA_PAGES = 4;
+
+export interface AdminQueueOptions {
+  readonly space: DmaSpace;
+  readonly controller: Controller;
+  readonly doorbells: Mapping;
+  readonly wait: WaitForCompletion;
+  readonly timeout_ns: number;
+}
+
+export class AdminQueue {
+  readonly queue: QueuePair;
+  readonly requests: RequestQueue;
+  readonly #memory: DmaBuffer;
+  readonly #pages: DmaPool;
+
+  /** Allocates the queue. The controller does not know of it before `enable`. */
+  constructor({ space, controller, doorbells, wait, timeout_ns }: AdminQueueOptions) {
+    const maxTransfer_bytes = PAGE_SIZE;
+    this.#memory = space.allocate(queueBytes(DEPTH, maxTransfer_bytes));
+    this.#pages = new DmaPool(space, PAGE_SIZE, DATA_PAGES);
+    const memory = this.#memory;
+    const dstrd = controller.dstrd;
+    this.queue = new QueuePair({ qid: 0, depth: DEPTH, maxTransfer_bytes, memory, doorbells, dstrd });
+    const diagnose = () => controller.diagnose();
+    this.requests = new RequestQueue({ kernel: space.kernel, queue: this.queue, wait, timeout_ns, diagnose });
+  }
+
+  /** Runs a command that returns up to one page, and gives a copy of it. */
+  async #read(command: Command, bytes: number): Promise<DataView> {
+    const page = await this.#pages.take();
+    try {
+      await this.requests.execute(command, { iova: page.iova, bytes });
+      return new DataView(page.bytes.slice(0, bytes).buffer);
+    } finally {
+      this.#pages.give(page);
+    }
+  }
+
+  identify(cns: number, nsid = 0): Promise<DataView> {
+    return this.#read(identify(cns, nsid), IDENTIFY_SIZE);
+  }
+
+  /** Numbers of all active namespaces, ascending. */
+  async activeNamespaces(): Promise<number[]> {
+    const all: number[] = [];
+    for (;;) {
+      const list = namespaceList(await this.identify(CNS.ACTIVE_NAMESPACES, all.at(-1) ?? 0));
+      all.push(...list);
+      if (list.length < LIST_ENTRIES.NAMESPACES) return all;
+    }
+  }
+
+  /** The first `bytes` bytes of a log page; reading it lets the next event of its kind through. */
+  async getLogPage(lid: number, bytes: number, nsid = 0): Promise<Uint8Array> {
+    const log = new Uint8Array(bytes);
+    for (let offset = 0; offset < bytes; offset += PAGE_SIZE) {
+      const part = Math.min(PAGE_SIZE, bytes - offset);
+      const view = await this.#read(getLogPage(lid, part, nsid, offset), part);
+      log.set(new Uint8Array(view.buffer), offset);
+    }
+    return log;
+  }
+
+  async getFeatures(fid: number, nsid = 0): Promise<number> {
+    return (await this.requests.execute(getFeatures(fid, 0, nsid))).dw0;
+  }
+
+  async setFeatures(fid: number, value: number, nsid = 0): Promise<number> {
+    return (await this.requests.execute(setFeatures(fid, value, nsid))).dw0;
+  }
+
+  /** Asks for `count` queue pairs and returns how many the controller grants. */
+  async requestQueues(count: number): Promise<number> {
+    const value = NUMBER_OF_QUEUES.encode({ NSQR: count - 1, NCQR: count - 1 });
+    const granted = await this.setFeatures(FID.NUMBER_OF_QUEUES, value);
+    return Math.min(NUMBER_OF_QUEUES.NSQR.get(granted), NUMBER_OF_QUEUES.NCQR.get(granted)) + 1;
+  }
+
+  /** `vector` -1 makes a queue pair without interrupts. */
+  async createQueues({ qid, entries, sqIova, cqIova }: QueuePair, vector: number): Promise<void> {
+    await this.requests.execute(createCompletionQueue(qid, entries, cqIova, vector));
+    await this.requests.execute(createSubmissionQueue(qid, entries, sqIova, qid));
+  }
+
+  async deleteQueues(qid: number): Promise<void> {
+    await this.requests.execute(deleteSubmissionQueue(qid));
+    await this.requests.execute(deleteCompletionQueue(qid));
+  }
+
+  /** Resolves when the controller reports an event. */
+  nextEvent(): Promise<Completion> {
+    return this.requests.execute(asyncEventRequest(), { isBackground: true });
+  }
+
+  /** Frees the memory of the queue, which the controller must not use any more. */
+  close(): void {
+    this.#pages.close();
+    this.#memory.free();
+  }
+}

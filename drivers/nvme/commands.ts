@@ -1,0 +1,161 @@
+/**
+ * One builder per command: the sixteen dwords of a submission queue entry without its command identifier.
+ * NVMe Base 2.1 §5; NVM Command Set 1.1 §3.3. For cold paths; the hot ones are written in place (queue-pair.ts).
+ * Data pointers are filled in by the queue pair unless the builder takes an address itself.
+ */
+import {
+  ABORT_CDW10,
+  ADMIN,
+  CREATE_CQ_CDW11,
+  CREATE_QUEUE_CDW10,
+  CREATE_SQ_CDW11,
+  DELETE_QUEUE_CDW10,
+  DSM_CDW10,
+  DSM_CDW11,
+  GET_FEATURES_CDW10,
+  GET_LOG_CDW10,
+  GET_LOG_CDW11,
+  IDENTIFY_CDW10,
+  NVM,
+  RW_CDW12,
+  SET_FEATURES_CDW10,
+  SQE,
+  WRITE_ZEROES_CDW12,
+} from '../../nvme/spec/commands.ts';
+import { assert } from '../../support/assert.ts';
+import { highWord, lowWord } from '../../support/numbers.ts';
+
+/** The dwords of one submission queue entry; the command identifier in CDW0 is left 0. */
+export type Command = Uint32Array;
+
+export const SQE_WORDS = SQE.SIZE / 4;
+/** Indexes of dwords in a command. */
+export const WORD = {
+  NSID: SQE.NSID / 4,
+  PRP1: SQE.PRP1 / 4,
+  PRP2: SQE.PRP2 / 4,
+  CDW10: SQE.CDW10 / 4,
+  CDW11: SQE.CDW11 / 4,
+  CDW12: SQE.CDW12 / 4,
+  CDW13: SQE.CDW13 / 4,
+} as const;
+/** Most blocks that NLB, a 0's based field of 16 bits, can name. */
+export const MAX_BLOCKS = 0x1_0000;
+
+function command(opcode: number, nsid = 0, cdw10 = 0, cdw11 = 0, cdw12 = 0, cdw13 = 0): Command {
+  const words = new Uint32Array(SQE_WORDS);
+  words[0] = opcode;
+  words[WORD.NSID] = nsid;
+  words[WORD.CDW10] = cdw10;
+  words[WORD.CDW11] = cdw11;
+  words[WORD.CDW12] = cdw12;
+  words[WORD.CDW13] = cdw13;
+  return words;
+}
+
+function withQueueMemory(words: Command, iova: number): Command {
+  words[WORD.PRP1] = lowWord(iova);
+  words[WORD.PRP1 + 1] = highWord(iova);
+  return words;
+}
+
+// ---- admin ------------------------------------------------------------------------------------------------------
+
+/** Data: 4096 bytes. */
+export const identify = (cns: number, nsid = 0): Command =>
+  command(ADMIN.IDENTIFY, nsid, IDENTIFY_CDW10.encode({ CNS: cns }));
+
+/** `vector` -1 makes a queue that never interrupts. The queue's memory is contiguous at `iova`, on a page boundary. */
+export const createCompletionQueue = (qid: number, entries: number, iova: number, vector: number): Command =>
+  withQueueMemory(
+    command(
+      ADMIN.CREATE_CQ,
+      0,
+      CREATE_QUEUE_CDW10.encode({ QID: qid, QSIZE: entries - 1 }),
+      CREATE_CQ_CDW11.encode(vector < 0 ? { PC: 1 } : { PC: 1, IEN: 1, IV: vector }),
+    ),
+    iova,
+  );
+
+/** Its completions go to completion queue `cqid`. */
+export const createSubmissionQueue = (qid: number, entries: number, iova: number, cqid: number): Command =>
+  withQueueMemory(
+    command(
+      ADMIN.CREATE_SQ,
+      0,
+      CREATE_QUEUE_CDW10.encode({ QID: qid, QSIZE: entries - 1 }),
+      CREATE_SQ_CDW11.encode({ PC: 1, CQID: cqid }),
+    ),
+    iova,
+  );
+
+export const deleteSubmissionQueue = (qid: number): Command =>
+  command(ADMIN.DELETE_SQ, 0, DELETE_QUEUE_CDW10.encode({ QID: qid }));
+
+/** Its submission queues must be gone. */
+export const deleteCompletionQueue = (qid: number): Command =>
+  command(ADMIN.DELETE_CQ, 0, DELETE_QUEUE_CDW10.encode({ QID: qid }));
+
+/** `value` is CDW11; data depends on the feature. */
+export const setFeatures = (fid: number, value: number, nsid = 0): Command =>
+  command(ADMIN.SET_FEATURES, nsid, SET_FEATURES_CDW10.encode({ FID: fid }), value);
+
+/** `select` is one of FEATURE_SELECT; the value comes back in DW0. */
+export const getFeatures = (fid: number, select = 0, nsid = 0): Command =>
+  command(ADMIN.GET_FEATURES, nsid, GET_FEATURES_CDW10.encode({ FID: fid, SEL: select }));
+
+/** Data: `bytes` bytes, a multiple of four, from byte `offset` of the page. Reading it clears the event (RAE 0). */
+export function getLogPage(lid: number, bytes: number, nsid = 0, offset = 0): Command {
+  assert(bytes > 0 && (bytes & 3) === 0, `a log page is read in dwords, got ${bytes} bytes`);
+  const dwords = bytes / 4 - 1;
+  return command(
+    ADMIN.GET_LOG_PAGE,
+    nsid,
+    GET_LOG_CDW10.encode({ LID: lid, NUMDL: dwords & 0xffff }),
+    GET_LOG_CDW11.encode({ NUMDU: dwords >>> 16 }),
+    lowWord(offset),
+    highWord(offset),
+  );
+}
+
+/** Stays outstanding until the controller has something to tell. */
+export const asyncEventRequest = (): Command => command(ADMIN.ASYNC_EVENT_REQUEST);
+
+export const abort = (sqid: number, cid: number): Command =>
+  command(ADMIN.ABORT, 0, ABORT_CDW10.encode({ SQID: sqid, CID: cid }));
+
+// ---- I/O --------------------------------------------------------------------------------------------------------
+
+/** Read, Write, Compare or Verify of `blocks` blocks (1 to MAX_BLOCKS); `control` holds other bits of RW_CDW12. */
+export const transfer = (opcode: number, nsid: number, slba: number, blocks: number, control = 0): Command =>
+  command(opcode, nsid, lowWord(slba), highWord(slba), RW_CDW12.NLB.set(control, blocks - 1));
+
+export const flush = (nsid: number): Command => command(NVM.FLUSH, nsid);
+
+/** Zeroes `blocks` blocks (1 to MAX_BLOCKS), and deallocates them if the controller likes to. */
+export const writeZeroes = (nsid: number, slba: number, blocks: number, deallocate: boolean): Command =>
+  command(
+    NVM.WRITE_ZEROES,
+    nsid,
+    lowWord(slba),
+    highWord(slba),
+    WRITE_ZEROES_CDW12.encode({ NLB: blocks - 1, DEAC: deallocate ? 1 : 0 }),
+  );
+
+/** Deallocates. Data: `ranges` structures DSM_RANGE, 1 to 256. */
+export const deallocate = (nsid: number, ranges: number): Command =>
+  command(NVM.DATASET_MANAGEMENT, nsid, DSM_CDW10.encode({ NR: ranges - 1 }), DSM_CDW11.encode({ AD: 1 }));
+
+/** I/O commands whose CDW10 to CDW12 name a range of blocks. */
+const WITH_RANGE: ReadonlySet<number> = new Set([
+  NVM.READ,
+  NVM.WRITE,
+  NVM.COMPARE,
+  NVM.VERIFY,
+  NVM.WRITE_ZEROES,
+  NVM.WRITE_UNCORRECTABLE,
+]);
+
+/** Blocks of the range of an I/O command, 0 when it has none. */
+export const blocksOf = (words: Command): number =>
+  WITH_RANGE.has(words[0]! & 0xff) ? RW_CDW12.NLB.get(words[WORD.CDW12]!) + 1 : 0;

@@ -1,0 +1,325 @@
+/**
+ * The driver: from a PCI address to namespaces that can be read and written, and back to a silent device.
+ * Bring-up and shutdown follow NVMe Base 2.1 §3.5.1 and §3.6.1; user space drives the device through VFIO and iommufd.
+ * Not here: registers (controller.ts), admin commands (admin-queue.ts), I/O (queue-pair.ts, block-device.ts).
+ */
+import { ASYNC_EVENT_CONFIG, FID } from '../../nvme/spec/features.ts';
+import { CNS } from '../../nvme/spec/identify.ts';
+import { DOORBELL_BASE } from '../../nvme/spec/registers.ts';
+import { alignUp, hex, KIB, MIB, PAGE_SIZE } from '../../support/numbers.ts';
+import type { Kernel, Mapping } from '../../vfio/uapi/kernel.ts';
+import { VFIO_PCI_BAR0_REGION_INDEX } from '../../vfio/uapi/vfio.ts';
+import { VfioDevice } from '../vfio/device.ts';
+import { type DmaBuffer, DmaPool, DmaSpace } from '../vfio/dma.ts';
+import { Interrupts, vectorsOf } from '../vfio/interrupts.ts';
+import { firstNvme } from '../vfio/sysfs.ts';
+import { AdminQueue } from './admin-queue.ts';
+import { BlockDevice, type BlockIo } from './block-device.ts';
+import { Controller } from './controller.ts';
+import { type AsyncEventReport, listenForEvents } from './events.ts';
+import { type ControllerInfo, controllerInfo, namespaceInfo } from './identify.ts';
+import { MAX_DEPTH, QueuePair, queueBytes } from './queue-pair.ts';
+import { RequestQueue, type WaitForCompletion } from './request-queue.ts';
+import { ControllerError } from './status.ts';
+
+export interface NvmeOptions {
+  /** Address of the function, such as `0000:01:00.0`; the first NVMe controller on vfio-pci when absent. */
+  readonly bdf?: string;
+  /** An address space to share with other devices. The driver makes one of its own when absent, and closes it. */
+  readonly space?: DmaSpace;
+  /** Most I/O queue pairs; the controller may grant fewer. The namespaces use one of them from their first command on. */
+  readonly queuePairs?: number;
+  /** Commands outstanding on a queue pair. */
+  readonly depth?: number;
+  /** Wait for interrupts instead of polling. */
+  readonly interrupts?: boolean;
+  /** Longest transfer of one command, if the controller allows it (MDTS). */
+  readonly maxTransfer_bytes?: number;
+  /** How long a command may take before the controller counts as hung. */
+  readonly timeout_ns?: number;
+  /** Called for every event that the controller reports. */
+  readonly onEvent?: (event: AsyncEventReport) => void;
+  /** Called with a sentence when the controller does something odd that harms nothing. */
+  readonly onWarning?: (sentence: string) => void;
+}
+
+/** What an option is when it is not given. */
+export const DEFAULT_NVME_OPTIONS = {
+  queuePairs: 8,
+  depth: 32,
+  interrupts: false,
+  maxTransfer_bytes: MIB,
+  timeout_ns: 30e9,
+} as const;
+
+export interface IoQueueOptions {
+  readonly depth?: number;
+  readonly interrupts?: boolean;
+}
+
+interface IoQueue {
+  readonly queue: QueuePair;
+  readonly memory: DmaBuffer;
+}
+
+/** Bounce buffers of the namespaces: as long as a command that is worth a copy, and enough to keep a drive busy. */
+const BOUNCE_BYTES = 128 * KIB;
+const BOUNCE_COUNT = 16;
+
+type Settings = NvmeOptions & Required<Pick<NvmeOptions, keyof typeof DEFAULT_NVME_OPTIONS>>;
+
+export class NvmeDriver {
+  readonly bdf: string;
+  /** The address space that the device is attached to. */
+  readonly space: DmaSpace;
+  /** The PCI function behind the controller. */
+  readonly device: VfioDevice;
+  /** The doorbell registers, from DOORBELL_BASE on. */
+  readonly doorbells: Mapping;
+  readonly #kernel: Kernel;
+  readonly #settings: Settings;
+  readonly #controller: Controller;
+  readonly #buffers: DmaBuffer[] = [];
+  readonly #admin: AdminQueue;
+  readonly #ioQueues = new Map<number, IoQueue>();
+  readonly #namespaces: BlockDevice[] = [];
+  #info: ControllerInfo | null = null;
+  #interrupts: Interrupts | null = null;
+  #maxQueuePairs = 0;
+  #blockIo: Promise<BlockIo> | null = null;
+  #isClosed = false;
+
+  /**
+   * Takes the controller over and brings it up. Rejects with SysError, ControllerError or NvmeError; the device is then
+   * closed again.
+   */
+  static async open(kernel: Kernel, options: NvmeOptions = {}): Promise<NvmeDriver> {
+    const bdf = options.bdf ?? firstNvme(kernel);
+    const space = options.space ?? new DmaSpace(kernel);
+    let device: VfioDevice | undefined;
+    let driver: NvmeDriver | undefined;
+    try {
+      device = new VfioDevice(space, bdf);
+      driver = new NvmeDriver(space, device, { ...DEFAULT_NVME_OPTIONS, ...options });
+      await driver.#bringUp();
+      return driver;
+    } catch (error) {
+      if (driver !== undefined) driver.#release(error as Error);
+      else device?.close();
+      if (driver === undefined && options.space === undefined) space.close();
+      throw error;
+    }
+  }
+
+  private constructor(space: DmaSpace, device: VfioDevice, settings: Settings) {
+    this.bdf = device.bdf;
+    this.space = space;
+    this.device = device;
+    this.#kernel = device.kernel;
+    this.#settings = settings;
+    device.setBusMaster(true);
+    const bar = device.region(VFIO_PCI_BAR0_REGION_INDEX);
+    if (bar.size < DOORBELL_BASE + PAGE_SIZE) {
+      throw new ControllerError(
+        `BAR0 of ${this.bdf} has ${hex(bar.size)} bytes, too few for registers and doorbells`,
+      );
+    }
+    this.#controller = new Controller(device, device.mapBar(bar, 0, DOORBELL_BASE));
+    const doorbells = 2 * (settings.queuePairs + 1) * (4 << this.#controller.dstrd);
+    const length = Math.min(alignUp(doorbells, PAGE_SIZE), bar.size - DOORBELL_BASE);
+    this.doorbells = device.mapBar(bar, DOORBELL_BASE, length);
+    this.#admin = new AdminQueue({
+      space,
+      controller: this.#controller,
+      doorbells: this.doorbells,
+      wait: (deadline) => this.#waitOn(this.#interrupts, 0, deadline),
+      timeout_ns: settings.timeout_ns,
+    });
+    this.#admin.queue.onStale = (cid, status) => this.#warnOfStale(this.#admin.queue, cid, status);
+  }
+
+  async #bringUp(): Promise<void> {
+    const { queue } = this.#admin;
+    this.#controller.disable();
+    this.#controller.enable(queue.sqIova, queue.cqIova, queue.entries);
+    if (this.#settings.interrupts) this.#interrupts = this.#enableInterrupts();
+    this.#info = controllerInfo(await this.#admin.identify(CNS.CONTROLLER), PAGE_SIZE);
+    const granted = await this.#admin.requestQueues(this.#settings.queuePairs);
+    const vectors = this.#interrupts?.count ?? Number.POSITIVE_INFINITY;
+    this.#maxQueuePairs = Math.min(this.#settings.queuePairs, granted, vectors - 1);
+    const notices = this.#info.oaes & (ASYNC_EVENT_CONFIG.NSAN.mask | ASYNC_EVENT_CONFIG.FAN.mask);
+    await this.#admin.setFeatures(FID.ASYNC_EVENT, ASYNC_EVENT_CONFIG.SMART.set(notices, 0x1f));
+    listenForEvents(this.#admin, this.#info.asyncEvents, (event) => this.#settings.onEvent?.(event));
+    for (const nsid of await this.#admin.activeNamespaces()) {
+      const info = namespaceInfo(nsid, await this.#admin.identify(CNS.NAMESPACE, nsid));
+      this.#namespaces.push(new BlockDevice(info, () => this.#openBlockIo()));
+    }
+  }
+
+  /** Vector 0 for the admin queue and one for each I/O queue pair, by its number. */
+  #enableInterrupts(): Interrupts {
+    const vectors = vectorsOf(this.device);
+    if (vectors < 2)
+      throw new ControllerError(`${this.bdf} has ${vectors} MSI-X vectors, and interrupts need two`);
+    return new Interrupts(this.device, this.space.ioctls, Math.min(vectors, this.#settings.queuePairs + 1));
+  }
+
+  /** What the controller says about itself. */
+  get info(): ControllerInfo {
+    return this.#info!;
+  }
+
+  /** The active namespaces, by ascending number. */
+  get namespaces(): readonly BlockDevice[] {
+    return this.#namespaces;
+  }
+
+  /** Throws RangeError when there is no such active namespace. */
+  namespace(nsid: number): BlockDevice {
+    const found = this.#namespaces.find((namespace) => namespace.nsid === nsid);
+    if (found !== undefined) return found;
+    const known = this.#namespaces.map((namespace) => namespace.nsid).join(', ') || 'none';
+    throw new RangeError(`${this.bdf} has no active namespace ${nsid}; active: ${known}`);
+  }
+
+  /** How many queue pairs there can be at once. */
+  get maxQueuePairs(): number {
+    return this.#maxQueuePairs;
+  }
+
+  /** The longest transfer of one command. */
+  get maxTransfer_bytes(): number {
+    return Math.min(this.info.maxTransfer_bytes, this.#settings.maxTransfer_bytes);
+  }
+
+  /** Zeroed memory that the device can reach until it is freed or the driver is closed. Throws SysError. */
+  allocate(bytes: number): DmaBuffer {
+    const buffer = this.space.allocate(bytes);
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+
+  /** Creates an I/O queue pair for the caller alone. Rejects with RangeError, SysError or NvmeError. */
+  async createQueuePair(options: IoQueueOptions = {}): Promise<QueuePair> {
+    const qid = this.#freeQid();
+    const mostDepth = Math.min(this.#controller.maxEntries - 1, MAX_DEPTH);
+    const depth = options.depth ?? Math.min(this.#settings.depth, mostDepth);
+    if (!(depth >= 1 && depth <= mostDepth)) {
+      throw new RangeError(`the depth of a queue pair is 1 to ${mostDepth} here (CAP.MQES), got ${depth}`);
+    }
+    const wantsInterrupts = options.interrupts ?? this.#interrupts !== null;
+    if (wantsInterrupts && this.#interrupts === null) {
+      throw new RangeError('a queue pair can interrupt only when the driver was opened with interrupts');
+    }
+    const maxTransfer_bytes = this.maxTransfer_bytes;
+    const memory = this.space.allocate(queueBytes(depth, maxTransfer_bytes));
+    const { dstrd } = this.#controller;
+    const queue = new QueuePair({ qid, depth, maxTransfer_bytes, memory, doorbells: this.doorbells, dstrd });
+    queue.onStale = (cid, status) => this.#warnOfStale(queue, cid, status);
+    this.#ioQueues.set(qid, { queue, memory });
+    await this.#admin.createQueues(queue, wantsInterrupts ? qid : -1);
+    return queue;
+  }
+
+  #freeQid(): number {
+    for (let qid = 1; qid <= this.#maxQueuePairs; qid++) if (!this.#ioQueues.has(qid)) return qid;
+    throw new RangeError(`all ${this.#maxQueuePairs} I/O queue pairs of ${this.bdf} are in use`);
+  }
+
+  /** Deletes a queue pair and frees its memory. Commands that are still outstanding are lost. */
+  async deleteQueuePair(queue: QueuePair): Promise<void> {
+    await this.#admin.deleteQueues(queue.qid);
+    this.#ioQueues.get(queue.qid)?.memory.free();
+    this.#ioQueues.delete(queue.qid);
+  }
+
+  /** Resolves with true after an interrupt of a queue pair that has them, or with false at `deadline` (ns of the kernel's clock). */
+  async interrupted(queue: QueuePair, deadline: number): Promise<boolean> {
+    return this.#interrupts === null ? false : this.#interrupts.wait(queue.qid, deadline);
+  }
+
+  /** Descriptor of the eventfd that counts the interrupts of a queue pair, for programs that wait themselves; -1 when it polls. */
+  interruptFd(queue: QueuePair): number {
+    return this.#interrupts?.fd(queue.qid) ?? -1;
+  }
+
+  /** Hands events that have arrived to `onEvent`, when no admin command is there to bring them along. */
+  pollEvents(): void {
+    this.#admin.requests.poll();
+  }
+
+  /** The first `bytes` bytes of a log page (LID); without `nsid` that of the controller. */
+  getLogPage(lid: number, bytes: number, nsid = 0xffff_ffff): Promise<Uint8Array> {
+    return this.#admin.getLogPage(lid, bytes, nsid);
+  }
+
+  /** Current value of a feature (FID). */
+  getFeatures(fid: number, nsid = 0): Promise<number> {
+    return this.#admin.getFeatures(fid, nsid);
+  }
+
+  /** Resolves with DW0 of the completion. */
+  setFeatures(fid: number, value: number, nsid = 0): Promise<number> {
+    return this.#admin.setFeatures(fid, value, nsid);
+  }
+
+  #openBlockIo(): Promise<BlockIo> {
+    this.#blockIo ??= this.createQueuePair().then((queue) => {
+      const wait: WaitForCompletion = (deadline) => this.#waitOn(this.#interrupts, queue.qid, deadline);
+      const { timeout_ns } = this.#settings;
+      const diagnose = () => this.#controller.diagnose();
+      const requests = new RequestQueue({ kernel: this.#kernel, queue, wait, timeout_ns, diagnose });
+      const piece = Math.min(BOUNCE_BYTES, this.maxTransfer_bytes);
+      return { requests, pool: new DmaPool(this.space, piece, Math.min(queue.depth, BOUNCE_COUNT)) };
+    });
+    return this.#blockIo;
+  }
+
+  #waitOn(interrupts: Interrupts | null, vector: number, deadline: number): Promise<unknown> | unknown {
+    return interrupts === null ? this.#kernel.relax(deadline) : interrupts.wait(vector, deadline);
+  }
+
+  #warnOfStale(queue: QueuePair, cid: number, status: number): void {
+    this.#settings.onWarning?.(
+      `${this.bdf} completed command ${hex(cid, 4)} on queue ${queue.qid} (status ${hex(status, 3)}), which is not outstanding`,
+    );
+  }
+
+  /**
+   * Deletes the queues, shuts the controller down, and gives everything back. The device is closed even when the
+   * controller no longer answers; the promise then rejects with what went wrong.
+   */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const closed = new ControllerError(`${this.bdf} was closed`);
+    try {
+      for (const qid of this.#ioQueues.keys()) await this.#admin.deleteQueues(qid);
+      (await this.#blockIo)?.requests.end(closed);
+      this.#admin.requests.end(closed);
+      this.#controller.shutdown(this.info.rtd3e_us);
+      this.#controller.disable();
+    } finally {
+      await this.#releaseBlockIo();
+      this.#release(closed);
+    }
+  }
+
+  async #releaseBlockIo(): Promise<void> {
+    const io = await this.#blockIo?.catch(() => null);
+    io?.pool.close();
+  }
+
+  /** Silences the device and gives memory and descriptors back, whatever state the controller is in. */
+  #release(reason: Error): void {
+    this.#admin.requests.end(reason);
+    this.#interrupts?.close();
+    this.device.setBusMaster(false);
+    this.device.close();
+    for (const { memory } of this.#ioQueues.values()) memory.free();
+    for (const buffer of this.#buffers) buffer.free();
+    this.#ioQueues.clear();
+    this.#admin.close();
+    if (this.#settings.space === undefined) this.space.close();
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * The public door of the driver: open a controller, use its namespaces, or post on queue pairs yourself.
+ */
+
+export { type DmaBuffer, type DmaRange, DmaSpace } from '../vfio/dma.ts';
+export { SysError } from '../vfio/sys.ts';
+export { findNvme } from '../vfio/sysfs.ts';
+export { BlockDevice, type WriteOptions } from './block-device.ts';
+export { DEFAULT_NVME_OPTIONS, type IoQueueOptions, NvmeDriver, type NvmeOptions } from './driver.ts';
+export type { AsyncEventReport } from './events.ts';
+export type { ControllerInfo } from './identify.ts';
+export { MAX_DEPTH, type OnComplete, type OnStale, QUEUE_FULL, QueuePair } from './queue-pair.ts';
+export { ControllerError, NvmeError } from './status.ts';

@@ -1,0 +1,85 @@
+/**
+ * What goes wrong between driver and controller, as errors that name the command, the status and the probable cause.
+ * Not here: status codes and their sentences (nvme/spec/status.ts), failed system calls (drivers/vfio/sys.ts).
+ */
+
+import { NSID_BROADCAST, opcodeName } from '../../nvme/spec/commands.ts';
+import {
+  CQE_STATUS,
+  STATUS,
+  type StatusName,
+  statusName,
+  statusOf,
+  statusSentence,
+} from '../../nvme/spec/status.ts';
+import { hex } from '../../support/numbers.ts';
+
+/** What a driver usually did to get a status; the sentences of the specification say what the status means. */
+const CAUSES: Readonly<Partial<Record<StatusName, string>>> = {
+  DATA_TRANSFER_ERROR:
+    'the buffer is not mapped in the address space of the device, is mapped without the needed permission, or bus master is off; the kernel log has the fault',
+  PRP_OFFSET_INVALID:
+    'a buffer is not aligned to four bytes, or a later page of it does not start at a page boundary',
+  INVALID_FIELD: 'the transfer exceeds MDTS, the namespace is not active, or a reserved dword is not zero',
+  INVALID_NAMESPACE_OR_FORMAT: 'there is no namespace with this number',
+  LBA_OUT_OF_RANGE: 'the range ends after the last block of the namespace',
+  ABORTED_SQ_DELETION: 'the queue was deleted while the command was outstanding',
+  INVALID_QUEUE_SIZE: 'the queue has more entries than CAP.MQES allows',
+  INVALID_QUEUE_IDENTIFIER: 'the controller granted fewer queues, or the queue exists already',
+  INVALID_INTERRUPT_VECTOR: 'the vector is beyond the MSI-X table',
+  INVALID_QUEUE_DELETION: 'a submission queue still uses this completion queue',
+  COMMAND_ID_CONFLICT: 'a command with this identifier is still outstanding',
+};
+
+/** A command as far as an error needs it. */
+export interface FailedCommand {
+  readonly qid: number;
+  readonly cid: number;
+  readonly opcode: number;
+  readonly nsid: number;
+  /** First block; `blocks` is 0 for a command without a range. */
+  readonly slba: number;
+  readonly blocks: number;
+}
+
+function subject({ qid, cid, opcode, nsid, slba, blocks }: FailedCommand): string {
+  const range =
+    blocks === 0 ? '' : blocks === 1 ? ` of block ${slba}` : ` of blocks ${slba} to ${slba + blocks - 1}`;
+  const namespace = nsid === 0 ? '' : nsid === NSID_BROADCAST ? ' (all namespaces)' : ` in namespace ${nsid}`;
+  const queue = qid === 0 ? 'the admin queue' : `queue ${qid}`;
+  return `${opcodeName(qid === 0, opcode)}${range}${namespace} (${queue}, command ${hex(cid, 4)})`;
+}
+
+/** A command that completed with a status other than success. */
+export class NvmeError extends Error {
+  override readonly name = 'NvmeError';
+  readonly command: FailedCommand;
+  /** `(SCT << 8) | SC`, as in STATUS. */
+  readonly status: number;
+  /** Do Not Retry: the same command would fail again. */
+  readonly dnr: boolean;
+
+  /** `field` is the 16-bit status field of the completion, its phase tag included. */
+  constructor(command: FailedCommand, field: number) {
+    const status = statusOf(field);
+    const dnr = CQE_STATUS.DNR.get(field) === 1;
+    const code = statusName(status);
+    const cause = CAUSES[code as StatusName];
+    super(
+      `${subject(command)} failed with ${code} (${status >>> 8}/${hex(status & 0xff, 2)}): ${statusSentence(status)}` +
+        `${cause === undefined ? '' : ` Probable cause: ${cause}.`}${dnr ? ' Do not retry (DNR).' : ' It may be retried.'}`,
+    );
+    this.command = command;
+    this.status = status;
+    this.dnr = dnr;
+  }
+}
+
+/** True for the one failure that answers a question: Compare found a difference. */
+export const isMiscompare = (error: unknown): boolean =>
+  error instanceof NvmeError && error.status === STATUS.COMPARE_FAILURE;
+
+/** A controller that does not do what its registers promise: no answer in time, a fatal state, or no answer at all. */
+export class ControllerError extends Error {
+  override readonly name = 'ControllerError';
+}
