@@ -10,7 +10,11 @@ export type FieldType = 'u8' | 'u16' | 'u32' | 's32' | 'u64' | number;
 const WIDTHS = { u8: 1, u16: 2, u32: 4, s32: 4, u64: 8 } as const;
 const widthOf = (type: FieldType): number => (typeof type === 'number' ? type : WIDTHS[type]);
 
-export type ValueOf<Type extends FieldType> = Type extends 'u64' ? bigint : Type extends number ? Uint8Array : number;
+export type ValueOf<Type extends FieldType> = Type extends 'u64'
+  ? bigint
+  : Type extends number
+    ? Uint8Array
+    : number;
 
 /** The offsets of a structure by field name, its size, and cold access to its fields. */
 export type Layout<Fields extends Record<string, FieldType>> = { readonly [Name in keyof Fields]: number } & {
@@ -32,11 +36,17 @@ export type Layout<Fields extends Record<string, FieldType>> = { readonly [Name 
  * Declares a structure whose fields follow one another without padding (write gaps as raw bytes).
  * Throws at load time when the fields do not add up to `size` bytes.
  */
-export function layout<const Fields extends Record<string, FieldType>>(fields: Fields, size: number): Layout<Fields> {
+export function layout<const Fields extends Record<string, FieldType>>(
+  fields: Fields,
+  size: number,
+): Layout<Fields> {
   const offsets: Record<string, number> = {};
   let total = 0;
   for (const [name, type] of Object.entries<FieldType>(fields)) {
-    assert(name !== 'SIZE' && name !== 'get' && name !== 'set' && name !== 'decode', `${name} is a reserved name`);
+    assert(
+      name !== 'SIZE' && name !== 'get' && name !== 'set' && name !== 'decode',
+      `${name} is a reserved name`,
+    );
     offsets[name] = total;
     total += widthOf(type);
   }

@@ -27,7 +27,8 @@ export const alignDown = (value: number, unit: number): number => Math.floor(val
 export const isPowerOfTwo = (value: number): boolean => value > 0 && Number.isInteger(Math.log2(value));
 
 /** `0x`-prefixed hexadecimal, zero padded to `digits`. */
-export const hex = (value: number | bigint, digits = 0): string => `0x${value.toString(16).padStart(digits, '0')}`;
+export const hex = (value: number | bigint, digits = 0): string =>
+  `0x${value.toString(16).padStart(digits, '0')}`;
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: KIB, m: MIB, g: GIB, t: 1024 * GIB };
 
@@ -43,8 +44,14 @@ export function parseSize(text: string): number {
 
 /** Bytes as a short text in powers of 1024: `4KiB`, `64MiB`, `1.50GiB`. */
 export function formatSize(bytes: number): string {
-  for (const [unit, size] of [['TiB', 1024 * GIB], ['GiB', GIB], ['MiB', MIB], ['KiB', KIB]] as const) {
-    if (bytes >= size) return `${Number.isInteger(bytes / size) ? bytes / size : (bytes / size).toFixed(2)}${unit}`;
+  for (const [unit, size] of [
+    ['TiB', 1024 * GIB],
+    ['GiB', GIB],
+    ['MiB', MIB],
+    ['KiB', KIB],
+  ] as const) {
+    if (bytes >= size)
+      return `${Number.isInteger(bytes / size) ? bytes / size : (bytes / size).toFixed(2)}${unit}`;
   }
   return `${bytes}B`;
 }

@@ -1,0 +1,110 @@
+/**
+ * What one job counted, and how the counts of clones become one. Times are nanoseconds of the run's own clock:
+ * simulated at the timed pace, the host's at the functional pace. Not here: text (report.ts).
+ */
+import { Histogram } from '../../support/histogram.ts';
+import type { Job } from './job-file.ts';
+
+export const READ = 0;
+export const WRITE = 1;
+export type Direction = typeof READ | typeof WRITE;
+
+/** One direction of a job. */
+export class DirectionStats {
+  ios = 0;
+  bytes = 0;
+  /** How long the phases took in which this direction was active. */
+  elapsed_ns = 0;
+  /** From the decision to submit until the doorbell, from there until the completion was taken, and both together. */
+  readonly slat = new Histogram();
+  readonly clat = new Histogram();
+  readonly lat = new Histogram();
+
+  merge(other: DirectionStats): void {
+    this.ios += other.ios;
+    this.bytes += other.bytes;
+    this.elapsed_ns = Math.max(this.elapsed_ns, other.elapsed_ns);
+    this.slat.merge(other.slat);
+    this.clat.merge(other.clat);
+    this.lat.merge(other.lat);
+  }
+}
+
+/** Upper ends of the classes of `IO depths`, the last without one; fio names the classes by their lower ends. */
+const DEPTH_CLASSES = 7;
+/** Class of a queue depth: 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64 and more. */
+export const depthClass = (depth: number): number => Math.min(31 - Math.clz32(depth), DEPTH_CLASSES - 1);
+/** Class of a batch: 0, 1-4, 5-8, 9-16, 17-32, 33-64, more. */
+export const batchClass = (batch: number): number =>
+  batch === 0 ? 0 : batch <= 4 ? 1 : Math.min(31 - Math.clz32(batch - 1), DEPTH_CLASSES - 1);
+
+/** The counts of one clone of a job, or of several that were merged. */
+export class JobStats {
+  readonly job: Job;
+  /** Number of the stonewall group, from 0. */
+  readonly group: number;
+  /** Position of the first clone among all of them, from 1; stands where fio prints a process id. */
+  readonly id: number;
+  clones = 1;
+  readonly directions: readonly [DirectionStats, DirectionStats] = [
+    new DirectionStats(),
+    new DirectionStats(),
+  ];
+  /** I/Os by the depth they made, batches by size at submission and at completion. */
+  readonly depths = new Float64Array(DEPTH_CLASSES);
+  readonly submits = new Float64Array(DEPTH_CLASSES);
+  readonly completes = new Float64Array(DEPTH_CLASSES);
+  /** Times that the job slept until an interrupt; 0 when it polls. */
+  sleeps = 0;
+  /** Time that the job's own software took, of `runtime_ns`. */
+  software_ns = 0;
+  runtime_ns = 0;
+  /** Errno as fio reports it, and the sentence behind it; 0 and empty when all went well. */
+  errno = 0;
+  failure = '';
+
+  constructor(job: Job, group: number, id: number) {
+    this.job = job;
+    this.group = group;
+    this.id = id;
+  }
+
+  merge(other: JobStats): void {
+    this.clones += other.clones;
+    this.directions[READ].merge(other.directions[READ]);
+    this.directions[WRITE].merge(other.directions[WRITE]);
+    for (let index = 0; index < DEPTH_CLASSES; index++) {
+      this.depths[index] = this.depths[index]! + other.depths[index]!;
+      this.submits[index] = this.submits[index]! + other.submits[index]!;
+      this.completes[index] = this.completes[index]! + other.completes[index]!;
+    }
+    this.sleeps += other.sleeps;
+    this.software_ns += other.software_ns;
+    this.runtime_ns += other.runtime_ns;
+    if (this.errno === 0) {
+      this.errno = other.errno;
+      this.failure = other.failure;
+    }
+  }
+}
+
+/** One entry per printed job: clones and jobs of a group with group_reporting become one, as fio merges them. */
+export function mergeClones(all: readonly JobStats[]): JobStats[] {
+  const merged: JobStats[] = [];
+  for (const stats of all) {
+    const last = merged.at(-1);
+    const joins =
+      last !== undefined &&
+      stats.job.group_reporting &&
+      last.job.group_reporting &&
+      last.group === stats.group;
+    if (joins) last.merge(stats);
+    else {
+      const copy = new JobStats(stats.job, stats.group, stats.id);
+      copy.clones = 0;
+      copy.merge(stats);
+      merged.push(copy);
+    }
+  }
+  return merged;
+}

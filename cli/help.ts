@@ -1,0 +1,76 @@
+/** `doorbell help`: what each verb does and takes. */
+import { suggestion, UserError } from './user-error.ts';
+
+/** One verb: a line for the overview, and the page of `help VERB`. */
+interface Page {
+  readonly summary: string;
+  readonly text: string;
+}
+
+const BOARD = '  --board NAME|FILE   pc, workstation, or a .json, .js or .ts file of your own';
+
+export const PAGES: Readonly<Record<string, Page>> = {
+  fio: {
+    summary: 'run a fio job file on an emulated machine',
+    text: `doorbell fio JOB.fio [OPTIONS]
+
+Runs a fio job file: every I/O goes through the driver, the PCIe link, the IOMMU and the controller.
+${BOARD}
+  --pace PACE         timed (default): simulated time, as a real machine takes it; functional: no delays, host time
+  --seed N            seed of everything that is left to chance; the same seed gives the same run (1)
+  --output FILE       write the report there
+
+Honoured: rw bs iodepth numjobs size io_size offset offset_increment runtime time_based rwmixread rwmixwrite randseed
+  norandommap verify=crc32c|pattern verify_pattern do_verify filename stonewall group_reporting percentile_list hipri
+filename is a namespace (nvme0n1, /dev/nvme0n1) or the path of an image file.
+Jobs poll for completions; hipri=0 makes them wait for interrupts. bs may not exceed what one command moves (MDTS).
+With ioengine=psync and its kin the depth is 1. Exit status: 1 when a job failed, 2 for a mistake in what was asked.`,
+  },
+  lspci: {
+    summary: "list a board's PCI functions, or dump their configuration space",
+    text: `doorbell lspci [OPTIONS]
+
+  -n, -nn             numbers instead of names, or both
+  -v                  also sizes of BARs and windows of bridges
+  -x, -xxx, -xxxx     dump 64, 256 or 4096 bytes; the real tool reads it: lspci -F FILE -vvv
+  -t, -tv             the tree, with names
+  -s SLOT             only [[domain]:][bus]:[slot][.[function]]
+${BOARD}`,
+  },
+  boards: {
+    summary: 'list the boards that come with Doorbell',
+    text: `doorbell boards [NAME]
+
+Describes every board, or one, with its namespaces and its PCI tree.`,
+  },
+  'first-light': {
+    summary: 'boot a machine, read a file system through it, and measure it',
+    text: `doorbell first-light [--seed N]
+
+Boots the board pc with an ext4 image, shows the driver's first system calls and the device tree, reads the image through
+the driver and compares it with the file, runs scenarios/first-light.fio and shows where the time of a read went.`,
+  },
+  help: {
+    summary: 'this text, or that of one verb',
+    text: 'doorbell help [VERB]',
+  },
+};
+
+/** The overview, or the page of a verb. Throws UserError for a verb that is none. */
+export function help(verb?: string): string {
+  if (verb !== undefined) {
+    const page = PAGES[verb];
+    if (page === undefined) throw unknownVerb(verb);
+    return page.text;
+  }
+  const width = Math.max(...Object.keys(PAGES).map((name) => name.length));
+  const verbs = Object.entries(PAGES).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return ['doorbell: a whole emulated machine for people who write drivers', '', ...verbs].join('\n');
+}
+
+export function unknownVerb(verb: string): UserError {
+  const verbs = Object.keys(PAGES);
+  return new UserError(
+    `unknown verb "${verb}"${suggestion(verb, verbs) || `; there are ${verbs.join(', ')}`}`,
+  );
+}

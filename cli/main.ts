@@ -1,0 +1,69 @@
+/**
+ * The command line: finds the verb, runs it, and turns every failure into one sentence and an exit status:
+ * 2 for a mistake in what was asked, 1 for what went wrong while doing it. Bugs of ours keep their stack trace.
+ */
+import { BoardError, boot } from '../boards/index.ts';
+import { ImageError } from '../bridge/host.ts';
+import { ControllerError, NvmeError, SysError } from '../drivers/nvme/index.ts';
+import { EnumerationError } from '../machine/pcie/enumerate.ts';
+import { parseArguments } from './arguments.ts';
+import { BOARDS, findBoard } from './board-option.ts';
+import { describeBoards } from './boards.ts';
+import { fioCommand } from './fio/command.ts';
+import { firstLight } from './first-light.ts';
+import { help, unknownVerb } from './help.ts';
+import { lspci, parseLspciOptions } from './lspci.ts';
+import { type Output, processOutput } from './output.ts';
+import { UserError } from './user-error.ts';
+
+type Verb = (argv: readonly string[], output: Output) => Promise<number>;
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  fio: fioCommand,
+  lspci: async (argv, output) => {
+    const { options, rest } = parseArguments('lspci', argv, ['board']);
+    const wanted = parseLspciOptions(rest);
+    output.lines(lspci(boot(await findBoard(options.board ?? 'pc'), { pace: 'functional' }), wanted));
+    return 0;
+  },
+  boards: async (argv, output) => {
+    const { rest } = parseArguments('boards', argv, []);
+    const chosen = rest.length === 0 ? BOARDS : await Promise.all(rest.map(findBoard));
+    output.lines(describeBoards(chosen));
+    return 0;
+  },
+  'first-light': firstLight,
+  help: async (argv, output) => {
+    output.lines([help(argv[0])]);
+    return 0;
+  },
+};
+
+/** Runs `doorbell` with its arguments and returns the exit status. */
+export async function main(argv: readonly string[], output: Output = processOutput()): Promise<number> {
+  const [word = 'help', ...rest] = argv;
+  const asksForHelp = word === '--help' || word === '-h';
+  const name = asksForHelp ? 'help' : word;
+  try {
+    const verb = Object.hasOwn(VERBS, name) ? VERBS[name]! : undefined;
+    if (verb === undefined) throw unknownVerb(word);
+    if (rest.includes('--help')) return await VERBS.help!([name], output);
+    return await verb(rest, output);
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === null) throw error;
+    output.status('');
+    output.error(`doorbell: ${(error as Error).message}`);
+    return status;
+  }
+}
+
+/** Exit status for an error that its message explains; null for a bug. */
+function statusOf(error: unknown): 1 | 2 | null {
+  if (error instanceof UserError) return error.status;
+  if (error instanceof BoardError || error instanceof EnumerationError || error instanceof ImageError)
+    return 2;
+  return error instanceof SysError || error instanceof NvmeError || error instanceof ControllerError
+    ? 1
+    : null;
+}

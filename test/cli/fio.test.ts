@@ -1,0 +1,210 @@
+/** Jobs through the whole machine: what they write is there, what they measure is consistent, what breaks is told. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { boot, pc } from '../../boards/index.ts';
+import { runJobs } from '../../cli/fio/engine.ts';
+import { parseJobFile } from '../../cli/fio/job-file.ts';
+import { type JobStats, READ, WRITE } from '../../cli/fio/stats.ts';
+import { findTargets } from '../../cli/fio/targets.ts';
+import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
+import { doorbell } from './doorbell.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'doorbell-fio-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const fresh = (): string => join(folder, `file-${files++}`);
+
+/** Runs a job file given as text. */
+function fio(text: string, ...options: string[]) {
+  const path = `${fresh()}.fio`;
+  writeFileSync(path, text);
+  return doorbell('fio', path, ...options);
+}
+
+/** Runs jobs below the command line, for their numbers. */
+async function run(
+  text: string,
+  pace: 'timed' | 'functional' = 'timed',
+  seed = 1,
+): Promise<readonly JobStats[]> {
+  const { jobs } = parseJobFile(text, 'x.fio');
+  const targets = findTargets(pc, jobs);
+  const machine = boot(targets.board, { pace, seed });
+  return (await runJobs({ machine, jobs, targets, seed, hostNow: () => performance.now() * 1e6 })).clones;
+}
+
+describe.each(['timed', 'functional'] as const)('at the %s pace', (pace) => {
+  test.each([
+    ['write', 1],
+    ['randwrite', 16],
+    ['randrw', 8],
+    ['rw', 4],
+  ])('rw=%s at depth %i writes and verifies every block', async (rw, depth) => {
+    const [stats] = await run(`[a]\nrw=${rw}\niodepth=${depth}\nsize=512k\nverify=crc32c`, pace);
+    const { [READ]: reads, [WRITE]: writes } = stats!.directions;
+    expect([stats!.errno, stats!.failure]).toEqual([0, '']);
+    if (rw.includes('write')) expect([writes.ios, reads.ios]).toEqual([128, 128]);
+    else expect(reads.ios).toBe(128); // those of the mix, and one for each block that was written
+  });
+
+  test('the same seed gives the same report', async () => {
+    const text = '[a]\nrw=randrw\niodepth=8\nsize=256k\n[b]\nrw=randread\niodepth=4\nio_size=256k';
+    const report = async (seed: string) => {
+      const { out } = await fio(text, '--pace', pace, '--seed', seed);
+      const isTimed = (line: string) => pace === 'timed' || /issued rwts|IO depths/.test(line);
+      return out
+        .split('\n')
+        .filter(isTimed)
+        .join('\n')
+        .replace(/pid=.*|.* ms of host time.*/g, '');
+    };
+    const first = await report('7');
+    expect(await report('7')).toBe(first);
+    if (pace === 'timed') expect(await report('8')).not.toBe(first);
+  });
+});
+
+describe('measures', () => {
+  test("Little's law: operations per second times latency is the depth", async () => {
+    for (const depth of [1, 4, 32]) {
+      const [stats] = await run(`[a]\nrw=randread\niodepth=${depth}\nio_size=4m`);
+      const { ios, elapsed_ns, lat } = stats!.directions[READ];
+      expect((ios / elapsed_ns) * lat.mean).toBeGreaterThan(0.95 * depth);
+      expect((ios / elapsed_ns) * lat.mean).toBeLessThan(1.01 * depth);
+    }
+  });
+
+  test('submission and completion latencies add up, and submission costs what the host profile says', async () => {
+    const { slat, clat, lat } = (await run('[a]\nrw=randread\nio_size=1m'))[0]!.directions[READ];
+    expect(slat.min).toBeCloseTo(pc.host.submit_ns, 3);
+    expect(slat.max).toBeCloseTo(pc.host.submit_ns, 3);
+    expect(slat.mean + clat.mean).toBeCloseTo(lat.mean, 3);
+  });
+
+  test('interrupts cost what polling saves: message, handler and wake-up', async () => {
+    const [polled, woken] = await run(
+      '[polled]\nrw=randread\nio_size=1m\n[woken]\nstonewall\nrw=randread\nio_size=1m\nhipri=0',
+    );
+    const [fast, slow] = [polled!.directions[READ].lat.mean, woken!.directions[READ].lat.mean];
+    expect(slow - fast).toBeGreaterThan(pc.host.interrupt_ns + pc.host.wakeup_ns);
+    expect(slow - fast).toBeLessThan(pc.host.interrupt_ns + pc.host.wakeup_ns + 1500);
+    expect([polled!.sleeps, woken!.sleeps]).toEqual([0, 256]);
+  });
+
+  test('runtime is simulated time', async () => {
+    const [stats] = await run('[a]\nrw=randread\niodepth=4\nruntime=2ms\ntime_based');
+    expect(stats!.runtime_ns / 1e6).toBeCloseTo(2, 1);
+    expect(stats!.directions[READ].ios).toBeGreaterThan(500);
+  });
+
+  test('jobs of one group share the time, a stonewall separates', async () => {
+    const text =
+      '[a]\nrw=randread\nio_size=1m\n[b]\nrw=randread\nio_size=1m\n[c]\nstonewall\nrw=randread\nio_size=1m';
+    const { out } = await fio(text);
+    expect(out.match(/groupid=\d/g)).toEqual(['groupid=0', 'groupid=0', 'groupid=1']);
+    expect(out).toContain('Run status group 0 (all jobs):');
+    expect(out).toContain('Run status group 1 (all jobs):');
+  });
+
+  test('clones with group_reporting are reported as one', async () => {
+    const { out } = await fio('[a]\nrw=randread\nnumjobs=3\ngroup_reporting\nio_size=256k');
+    expect(out).toContain('a: (groupid=0, jobs=3): err= 0');
+    expect(out).toContain('issued rwts: total=192,0,0,0');
+  });
+
+  test('--output takes the report', async () => {
+    const path = fresh();
+    const { status, out } = await fio('[a]\nrw=read\nsize=64k', '--output', path);
+    expect({ status, out }).toEqual({ status: 0, out: '' });
+    expect(readFileSync(path, 'utf8')).toMatch(/^a: \(g=0\): rw=read[\s\S]*Time: simulated/);
+  });
+});
+
+describe('image files', () => {
+  test('a job writes the pattern it says to a file that it makes', async () => {
+    const image = fresh();
+    const job = `[a]\nfilename=${image}\nrw=write\nsize=128k\noffset=64k\nverify=pattern\nverify_pattern=0xdeadbeef%o`;
+    expect((await fio(job)).status).toBe(0);
+    const bytes = readFileSync(image);
+    expect(bytes.length).toBe(192 * 1024);
+    expect(bytes.subarray(0, 65_536).every((byte) => byte === 0)).toBe(true);
+    expect(bytes.readUInt32BE(65_536)).toBe(0xdead_beef);
+    expect(bytes.readBigUInt64LE(65_540)).toBe(65_536n);
+    expect(bytes.readBigUInt64LE(65_536 + 4096 + 4)).toBe(69_632n);
+  });
+
+  test.each([
+    [
+      'a flipped bit',
+      (bytes: Buffer) => bytes.writeUInt8(bytes.readUInt8(8292) ^ 1, 8292),
+      /block at offset 8192: bad crc32c/,
+    ],
+    [
+      'two blocks that changed places',
+      (bytes: Buffer) => void Buffer.from(bytes.subarray(0, 4096)).copy(bytes, 12_288),
+      /block at offset 12288: misplaced: this is the block of offset 0/,
+    ],
+    ['a lost write', (bytes: Buffer) => void bytes.fill(0, 4096, 8192), /block at offset 4096: no header/],
+  ])('%s in the file is found, and the exit status is 1', async (_, damage, sentence) => {
+    const image = fresh();
+    expect((await fio(`[a]\nfilename=${image}\nrw=write\nsize=64k\nverify=crc32c\ndo_verify=0`)).status).toBe(
+      0,
+    );
+    const check = `[a]\nfilename=${image}\nrw=read\nverify=crc32c`;
+    expect((await fio(check)).status).toBe(0);
+    const bytes = readFileSync(image);
+    damage(bytes);
+    writeFileSync(image, bytes);
+    const { status, out } = await fio(check);
+    expect(status).toBe(1);
+    expect(out).toMatch(/err=84 \(verify: /);
+    expect(out).toMatch(sentence);
+  });
+});
+
+describe('jobs that cannot be', () => {
+  const nothing = join(folder, 'nothing.img');
+  test.each([
+    ['filename=nvme0n3', 'job "a": board pc has no nvme0n3; it has nvme0n1 nvme0n2'],
+    [
+      `filename=${nothing}`,
+      `job "a": ${nothing} is neither a namespace of board pc (nvme0n1 nvme0n2) nor an image file with bytes in it`,
+    ],
+    ['filename=nvmeOn1', 'did you mean "nvme0n1"?'],
+    ['bs=1m', 'job "a": bs=1048576 is more than one command moves here, 512KiB (MDTS)'],
+    ['offset=300m', 'job "a": there is no room for one block of 4096 bytes in 0'],
+    ['offset=255m\nsize=2m', 'job "a": clone 1 would reach byte 269484032, and nvme0n1 ends at 268435456'],
+    ['offset=100', 'job "a": offset 100 is no multiple of the 512-byte blocks of nvme0n1'],
+    [
+      'rw=write\nverify=crc32c\nnumjobs=2\nsize=1m',
+      '(clone 1) verifies blocks that "a" (clone 2) overwrites at the same time',
+    ],
+    ['numjobs=64\n[b]', 'job "b": all 64 I/O queue pairs of 0000:01:00.0 are in use'],
+  ])('%j', async (lines, sentence) => {
+    const { status, err } = await fio(`[a]\n${lines}`);
+    expect(err).toContain(sentence);
+    expect(status).toBe(2);
+  });
+
+  test('clones with regions of their own may verify', async () => {
+    const [one, two] = await run('[a]\nrw=write\nverify=crc32c\nnumjobs=2\nsize=1m\noffset_increment=1m');
+    expect([one!.errno, two!.errno]).toEqual([0, 0]);
+  });
+});
+
+test('a machine that falls silent ends the run with a sentence', async () => {
+  const { jobs } = parseJobFile('[a]\nrw=randread\niodepth=8\nio_size=64m', 'x.fio');
+  const machine = boot(pc, { seed: 1 });
+  let seen = 0;
+  const onCompletion = () => {
+    if (++seen !== 100) return;
+    const command = machine.rootComplex.configRead(1, 0, CONFIG.COMMAND, 2);
+    machine.rootComplex.configWrite(1, 0, CONFIG.COMMAND, 2, COMMAND.BUS_MASTER.set(command, 0));
+  };
+  const options = { machine, jobs, targets: findTargets(pc, jobs), seed: 1, hostNow: () => 0, onCompletion };
+  await expect(runJobs(options)).rejects.toThrow(
+    /commands? of "a" will never complete: nothing is left to happen in the machine/,
+  );
+});

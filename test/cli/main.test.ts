@@ -1,0 +1,94 @@
+/** The command line: verbs, help, and one sentence with an exit status for every mistake. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { pc } from '../../boards/index.ts';
+import { PAGES } from '../../cli/help.ts';
+import { nearest } from '../../cli/user-error.ts';
+import { doorbell } from './doorbell.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'doorbell-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+const job = file('job.fio', '[a]\nrw=read\nsize=64k\n');
+
+describe('help', () => {
+  test.each([[[]], [['help']], [['--help']]])('%j lists every verb', async (argv) => {
+    const { status, out } = await doorbell(...argv);
+    expect(status).toBe(0);
+    for (const verb of Object.keys(PAGES)) expect(out).toContain(`  ${verb} `);
+  });
+
+  test.each(Object.keys(PAGES))('%s has a page, by either way to ask', async (verb) => {
+    const page = await doorbell('help', verb);
+    expect(page).toMatchObject({ status: 0, err: '' });
+    expect(page.out).toContain(`doorbell ${verb}`);
+    expect(await doorbell(verb, '--help')).toEqual(page);
+  });
+});
+
+describe('mistakes', () => {
+  const broken = file('broken.json', '{');
+  const empty = file('empty.json', '{"name": "x"}');
+  const impossible = file('impossible.json', JSON.stringify({ ...pc, name: 'mine', ram: '1k' }));
+  test.each([
+    [['lspcy'], 'doorbell: unknown verb "lspcy"; did you mean "lspci"?'],
+    [
+      ['constructor'],
+      'doorbell: unknown verb "constructor"; there are fio, lspci, boards, first-light, help',
+    ],
+    [['help', 'bords'], 'doorbell: unknown verb "bords"; did you mean "boards"?'],
+    [['fio'], 'doorbell: fio: give one job file: doorbell fio JOB.fio'],
+    [['fio', job, job], 'doorbell: fio: give one job file: doorbell fio JOB.fio'],
+    [['fio', job, '--sed', '1'], 'doorbell: fio: unknown option "--sed"; did you mean "--seed"?'],
+    [
+      ['fio', job, '--qqqqqq'],
+      'doorbell: fio: unknown option "--qqqqqq"; it takes --board --pace --seed --output',
+    ],
+    [['fio', job, '--seed'], 'doorbell: fio: --seed needs a value'],
+    [['fio', job, '--seed=x'], 'doorbell: --seed x: a seed is a whole number below 2^53'],
+    [['fio', job, '--pace=fast'], 'doorbell: --pace fast: it is timed or functional'],
+    [['fio', job, '--pace=timd'], 'doorbell: --pace timd: it is timed or functional; did you mean "timed"?'],
+    [
+      ['fio', job, '--board=workstaton'],
+      'doorbell: --board workstaton: neither a board (pc, workstation) nor a file; did you mean "workstation"?',
+    ],
+    [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}: `],
+    [
+      ['fio', job, `--board=${empty}`],
+      `doorbell: --board ${empty}: no board in it; a board has name, ram, media, host and rootPorts`,
+    ],
+    [['fio', job, `--board=${impossible}`], 'doorbell: board mine: ram: '],
+    [['lspci', '-q'], 'doorbell: lspci: unknown option "-q"; it takes -x -xxx -xxxx -n -nn -t -v -s SLOT'],
+    [['lspci', '-s'], 'doorbell: lspci: -s takes a slot such as 01:00.0'],
+    [['lspci', '-s', 'zz'], 'doorbell: lspci: "zz" is no slot; write [[domain]:][bus]:[slot][.[function]]'],
+    [['lspci', '-xxxxx'], 'doorbell: lspci: the longest dump is -xxxx'],
+    [['first-light', 'now'], 'doorbell: first-light: unexpected "now"'],
+  ])('%j', async (argv, sentence) => {
+    const { status, out, err } = await doorbell(...argv);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toContain(sentence);
+    expect(err).not.toContain('\n');
+  });
+
+  test('a board of your own, as JSON', async () => {
+    const path = file('mine.json', JSON.stringify({ ...pc, name: 'mine', description: 'a copy' }));
+    expect((await doorbell('boards', path)).out).toContain('mine: a copy');
+  });
+});
+
+describe('the nearest word', () => {
+  const words = ['rw', 'bs', 'iodepth', 'io_size', 'size', 'runtime', 'rwmixread'];
+  test.each([
+    ['iodpeth', 'iodepth'],
+    ['iosize', 'io_size'],
+    ['RUNTIME', 'runtime'],
+    ['rwmixraed', 'rwmixread'],
+    ['xyzzyxyzzy', undefined],
+  ])('of %s is %s', (word, expected) => expect(nearest(word, words)).toBe(expected));
+});
