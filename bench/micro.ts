@@ -38,7 +38,7 @@ export async function benchIommu(): Promise<Metric[]> {
     let sum = 0;
     const ns = nsPerOperation(name, () => {
       for (let i = 0; i < BATCH; i++) {
-        sum += iommu.translate(requester, iovas[page]!, true);
+        sum += iommu.frame(requester, iovas[page]!, true);
         page = page + 1 === pages ? 0 : page + 1;
       }
     });

@@ -2,5 +2,6 @@
 export type { Board, NamespaceBoard, NvmeBoard, PortBoard, SwitchBoard } from './board.ts';
 export { type BootOptions, boot, Machine, type Pace } from './boot.ts';
 export { BoardError } from './check.ts';
+export { conformance } from './conformance.ts';
 export { pc } from './pc.ts';
 export { workstation } from './workstation.ts';

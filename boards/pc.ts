@@ -23,7 +23,12 @@ export const pc: Board = {
     {
       at: '04.0',
       link: GEN3_X4,
-      device: { kind: 'nvme', serial: 'DOORBELL0', profile: GENERIC, namespaces: [{ size: '256m' }] },
+      device: {
+        kind: 'nvme',
+        serial: 'DOORBELL0',
+        profile: GENERIC,
+        namespaces: [{ size: '256m' }, { size: '64m' }],
+      },
     },
   ],
 };

@@ -43,6 +43,16 @@ ${BOARD}`,
 
 Describes every board, or one, with its namespaces and its PCI tree.`,
   },
+  conformance: {
+    summary: 'compare the emulated kernel with the recorded answers of a real one',
+    text: `doorbell conformance [DIR] [OPTIONS]
+
+Runs every case of every .json file in DIR (../shared/conformance, or the copy in test/ where that is missing) on the
+machine of the recordings, and prints a line for each case with the first answer that is another one.
+  --case NAME         only this case; those before it in its file run too, because they may have written to the disk
+  -v                  a line for every case, and the system calls of those that fail
+Exit status: 1 when a case failed, 2 for a mistake in what was asked.`,
+  },
   'first-light': {
     summary: 'boot a machine, read a file system through it, and measure it',
     text: `doorbell first-light [--seed N]

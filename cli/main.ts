@@ -9,6 +9,7 @@ import { EnumerationError } from '../machine/pcie/enumerate.ts';
 import { parseArguments } from './arguments.ts';
 import { BOARDS, findBoard } from './board-option.ts';
 import { describeBoards } from './boards.ts';
+import { conformanceCommand } from './conformance/command.ts';
 import { fioCommand } from './fio/command.ts';
 import { firstLight } from './first-light.ts';
 import { help, unknownVerb } from './help.ts';
@@ -32,6 +33,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     output.lines(describeBoards(chosen));
     return 0;
   },
+  conformance: conformanceCommand,
   'first-light': firstLight,
   help: async (argv, output) => {
     output.lines([help(argv[0])]);

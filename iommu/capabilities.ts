@@ -10,14 +10,14 @@ export interface UnitOptions {
   readonly hostAddressBits: number;
   /** Widest input address (MGAW). */
   readonly guestAddressBits: number;
+  /** Bits of a domain id (ND): 4 to 16, even. */
+  readonly domainIdBits: number;
   /** Supported widths of second-stage tables: 39, 48 and 57 bits are three, four and five levels. */
   readonly tableBits: readonly (39 | 48 | 57)[];
   readonly leaf2M: boolean;
   readonly leaf1G: boolean;
   /** Caching mode (CM): software must invalidate after not-present to present changes too. */
   readonly cachingMode: boolean;
-  /** Zero-length reads of write-only pages succeed (ZLR). */
-  readonly zeroLengthRead: boolean;
   readonly passThrough: boolean;
   /** Bit 11 of a leaf is allowed (SC). */
   readonly snoopControl: boolean;
@@ -34,11 +34,11 @@ export interface UnitOptions {
 export const DEFAULT_UNIT: UnitOptions = {
   hostAddressBits: 48,
   guestAddressBits: 48,
+  domainIdBits: 16,
   tableBits: [39, 48],
   leaf2M: true,
   leaf1G: true,
   cachingMode: true,
-  zeroLengthRead: false,
   passThrough: true,
   snoopControl: false,
   interruptRemapping: true,
@@ -58,8 +58,6 @@ export interface CapabilityWords {
 /** Where the unit places its IOTLB and fault recording registers, in units of 16 bytes. */
 const IOTLB_REGISTER_OFFSET = 0x0f;
 const FAULT_RECORD_OFFSET = 0x22;
-/** ND code for 65536 domains. */
-const DOMAINS_64K = 6;
 const HANDLE_MASK_MAX = 15;
 
 /** CAP and ECAP of a unit with these options. */
@@ -75,11 +73,10 @@ export function encodeCapabilities(options: UnitOptions): CapabilityWords {
   const sagaw = options.tableBits.reduce((mask, width) => mask | (1 << ((width - 30) / 9)), 0);
   return {
     capLow: CAP.encode({
-      ND: DOMAINS_64K,
+      ND: (options.domainIdBits - 4) / 2,
       CM: Number(options.cachingMode),
       SAGAW: sagaw,
       MGAW: options.guestAddressBits - 1,
-      ZLR: Number(options.zeroLengthRead),
       FRO_LOW: FAULT_RECORD_OFFSET,
     }),
     capHigh: CAP_HIGH.encode({

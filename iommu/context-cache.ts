@@ -5,10 +5,12 @@
 import type { Context } from './walk.ts';
 
 const REQUESTERS = 0x1_0000;
+/** Matches no IOTLB entry. */
+export const NO_DOMAIN = -1;
 
 export class ContextCache {
-  /** Domain id by requester; NaN where nothing is cached, so that no IOTLB key can match. The hot path reads it. */
-  readonly domainIds = new Float64Array(REQUESTERS).fill(Number.NaN);
+  /** Domain id by requester; NO_DOMAIN where nothing is cached. The hot path reads it. */
+  readonly domainIds = new Int32Array(REQUESTERS).fill(NO_DOMAIN);
   readonly tables = new Float64Array(REQUESTERS);
   readonly ends = new Float64Array(REQUESTERS);
   /** Levels of the walk; 0 is pass-through. */
@@ -43,7 +45,7 @@ export class ContextCache {
   #drop(matches: (requester: number) => boolean): void {
     this.#cached = this.#cached.filter((requester) => {
       const isDropped = matches(requester);
-      if (isDropped) this.domainIds[requester] = Number.NaN;
+      if (isDropped) this.domainIds[requester] = NO_DOMAIN;
       return !isDropped;
     });
   }

@@ -6,7 +6,7 @@
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import { assert } from '../support/assert.ts';
-import { hex, highWord, PAGE_MASK, u64 } from '../support/numbers.ts';
+import { highWord, PAGE_MASK, u64 } from '../support/numbers.ts';
 import {
   ADDRESS_HIGH_MASK,
   bitsOfLevels,
@@ -23,6 +23,8 @@ export type Permissions = 1 | 2 | 3;
 
 const PRESENT = PTE.R.mask | PTE.W.mask;
 const NOTHING = -1;
+// Messages of assertions are constants: building one costs more than the map it guards.
+const ALREADY_MAPPED = 'the range is mapped already';
 /** Bytes that one entry covers, by level. */
 const SPAN = Float64Array.of(0, 2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39, 2 ** 48);
 
@@ -109,11 +111,8 @@ export class PageTable {
   }
 
   #checkRange(addresses: number, iova: number, bytes: number): void {
-    assert(
-      ((addresses | bytes) & PAGE_MASK) === 0 && bytes > 0,
-      `a mapping is whole pages, got ${bytes} at ${hex(iova)}`,
-    );
-    assert(iova + bytes <= this.end, `${hex(iova)} is beyond the width of the tables`);
+    assert(((addresses | bytes) & PAGE_MASK) === 0 && bytes > 0, 'a mapping is whole pages');
+    assert(iova + bytes <= this.end, 'the range is beyond the width of the tables');
   }
 
   #leafLevel(iova: number, physical: number, bytes: number, most: LeafLevel): LeafLevel {
@@ -131,7 +130,7 @@ export class PageTable {
       const at = this.#word(table, iova, level);
       const low = ram[at]!;
       if ((low & PRESENT) !== 0) {
-        assert(!isLeaf(low, level), `${hex(iova)} is mapped already`);
+        assert(!isLeaf(low, level), ALREADY_MAPPED);
         table = this.#target(at);
         continue;
       }
@@ -172,10 +171,7 @@ export class PageTable {
   #replace(at: number, level: LeafLevel): void {
     const table = this.#target(at);
     const isEmptyTable = !isLeaf(this.#memory.u32[at]!, level) && this.#isEmpty(table, level - 1);
-    assert(
-      isEmptyTable,
-      `the range is mapped already (entry ${hex(this.#memory.u32[at]!)} at level ${level})`,
-    );
+    assert(isEmptyTable, ALREADY_MAPPED);
     this.#memory.u32[at] = 0;
     this.#retire(table, level - 1);
   }
@@ -191,7 +187,7 @@ export class PageTable {
       const isWhole = from <= start && start + span <= to;
       const isEntryLeaf = isLeaf(low, level);
       if (!isWhole) {
-        assert(!isEntryLeaf, `unmapping ${hex(from)} would split a leaf of ${span} bytes`);
+        assert(!isEntryLeaf, 'the unmap would split a leaf');
         this.#clear(this.#target(at), level - 1, start, Math.max(from, start), Math.min(to, start + span));
         continue;
       }

@@ -9,14 +9,16 @@ import { BLOCKED, INTERRUPT_WINDOW } from '../machine/pcie/translator.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { PAGE_SIZE } from '../support/numbers.ts';
-import type { ContextCache } from './context-cache.ts';
+import { type ContextCache, NO_DOMAIN } from './context-cache.ts';
 import type { FaultLog } from './fault-log.ts';
-import { BASE, DOMAIN_SPREAD, ENTRY_STRIDE, type Iotlb, READ_KEY, WRITE_KEY } from './iotlb.ts';
+import type { Iotlb } from './iotlb.ts';
+import { ENTRY, SPREAD } from './leaf-cache.ts';
 import { FAULT, isQualified, NO_FAULT } from './spec/faults.ts';
 import {
   CONTEXT_READS,
   emptyContext,
   emptyLeaf,
+  type Leaf,
   readContext,
   type WalkLimits,
   walkSecondStage,
@@ -24,15 +26,12 @@ import {
 
 /** RTADDR.TTM: the only mode there is. */
 const LEGACY_MODE = 0;
-/** A page-aligned address times this, plus a domain id, is an IOTLB key: page * 65536 + domain. */
-const KEY_SCALE = 16;
 // Own copies: an imported binding is a load per use, a constant of this module is folded.
 const PAGE = PAGE_SIZE;
-const STRIDE = ENTRY_STRIDE;
-const SPREAD = DOMAIN_SPREAD;
-const READ = READ_KEY;
-const WRITE = WRITE_KEY;
-const PHYSICAL = BASE;
+const { SHIFT, LEAF, LEAF_HIGH, READER, WRITER, FRAME } = ENTRY;
+const { DOMAIN_SHIFT, LEAF_SHIFT } = SPREAD;
+const NOBODY = NO_DOMAIN;
+const TWO_32 = 0x1_0000_0000;
 const WINDOW_FIRST = MSI_BASE;
 const WINDOW_LAST = MSI_END;
 const FOUND = NO_FAULT;
@@ -56,8 +55,8 @@ export class RequestPath {
   readonly #iotlb: Iotlb;
   readonly #faults: FaultLog;
   /** What a hit reads: arrays of the two caches. */
-  readonly #domainIds: Float64Array;
-  readonly #entries: Float64Array;
+  readonly #domainIds: Int32Array;
+  readonly #entries: Int32Array;
   readonly #entryMask: number;
   /** GSTS.TES. While it is clear both caches are empty, so that a hit need not ask. */
   #enabled = false;
@@ -75,8 +74,8 @@ export class RequestPath {
     this.#iotlb = parts.iotlb;
     this.#faults = parts.faults;
     this.#domainIds = parts.contexts.domainIds;
-    this.#entries = parts.iotlb.pageEntries;
-    this.#entryMask = parts.iotlb.pageEntries.length / ENTRY_STRIDE - 1;
+    this.#entries = parts.iotlb.pages.words;
+    this.#entryMask = parts.iotlb.pages.mask;
   }
 
   /** The root table that SRTP latched, and its mode (RTADDR.TTM). */
@@ -90,14 +89,19 @@ export class RequestPath {
     this.#enabled = isOn;
   }
 
-  /** See `Translator.translate`. */
-  translate(requester: number, iova: number, isWrite: boolean): number {
-    const offset = iova & (PAGE - 1);
+  /** See `Translator.frame`. All of a hit is arithmetic on 32-bit integers. */
+  frame(requester: number, iova: number, isWrite: boolean): number {
+    const high = (iova / TWO_32) | 0;
+    const page = ((iova | 0) >>> 12) | (high << 20);
     const domainId = this.#domainIds[requester]!;
     const entries = this.#entries;
-    const at = ((iova / PAGE + domainId * SPREAD) & this.#entryMask) * STRIDE;
-    if (entries[isWrite ? at + WRITE : at + READ] === (iova - offset) * KEY_SCALE + domainId) {
-      return entries[at + PHYSICAL]! + offset;
+    const at = ((page ^ (page >>> LEAF_SHIFT) ^ (domainId << DOMAIN_SHIFT)) & this.#entryMask) << SHIFT;
+    if (
+      entries[at + LEAF] === page &&
+      entries[at + LEAF_HIGH] === high >>> 12 &&
+      entries[at + (isWrite ? WRITER : READER)] === domainId
+    ) {
+      return entries[at + FRAME]!;
     }
     return this.#miss(requester, iova, isWrite);
   }
@@ -107,7 +111,7 @@ export class RequestPath {
     if (!this.#enabled || isInterruptAddress(iova)) return 0;
     const { iotlbHit_ns, walkRead_ns } = this.#host;
     const domainId = this.#domainIds[requester]!;
-    const isKnown = !Number.isNaN(domainId);
+    const isKnown = domainId !== NOBODY;
     if (isKnown && this.#iotlb.holds(domainId, iova)) return iotlbHit_ns;
     let reads = 0;
     let table = this.#contexts.tables[requester]!;
@@ -127,10 +131,10 @@ export class RequestPath {
 
   #miss(requester: number, iova: number, isWrite: boolean): number {
     if (isInterruptAddress(iova)) return INTERRUPT_WINDOW;
-    if (!this.#enabled) return iova;
+    if (!this.#enabled) return Math.floor(iova / PAGE);
     const domainId = this.#domainIds[requester]!;
-    if (Number.isNaN(domainId)) return this.#loadContext(requester, iova, isWrite);
-    const cached = this.#iotlb.findLarge(domainId, iova, isWrite ? WRITE : READ);
+    if (domainId === NOBODY) return this.#loadContext(requester, iova, isWrite);
+    const cached = this.#iotlb.findLarge(domainId, iova, isWrite);
     if (cached !== -1) return cached;
     const contexts = this.#contexts;
     const levels = contexts.levels[requester]!;
@@ -145,9 +149,9 @@ export class RequestPath {
     if (reason !== FOUND) {
       return this.#block(requester, iova, reason, isWrite, contexts.faultsDisabled[requester] === 1);
     }
-    const physical = this.#iotlb.insert(domainId, iova, leaf.base, leaf.level, leaf.permissions);
-    if (this.#trace.on) this.#trace.emit(T.IOMMU_WALK, requester, iova, physical, walkReads(levels, leaf));
-    return physical;
+    const frame = this.#iotlb.insert(domainId, iova, leaf.base, leaf.level, leaf.permissions);
+    if (this.#trace.on) this.#trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(levels, leaf));
+    return frame;
   }
 
   /** First request of a device since its context entry was dropped: reads the entry, then asks again. */
@@ -156,7 +160,7 @@ export class RequestPath {
     const reason = this.#readContext(requester);
     if (reason !== NO_FAULT) return this.#block(requester, iova, reason, isWrite, context.faultsDisabled);
     this.#contexts.insert(requester, context);
-    return this.#miss(requester, iova, isWrite);
+    return this.frame(requester, iova, isWrite);
   }
 
   /** Fills `#context` from memory. Returns a fault reason, or NO_FAULT. */

@@ -109,8 +109,14 @@ export class IommuUnit implements Translator, RegisterBlock {
 
   // ---- requests of devices ----------------------------------------------------------------------------------------
 
+  frame(requester: number, iova: number, isWrite: boolean): number {
+    return this.#requests.frame(requester, iova, isWrite);
+  }
+
+  /** The physical byte address for a request, or what `frame` says when it may not proceed. */
   translate(requester: number, iova: number, isWrite: boolean): number {
-    return this.#requests.translate(requester, iova, isWrite);
+    const frame = this.frame(requester, iova, isWrite);
+    return frame < 0 ? frame : frame * PAGE_SIZE + (iova & (PAGE_SIZE - 1));
   }
 
   cost_ns(requester: number, iova: number): number {

@@ -31,6 +31,7 @@ export interface WalkLimits {
   /** First address above the platform's address width. */
   readonly hostEnd: number;
   readonly guestAddressBits: number;
+  readonly domainCount: number;
   /** Bit AW is set when the width code is supported. */
   readonly widths: number;
   readonly widthMax: number;
@@ -109,6 +110,7 @@ export function walkLimits(options: UnitOptions, widths: number): WalkLimits {
   return {
     hostEnd: 2 ** options.hostAddressBits,
     guestAddressBits: options.guestAddressBits,
+    domainCount: 2 ** options.domainIdBits,
     widths,
     widthMax: 31 - Math.clz32(widths),
     passThrough: options.passThrough,
@@ -154,7 +156,7 @@ export function readContext(
     (high & (limits.addressReservedHigh | ~ADDRESS_HIGH_MASK)) |
     (domain & (CONTEXT_DOMAIN.RESERVED.mask | CONTEXT_DOMAIN.RESERVED_HIGH.mask)) |
     ram[at + 3]!;
-  if (reserved !== 0) return FAULT.CONTEXT_RESERVED;
+  if (reserved !== 0 || CONTEXT_DOMAIN.DID.get(domain) >= limits.domainCount) return FAULT.CONTEXT_RESERVED;
   return checkContext(low, high, domain, limits, context);
 }
 

@@ -14,7 +14,7 @@ export const TRACEPOINTS = [
   ['dma.read', 'bdf', 'iova', 'bytes', 'fault'],
   ['dma.write', 'bdf', 'iova', 'bytes', 'fault'],
   ['msi', 'bdf', 'address', 'data'],
-  ['iommu.walk', 'sid', 'iova', 'physical', 'levels'],
+  ['iommu.walk', 'sid', 'iova', 'frame', 'reads'],
   ['iommu.fault', 'sid', 'iova', 'reason', 'isWrite'],
   ['iommu.invalidate', 'type', 'did', 'address', 'mask'],
   ['nvme.doorbell', 'bdf', 'qid', 'isCompletion', 'value'],

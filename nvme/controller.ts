@@ -385,7 +385,15 @@ function describe(profile: ControllerProfile, link: PcieDescription['link']): Co
         table: { bar: 0, offset: profile.msixTable },
         pba: { bar: 0, offset: profile.msixPba },
       },
-      { kind: 'pcie', offset: 0x80, port: 'ENDPOINT', link, flr: true, maxPayload_bytes: 256 },
+      {
+        kind: 'pcie',
+        offset: 0x80,
+        port: 'ENDPOINT',
+        link,
+        flr: true,
+        maxPayload_bytes: 256,
+        ...profile.pcie,
+      },
       { kind: 'powerManagement', offset: 0x60, noSoftReset: true },
     ],
   });

@@ -98,6 +98,8 @@ export class Engine {
   readonly #fatal: (reason: string) => void;
   readonly #coreFreeAt: Float64Array;
   /** Submission queues with entries to fetch, in turn: a ring of queue ids. */
+  /** SRAM for the entries of one read. */
+  readonly #fetchBuffer: number;
   readonly #turn: Int32Array;
   readonly #listed: Uint8Array;
   #turnHead = 0;
@@ -136,6 +138,8 @@ export class Engine {
     this.#coreFreeAt = new Float64Array(timing?.cores ?? 1);
     this.#turn = new Int32Array(parts.sqs.count);
     this.#listed = new Uint8Array(parts.sqs.count);
+    this.#fetchBuffer = parts.memory.reserve(FETCH_BURST * ENTRY_BYTES);
+    assert(this.#fetchBuffer >= 0, 'device memory holds one burst of entries');
     this.prp = new PrpWalker(parts.memory, parts.dma, parts.slots);
     this.#onFetched = clock.register(() => this.#fetched());
     this.#onDecoded = clock.register((slot) => this.#decoded(slot));
@@ -236,36 +240,36 @@ export class Engine {
     this.pump();
   }
 
-  /** The entries are here: each gets a slot and goes its way. */
+  /** The entries are here, in one read: each gets a slot and goes its way. */
   #take(sqid: number, first: number, count: number): void {
-    const slots = this.#slots;
     const { i32, f64 } = this.#memory;
     const queue = this.#sqs.at(sqid);
     const base = f64[(queue + BASE) >>> 1]!;
-    const size = i32[queue + SIZE]!;
-    const cqid = i32[queue + SQ_CQID]!;
-    const { decode_ns } = this.#timing;
-    for (let index = first; index < first + count; index++) {
-      if (i32[queue + EXISTS] === 0) return;
-      const slot = slots.take(sqid, cqid);
-      const at = slots.at(slot);
-      const result = this.#dma.read64(base + index * ENTRY_BYTES, at * 4);
-      if (result !== OK) {
-        slots.give(slot);
-        return this.#fatal(
-          `entry ${index} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`,
-        );
-      }
-      i32[queue + HEAD] = index + 1 === size ? 0 : index + 1;
-      i32[queue + IN_FLIGHT]!++;
-      const cdw0 = i32[at]!;
-      i32[at + CID] = cdw0 >>> 16;
-      if (sqid === 0) this.#adminSlot = slot;
-      if (this.#trace.on) this.#trace.emit(T.NVME_FETCH, this.#dma.requester, sqid, cdw0 >>> 16, cdw0 & 0xff);
-      const delay = decode_ns === 0 ? 0 : this.#core(decode_ns);
-      if (delay === 0) this.#decoded(slot);
-      else this.#later(slot, delay, this.#onDecoded);
+    const result = this.#dma.read(base + first * ENTRY_BYTES, this.#fetchBuffer, count * ENTRY_BYTES);
+    if (result !== OK) {
+      const entries = count === 1 ? `entry ${first}` : `entries ${first} to ${first + count - 1}`;
+      return this.#fatal(`${entries} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
     }
+    const size = i32[queue + SIZE]!;
+    const end = this.#fetchBuffer + count * ENTRY_BYTES;
+    let head = first;
+    // A command that completes at once may let the host in, but never back in here: pumping is not nested.
+    for (let entry = this.#fetchBuffer; entry < end; entry += ENTRY_BYTES) {
+      if (i32[queue + EXISTS] === 0) return;
+      head = head + 1 === size ? 0 : head + 1;
+      i32[queue + HEAD] = head;
+      i32[queue + IN_FLIGHT]!++;
+      this.#begin(sqid, this.#slots.take(sqid, i32[queue + SQ_CQID]!, entry >>> 3));
+    }
+  }
+
+  #begin(sqid: number, slot: number): void {
+    if (sqid === 0) this.#adminSlot = slot;
+    if (this.#trace.on) this.#emit(T.NVME_FETCH, slot, this.#slots.dword(slot, 0) & 0xff);
+    const { decode_ns } = this.#timing;
+    const delay = decode_ns === 0 ? 0 : this.#core(decode_ns);
+    if (delay === 0) this.#decoded(slot);
+    else this.#later(slot, delay, this.#onDecoded);
   }
 
   #later(slot: number, delay: number, handler: HandlerId): void {

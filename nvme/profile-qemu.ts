@@ -12,4 +12,5 @@ export const QEMU: ControllerProfile = {
   nqn: 'nqn.2019-08.org.qemu:',
   maxQueueEntries: 2048,
   savesFeatures: false,
+  pcie: { maxPayload_bytes: 128, aspm: 1, deviceControl: 0, deviceCapabilities2: 0x0030_0000 },
 };

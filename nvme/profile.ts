@@ -3,6 +3,7 @@
  * A board carries one profile per controller; users copy and edit it. `check` names the first impossible value.
  * Not here: namespaces (namespace.ts), the meaning of the fields (spec/).
  */
+import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import { isPowerOfTwo } from '../support/numbers.ts';
 
 /** How long the medium takes. Sources of the shipped ones: reference/numbers.md §2. */
@@ -33,6 +34,11 @@ export interface ControllerTiming {
   readonly shutdown_ns: number;
   readonly media: MediaProfile;
 }
+
+/** What the PCI Express capability tells besides the link. */
+export type PcieProfile = Partial<
+  Pick<PcieDescription, 'maxPayload_bytes' | 'aspm' | 'deviceControl' | 'deviceCapabilities2'>
+>;
 
 export interface ControllerProfile {
   readonly name: string;
@@ -68,6 +74,8 @@ export interface ControllerProfile {
   readonly maxNamespaces: number;
   /** Set Features can save values over resets. */
   readonly savesFeatures: boolean;
+  /** 256-byte payloads and the defaults of machine/pcie/capabilities.ts where it says nothing. */
+  readonly pcie?: PcieProfile;
   readonly msixVectors: number;
   /** Offsets in BAR0 and its size. */
   readonly msixTable: number;

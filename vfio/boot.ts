@@ -11,7 +11,10 @@ import type { FileTable } from './file-table.ts';
 import { FileTree } from './file-tree.ts';
 import { IommuGroup } from './iommu-group.ts';
 import type { AbiLevel } from './iommufd/state.ts';
+import { VfioGroup } from './legacy/group.ts';
+import { GroupFile } from './legacy/group-file.ts';
 import { VfioPciDevice } from './pci/device.ts';
+import type { ResetMate } from './pci/hot-reset.ts';
 import { scanPci } from './pci-bus.ts';
 import type { PciDevice } from './pci-device.ts';
 import { PciPower } from './pci-reset.ts';
@@ -28,13 +31,22 @@ export interface BootParts {
   readonly abi: AbiLevel;
   /** The number of a function's iommu group; undefined lets the kernel number it. */
   readonly groupOf: (bdf: number) => number | undefined;
+  /** The driver of a function that is not a bridge: `vfio-pci`, or another one that keeps user space out. */
+  readonly driverOf: (bdf: number) => string;
+}
+
+/** A function that vfio-pci has. */
+export interface VfioFunction {
+  readonly pci: PciDevice;
+  readonly vfio: VfioPciDevice;
+  readonly group: VfioGroup;
 }
 
 /** The machine as the kernel found it. */
 export interface Inventory {
   readonly tree: FileTree;
   readonly pci: readonly PciDevice[];
-  readonly vfio: readonly VfioPciDevice[];
+  readonly vfio: readonly VfioFunction[];
 }
 
 const BRIDGE_CLASS = 0x06;
@@ -43,29 +55,44 @@ export function takeInventory(parts: BootParts): Inventory {
   const tree = new FileTree();
   const pci = scanPci(parts.rootComplex);
   const groups = groupDevices(pci, parts.groupOf);
-  const vfio: VfioPciDevice[] = [];
-  const claimed = new Map<PciDevice, VfioPciDevice>();
+  const vfio: VfioFunction[] = [];
+  const vfioGroups = new Map<IommuGroup, VfioGroup>();
   tree.directory('/dev/vfio/devices');
   for (const device of pci) {
-    const group = groups.get(device)!;
+    const iommuGroup = groups.get(device)!;
     addPciDevice(tree, device);
-    addGroup(tree, device, group);
+    addGroup(tree, device, iommuGroup);
     if (device.class >>> 16 === BRIDGE_CLASS) continue;
-    const mates = pci.filter((other) => other.bus === device.bus);
-    const power = new PciPower(device, mates.length === 1);
-    const found = new VfioPciDevice(vfio.length, device, power, {
-      ...parts,
-      group,
-      mates: () => mates.map((mate) => ({ pci: mate, vfio: claimed.get(mate) ?? null })),
-    });
-    vfio.push(found);
-    claimed.set(device, found);
-    addDriver(tree, device, 'vfio-pci');
+    const driver = parts.driverOf(device.bdf);
+    addDriver(tree, device, driver);
+    if (driver !== 'vfio-pci') {
+      iommuGroup.claim(KERNEL);
+      continue;
+    }
+    const neighbours = pci.filter((other) => other.bus === device.bus);
+    const power = new PciPower(device, neighbours.length === 1);
+    const mates = (): ResetMate[] =>
+      neighbours.map((mate) => ({
+        pci: mate,
+        group: groups.get(mate)!,
+        vfio: vfio.find((one) => one.pci === mate)?.vfio ?? null,
+      }));
+    const found = new VfioPciDevice(vfio.length, device, power, { ...parts, group: iommuGroup, mates });
+    const group = vfioGroups.get(iommuGroup) ?? new VfioGroup(iommuGroup);
+    vfioGroups.set(iommuGroup, group);
+    group.add(found);
+    vfio.push({ pci: device, vfio: found, group });
     addVfioDevice(tree, device, found.name, found.index);
-    tree.device(`/dev/vfio/devices/${found.name}`, () => new CdevFile(found, parts));
+    tree.device(`/dev/vfio/devices/${found.name}`, () => CdevFile.open(found, parts));
+  }
+  for (const group of vfioGroups.values()) {
+    tree.device(`/dev/vfio/${group.iommuGroup.id}`, () => GroupFile.open(group, parts));
   }
   return { tree, pci, vfio };
 }
+
+/** The owner of DMA that drivers of the kernel do. */
+const KERNEL = {};
 
 /** Functions of one number share a group; those without get the lowest numbers that nobody asked for, in bus order. */
 function groupDevices(

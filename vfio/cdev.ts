@@ -4,12 +4,12 @@
  * Not here: what a bound device does (vfio-device.ts and its drivers), the group node, which is another way in.
  */
 
-import { type MmapRequest, OpenFile } from './file.ts';
+import { DeviceFile } from './device-file.ts';
 import type { FileTable } from './file-table.ts';
 import type { IommufdBinder } from './iommufd/client.ts';
 import type { AbiLevel } from './iommufd/state.ts';
 import type { Process } from './process.ts';
-import { EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP } from './uapi/errno.ts';
+import { EBADF, EBADFD, EBUSY, EFAULT, EINVAL, ENODEV, EOPNOTSUPP } from './uapi/errno.ts';
 import {
   VfioDeviceAttachIommufdPt as Attach,
   VfioDeviceBindIommufd as Bind,
@@ -21,7 +21,7 @@ import {
   VFIO_DEVICE_DETACH_IOMMUFD_PT,
   VFIO_DEVICE_DETACH_PASID,
 } from './uapi/vfio.ts';
-import type { VfioDevice } from './vfio-device.ts';
+import { isContext, type VfioDevice } from './vfio-device.ts';
 
 /** Bytes up to and without the field that a later release added. */
 const BIND_MIN = 16;
@@ -36,80 +36,59 @@ export interface CdevHost {
   readonly abi: AbiLevel;
 }
 
-export class CdevFile extends OpenFile {
-  override readonly kind = 'device';
-  readonly device: VfioDevice;
+export class CdevFile extends DeviceFile {
+  override granted = false;
   readonly #host: CdevHost;
-  /** The context this file is bound to; it stays alive as long as the binding. */
-  #context: (OpenFile & IommufdBinder) | null = null;
-  #devid = 0;
 
-  constructor(device: VfioDevice, host: CdevHost) {
-    super();
-    this.device = device;
+  private constructor(device: VfioDevice, host: CdevHost) {
+    super(device);
     this.#host = host;
+  }
+
+  /** open(2) of the node: any number of files, and the hardware does not notice. -ENODEV while the driver leaves. */
+  static open(device: VfioDevice, host: CdevHost): CdevFile | number {
+    return device.registration.tryHold() ? new CdevFile(device, host) : -ENODEV;
   }
 
   override ioctl(request: number, argument: number): number {
     if (request === VFIO_DEVICE_BIND_IOMMUFD) return this.#bind(argument);
-    if (this.#context === null) return -EINVAL;
-    if (request === VFIO_DEVICE_ATTACH_IOMMUFD_PT) return this.#attach(this.#context, argument);
-    if (request === VFIO_DEVICE_DETACH_IOMMUFD_PT) return this.#detach(this.#context, argument);
-    return this.device.ioctl(request, argument);
-  }
-
-  override pread(target: Uint8Array, offset: number): number {
-    return this.#context === null ? -EINVAL : this.device.pread(target, offset);
-  }
-
-  override pwrite(source: Uint8Array, offset: number): number {
-    return this.#context === null ? -EINVAL : this.device.pwrite(source, offset);
-  }
-
-  override mmap(request: MmapRequest): number {
-    return this.#context === null ? -EINVAL : this.device.mmap(this, request);
+    const { device } = this;
+    if (!this.granted) return -EINVAL;
+    if (request === VFIO_DEVICE_ATTACH_IOMMUFD_PT) return this.#attach(argument);
+    if (request === VFIO_DEVICE_DETACH_IOMMUFD_PT) return this.#detach(argument);
+    return device.ioctl(request, argument);
   }
 
   protected override release(): void {
-    if (this.#context === null) return;
-    this.device.disable();
-    this.#context.detach(this.#devid);
-    this.#unbind(this.#context);
+    if (this.granted) this.device.group.cdevUsers--;
+    super.release();
   }
 
   /** linux-abi 1.3. The order of the checks is what a program sees. */
   #bind(argument: number): number {
-    const { process } = this.#host;
+    const { device } = this;
     const bind = this.#loadBind(argument);
     if (typeof bind === 'number') return bind;
     const fd = Bind.get(bind, 0, 'iommufd');
     const known = this.#host.abi !== '6.12' ? VFIO_DEVICE_BIND_FLAG_TOKEN : 0;
     if (fd < 0 || (Bind.get(bind, 0, 'flags') & ~known) !== 0) return -EINVAL;
-    if (this.#context !== null) return -EINVAL;
+    if (device.group.nodeOpen) return -EBUSY;
+    if (this.granted) return -EINVAL;
     const refused = this.#checkToken(bind);
     if (refused < 0) return refused;
 
-    const file = this.#host.files.get(fd);
-    if (file === null) return -EBADF;
-    if (!isContext(file)) return -EBADFD;
-    if (this.device.binding !== null) return -EINVAL;
-    const devid = file.bind(this.device);
-    if (devid < 0) return devid;
-    file.hold();
-    this.#devid = devid;
-    this.device.binding = { context: file, devid };
-
-    const error = this.device.enable();
-    if (error < 0) {
-      this.#unbind(file);
-      return error;
-    }
-    if (process.write32(argument + Bind.out_devid, devid) < 0) {
-      this.device.disable();
-      this.#unbind(file);
+    const context = this.#host.files.get(fd);
+    if (context === null) return -EBADF;
+    if (!isContext(context)) return -EBADFD;
+    if (device.openCount > 0) return -EINVAL;
+    const error = device.open(context, true);
+    if (error < 0) return error;
+    if (this.#host.process.write32(argument + Bind.out_devid, device.binding!.devid) < 0) {
+      device.close();
       return -EFAULT;
     }
-    this.#context = file;
+    device.group.cdevUsers++;
+    this.granted = true;
     return 0;
   }
 
@@ -139,39 +118,36 @@ export class CdevFile extends OpenFile {
   }
 
   /** linux-abi 1.4: a second attachment replaces the first, a failed one leaves it. */
-  #attach(context: IommufdBinder, argument: number): number {
+  #attach(argument: number): number {
     const { process, abi } = this.#host;
+    const { context, devid } = this.#place;
     const attach = process.load(argument, ATTACH_MIN);
     if (attach === null) return -EFAULT;
     const flags = Attach.get(attach, 0, 'flags');
     const known = abi !== '6.12' ? VFIO_DEVICE_ATTACH_PASID : 0;
     if (Attach.get(attach, 0, 'argsz') < ATTACH_MIN || (flags & ~known) !== 0) return -EINVAL;
     if ((flags & VFIO_DEVICE_ATTACH_PASID) !== 0) return -EOPNOTSUPP;
-    const hwpt = context.attach(this.#devid, Attach.get(attach, 0, 'pt_id'));
+    const hwpt = context.attach(devid, Attach.get(attach, 0, 'pt_id'));
     if (hwpt < 0) return hwpt;
     if (process.write32(argument + Attach.pt_id, hwpt) === 0) return 0;
-    context.detach(this.#devid);
+    context.detach(devid);
     return -EFAULT;
   }
 
-  #detach(context: IommufdBinder, argument: number): number {
+  #detach(argument: number): number {
     const { process, abi } = this.#host;
+    const { context, devid } = this.#place;
     const detach = process.load(argument, DETACH_MIN);
     if (detach === null) return -EFAULT;
     const flags = Detach.get(detach, 0, 'flags');
     const known = abi !== '6.12' ? VFIO_DEVICE_DETACH_PASID : 0;
     if (Detach.get(detach, 0, 'argsz') < DETACH_MIN || (flags & ~known) !== 0) return -EINVAL;
     if ((flags & VFIO_DEVICE_DETACH_PASID) !== 0) return -EOPNOTSUPP;
-    context.detach(this.#devid);
+    context.detach(devid);
     return 0;
   }
 
-  #unbind(context: OpenFile & IommufdBinder): void {
-    context.unbind(this.#devid);
-    this.device.binding = null;
-    this.#context = null;
-    context.drop();
+  get #place(): { readonly context: IommufdBinder; readonly devid: number } {
+    return this.device.binding!;
   }
 }
-
-const isContext = (file: OpenFile): file is OpenFile & IommufdBinder => file.kind === 'iommufd';

@@ -1,5 +1,5 @@
 /**
- * A read-only tree of directories, links, attributes and device nodes: what /sys and /dev look like to a driver.
+ * A tree of directories, links, attributes and device nodes: what /sys and /dev look like to a driver.
  * Not here: what is in it (sysfs.ts).
  */
 import { OpenFile } from './file.ts';
@@ -61,6 +61,13 @@ export class FileTree {
   /** A node whose opening makes a file of its own, or fails with a negative errno. */
   device(path: string, open: () => OpenFile | number): void {
     this.#add(path, { kind: 'device', open });
+  }
+
+  /** Takes a directory entry out, with everything below it. Links to it stay and lead nowhere. */
+  remove(path: string): void {
+    const names = parts(path);
+    const name = names.pop()!;
+    this.#enter(names).delete(name);
   }
 
   /** Returns a new file, -ENOENT, -ENOTDIR, -ELOOP, -EISDIR, or what the device node says. */

@@ -11,6 +11,10 @@ export class IommuGroup {
   readonly id: number;
   /** Requester ids of the functions in the group. */
   readonly requesters: number[] = [];
+  /** Its node in /dev/vfio is open: none of its devices can be bound through a cdev. */
+  nodeOpen = false;
+  /** Devices bound through their cdevs: the node cannot be opened. */
+  cdevUsers = 0;
   #owner: object | null = null;
   #claims = 0;
 
@@ -23,12 +27,22 @@ export class IommuGroup {
     return this.#owner;
   }
 
+  /** Somebody owns the group's DMA. */
+  get claimed(): boolean {
+    return this.#claims > 0;
+  }
+
   /** Takes or shares the ownership. Returns 0, or -EPERM when another owner has it. */
   claim(owner: object): number {
     if (this.#claims > 0 && this.#owner !== owner) return -EPERM;
     this.#owner = owner;
     this.#claims++;
     return 0;
+  }
+
+  /** A function has left the machine. */
+  forget(requester: number): void {
+    this.requesters.splice(this.requesters.indexOf(requester), 1);
   }
 
   /** Gives back one claim. */

@@ -1,8 +1,7 @@
 /**
  * The emulated kernel: the system calls of uapi/kernel.ts over open files, one process and the machine's clock. Every
  * call costs `host.syscall_ns` of simulated time and checks what Linux checks before it asks the file.
- * Not here: what files do (cdev.ts, iommufd/, eventfd.ts, file-tree.ts), booting (boot.ts). The legacy group and
- * container nodes do not exist yet.
+ * Not here: what files do (cdev.ts, iommufd/, legacy/, eventfd.ts, file-tree.ts), booting (boot.ts).
  */
 import type { IommuDriver } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
@@ -19,8 +18,10 @@ import type { OpenFile } from './file.ts';
 import { FileTable } from './file-table.ts';
 import { IommufdContext } from './iommufd/context.ts';
 import type { AbiLevel } from './iommufd/state.ts';
+import { ContainerFile } from './legacy/container.ts';
 import { NullFile } from './null-file.ts';
 import { Process } from './process.ts';
+import { Removals } from './removal.ts';
 import { bytesText, ioctlArgs, mapFlagsText, openFlagsText, pointer, protectionText } from './strace.ts';
 import { EACCES, EBADF, EINVAL, ESPIPE } from './uapi/errno.ts';
 import type { Address, Fd, Kernel, Mapping } from './uapi/kernel.ts';
@@ -53,6 +54,8 @@ export interface KernelParts {
   readonly host: HostProfile;
   /** The number of a function's iommu group; absent or undefined lets the kernel number it. */
   readonly groupOf?: (bdf: number) => number | undefined;
+  /** The driver of a function that is not a bridge; `vfio-pci` for all of them when absent. */
+  readonly driverOf?: (bdf: number) => string;
   /** The log, when others have written to it before the kernel boots. */
   readonly dmesg?: Dmesg;
   /** The release of Linux whose answers are given where releases differ; 6.12 when absent. */
@@ -75,6 +78,7 @@ export class EmulatedKernel implements Kernel {
   onCall: ((name: string, args: string, ret: number) => void) | null = null;
   readonly #clock: Clock;
   readonly #host: HostProfile;
+  readonly #removals: Removals;
 
   /** Boots: scans PCI, which firmware has set up, and opens descriptors 0, 1 and 2. */
   constructor(parts: KernelParts) {
@@ -85,8 +89,11 @@ export class EmulatedKernel implements Kernel {
     this.process = new Process(parts.memory, parts.pages);
     const { process, files, dmesg } = this;
     const groupOf = parts.groupOf ?? (() => undefined);
-    this.inventory = takeInventory({ ...parts, process, files, dmesg, abi, groupOf });
+    const driverOf = parts.driverOf ?? (() => 'vfio-pci');
+    this.inventory = takeInventory({ ...parts, process, files, dmesg, abi, groupOf, driverOf });
     const { tree } = this.inventory;
+    this.#removals = new Removals(clock, tree);
+    tree.device('/dev/vfio/vfio', () => new ContainerFile({ process, iommu, abi }));
     tree.device('/dev/iommu', () => new IommufdContext({ process, files }, iommu, abi));
     tree.device('/dev/null', () => new NullFile());
     for (let standard = 0; standard < 3; standard++) files.install(new NullFile());
@@ -244,6 +251,19 @@ export class EmulatedKernel implements Kernel {
     this.files.closeAll();
     this.process.unmapAll();
     for (let standard = 0; standard < 3; standard++) this.files.install(new NullFile());
+  }
+
+  // ---- the machine changes ------------------------------------------------------------------------------------------
+
+  /**
+   * Takes a function from its driver and out of the kernel, as a write to its sysfs `remove` or a pulled card does.
+   * From here on nobody can open it; its users are asked to leave through their REQ eventfds, every ten seconds.
+   * Resolves when the last one has. `name` is written as in sysfs, `0000:01:00.0`.
+   */
+  removeDevice(name: string): Promise<void> {
+    const device = this.inventory.vfio.find(({ pci }) => pci.name === name);
+    if (device === undefined) throw new Error(`${name} is not a function that vfio-pci has`);
+    return this.#removals.remove(device);
   }
 
   // ---- what the calls share -----------------------------------------------------------------------------------------

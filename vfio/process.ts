@@ -141,14 +141,14 @@ export class Process {
     return this.#each(address, length, PROT_WRITE, write);
   }
 
-  /** The tail of a structure that is longer than the kernel's: 0 when it is all zeros, else -E2BIG, or -EFAULT. */
+  /** The tail of a structure that is longer than the kernel's: 0 when it is all zeros, -E2BIG, or -EFAULT before that. */
   checkZero(address: Address, length: number): number {
     const { u8 } = this.memory;
     let nonzero = 0;
     const result = this.#each(address, length, PROT_READ, (physical, _, bytes) => {
       for (let i = 0; i < bytes; i++) nonzero |= u8[physical + i]!;
     });
-    return result === 0 && nonzero !== 0 ? -E2BIG : result;
+    return nonzero !== 0 ? -E2BIG : result;
   }
 
   /** One unsigned 32-bit word, or -EFAULT. */

@@ -66,6 +66,22 @@ export function addVfioDevice(tree: FileTree, device: PciDevice, name: string, m
   tree.link(`/sys/class/vfio-dev/${name}`, path);
 }
 
+/** The device's node and class device, gone as soon as its driver begins to leave. */
+export function removeVfioDevice(tree: FileTree, device: PciDevice, name: string): void {
+  tree.remove(`/dev/vfio/devices/${name}`);
+  tree.remove(`/sys/class/vfio-dev/${name}`);
+  tree.remove(`${sysfsPath(device)}/vfio-dev`);
+}
+
+/** A function that is gone, with the links to it. */
+export function removePciDevice(tree: FileTree, device: PciDevice, group: IommuGroup): void {
+  tree.remove(`/sys/kernel/iommu_groups/${group.id}/devices/${device.name}`);
+  const driver = tree.readlink(`${sysfsPath(device)}/driver`);
+  if (typeof driver === 'string') tree.remove(`${driver}/${device.name}`);
+  tree.remove(`/sys/bus/pci/devices/${device.name}`);
+  tree.remove(sysfsPath(device));
+}
+
 /** One line each for the BARs, the ROM, and the bridge windows and virtual functions that are not listed here. */
 function resourceLines(device: PciDevice): string {
   const lines = Array.from({ length: RESOURCES }, (_, index) =>

@@ -3,6 +3,7 @@
  * the answer was another one. Knows nothing of the emulator: it would run on real Linux as well.
  * Not here: reading case files and building the machine (whoever calls).
  */
+import { errnoName } from '../../vfio/uapi/errno.ts';
 import type { Address, Fd, Kernel, Mapping } from '../../vfio/uapi/kernel.ts';
 import {
   EFD_NONBLOCK,
@@ -31,20 +32,38 @@ export interface Difference {
 
 /** One line for a person. */
 export const differenceText = ({ name, step, call, field, expected, got }: Difference): string =>
-  `${name}: step ${step} ${call}: ${field} expected ${expected}, got ${got}`;
+  `${name}: step ${step} ${call}: ${field} expected ${answerText(field, expected)}, got ${answerText(field, got)}`;
+
+/** A failed call's result with the name of its error. */
+const answerText = (field: string, value: Recorded): string =>
+  field === 'ret' && typeof value === 'number' && value < 0
+    ? `${value} (${errnoName(value)})`
+    : String(value);
 
 /** Runs a case from nothing open to nothing open. Returns null when every answer is the recorded one. */
 export async function runCase(kernel: Kernel, { name, steps }: Case): Promise<Difference | null> {
   const run = new CaseRun(kernel);
   try {
     for (const [index, step] of steps.entries()) {
-      const got = await run.step(step);
-      const different = step.vary === true ? null : compare(step, got);
+      const different = await attempt(run, step);
       if (different !== null) return { name, step: index, call: callText(step), ...different };
     }
     return null;
   } finally {
     run.end();
+  }
+}
+
+/** Runs one step; an exception is no answer either, whether the step varies or not. */
+async function attempt(
+  run: CaseRun,
+  step: Step,
+): Promise<Pick<Difference, 'field' | 'expected' | 'got'> | null> {
+  try {
+    const got = await run.step(step);
+    return step.vary === true ? null : compare(step, got);
+  } catch (error) {
+    return { field: 'ret', expected: step.ret, got: String(error) };
   }
 }
 

@@ -107,10 +107,15 @@ export class AdminQueue {
     return Math.min(NUMBER_OF_QUEUES.NSQR.get(granted), NUMBER_OF_QUEUES.NCQR.get(granted)) + 1;
   }
 
-  /** `vector` -1 makes a queue pair without interrupts. */
+  /** Creates both queues or none; `vector` -1 makes them without interrupts. */
   async createQueues({ qid, entries, sqIova, cqIova }: QueuePair, vector: number): Promise<void> {
     await this.requests.execute(createCompletionQueue(qid, entries, cqIova, vector));
-    await this.requests.execute(createSubmissionQueue(qid, entries, sqIova, qid));
+    try {
+      await this.requests.execute(createSubmissionQueue(qid, entries, sqIova, qid));
+    } catch (error) {
+      await this.requests.execute(deleteCompletionQueue(qid)).catch(() => {});
+      throw error;
+    }
   }
 
   async deleteQueues(qid: number): Promise<void> {

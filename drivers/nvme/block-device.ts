@@ -1,7 +1,8 @@
 /**
  * A namespace as a block device: read, write, compare, flush, trim and write zeroes as promises, in blocks.
- * Long ranges are split into commands that run side by side. Ordinary memory goes through bounce buffers; a DmaBuffer is
- * read and written in place. For people, not for benchmarks: those post on a QueuePair themselves (queue-pair.ts).
+ * Long ranges are split into commands that run side by side. Ordinary memory goes through bounce buffers; a
+ * DmaBuffer is read and written in place. For people, not for benchmarks: those post on a QueuePair
+ * themselves (queue-pair.ts).
  */
 import { DSM_RANGE, NVM, RW_CDW12 } from '../../nvme/spec/commands.ts';
 import type { DmaPool, DmaRange } from '../vfio/dma.ts';
@@ -47,7 +48,10 @@ export class BlockDevice {
     return this.blocks * this.blockSize;
   }
 
-  /** Resolves with a copy of `blocks` blocks from `lba` on. Rejects with NvmeError or ControllerError, as all do. */
+  /**
+   * Resolves with a copy of `blocks` blocks from `lba` on. Rejects with NvmeError or ControllerError, as all
+   * do.
+   */
   async read(lba: number, blocks: number): Promise<Uint8Array> {
     this.#checkRange(lba, blocks);
     const data = new Uint8Array(blocks * this.blockSize);
@@ -167,8 +171,9 @@ export class BlockDevice {
   }
 
   /**
-   * Runs `run(first block, blocks, byte offset)` for pieces of up to `most` blocks, all at once, and waits for every one
-   * of them even when one fails: until then the controller may use their memory. Rejects with the first failure.
+   * Runs `run(first block, blocks, byte offset)` for pieces of up to `most` blocks, all at once, and waits
+   * for every one of them even when one fails: until then the controller may use their memory. Rejects with
+   * the first failure.
    */
   async #split(
     lba: number,
@@ -186,7 +191,8 @@ export class BlockDevice {
   #checkRange(lba: number, blocks: number): void {
     if (this.#metadata_bytes !== 0) {
       throw new Error(
-        `namespace ${this.nsid} has ${this.#metadata_bytes} bytes of metadata per block, which this driver does not handle`,
+        `namespace ${this.nsid} has ${this.#metadata_bytes} bytes of metadata per block, ` +
+          'which this driver does not handle',
       );
     }
     if (Number.isSafeInteger(lba) && lba >= 0 && Number.isSafeInteger(blocks) && blocks >= 0) return;
@@ -194,6 +200,9 @@ export class BlockDevice {
   }
 
   #checkData(lba: number, data: Uint8Array): void {
+    if ((data.length & (this.blockSize - 1)) !== 0) {
+      throw new RangeError(`data are whole blocks of ${this.blockSize} bytes, got ${data.length} bytes`);
+    }
     this.#checkRange(lba, data.length / this.blockSize);
   }
 }

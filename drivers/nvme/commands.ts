@@ -1,7 +1,7 @@
 /**
  * One builder per command: the sixteen dwords of a submission queue entry without its command identifier.
- * NVMe Base 2.1 §5; NVM Command Set 1.1 §3.3. For cold paths; the hot ones are written in place (queue-pair.ts).
- * Data pointers are filled in by the queue pair unless the builder takes an address itself.
+ * NVMe Base 2.1 §5; NVM Command Set 1.1 §3.3. For cold paths; the hot ones are written in place
+ * (queue-pair.ts). Data pointers are filled in by the queue pair unless the builder takes an address itself.
  */
 import {
   ABORT_CDW10,
@@ -28,7 +28,7 @@ import { highWord, lowWord } from '../../support/numbers.ts';
 /** The dwords of one submission queue entry; the command identifier in CDW0 is left 0. */
 export type Command = Uint32Array;
 
-export const SQE_WORDS = SQE.SIZE / 4;
+const SQE_WORDS = SQE.SIZE / 4;
 /** Indexes of dwords in a command. */
 export const WORD = {
   NSID: SQE.NSID / 4,
@@ -59,13 +59,16 @@ function withQueueMemory(words: Command, iova: number): Command {
   return words;
 }
 
-// ---- admin ------------------------------------------------------------------------------------------------------
+// ---- admin ------------------------------------------------------------------------------------------------
 
 /** Data: 4096 bytes. */
 export const identify = (cns: number, nsid = 0): Command =>
   command(ADMIN.IDENTIFY, nsid, IDENTIFY_CDW10.encode({ CNS: cns }));
 
-/** `vector` -1 makes a queue that never interrupts. The queue's memory is contiguous at `iova`, on a page boundary. */
+/**
+ * `vector` -1 makes a queue that never interrupts. The queue's memory is contiguous at `iova`, on a page
+ * boundary.
+ */
 export const createCompletionQueue = (qid: number, entries: number, iova: number, vector: number): Command =>
   withQueueMemory(
     command(
@@ -104,7 +107,10 @@ export const setFeatures = (fid: number, value: number, nsid = 0): Command =>
 export const getFeatures = (fid: number, select = 0, nsid = 0): Command =>
   command(ADMIN.GET_FEATURES, nsid, GET_FEATURES_CDW10.encode({ FID: fid, SEL: select }));
 
-/** Data: `bytes` bytes, a multiple of four, from byte `offset` of the page. Reading it clears the event (RAE 0). */
+/**
+ * Data: `bytes` bytes, a multiple of four, from byte `offset` of the page. Reading it clears the event (RAE
+ * 0).
+ */
 export function getLogPage(lid: number, bytes: number, nsid = 0, offset = 0): Command {
   assert(bytes > 0 && (bytes & 3) === 0, `a log page is read in dwords, got ${bytes} bytes`);
   const dwords = bytes / 4 - 1;
@@ -124,9 +130,12 @@ export const asyncEventRequest = (): Command => command(ADMIN.ASYNC_EVENT_REQUES
 export const abort = (sqid: number, cid: number): Command =>
   command(ADMIN.ABORT, 0, ABORT_CDW10.encode({ SQID: sqid, CID: cid }));
 
-// ---- I/O --------------------------------------------------------------------------------------------------------
+// ---- I/O --------------------------------------------------------------------------------------------------
 
-/** Read, Write, Compare or Verify of `blocks` blocks (1 to MAX_BLOCKS); `control` holds other bits of RW_CDW12. */
+/**
+ * Read, Write, Compare or Verify of `blocks` blocks (1 to MAX_BLOCKS); `control` holds other bits of
+ * RW_CDW12.
+ */
 export const transfer = (opcode: number, nsid: number, slba: number, blocks: number, control = 0): Command =>
   command(opcode, nsid, lowWord(slba), highWord(slba), RW_CDW12.NLB.set(control, blocks - 1));
 

@@ -1,6 +1,7 @@
 /**
- * The controller's registers as a driver uses them: capabilities, disable, enable, shutdown, and what to say when one
- * of these does not come to its end. NVMe Base 2.1 §3.1.4, §3.5, §3.6. Not here: queues and commands (admin-queue.ts).
+ * The controller's registers as a driver uses them: capabilities, disable, enable, shutdown, and what to say
+ * when one of these does not come to its end. NVMe Base 2.1 §3.1.4, §3.5, §3.6. Not here: queues and commands
+ * (admin-queue.ts).
  */
 import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
 import { CQES, SQES } from '../../nvme/spec/commands.ts';
@@ -30,7 +31,10 @@ export class Controller {
   /** Longest time that CSTS.RDY takes to follow CC.EN. */
   readonly readyTimeout_ns: number;
 
-  /** `registers` is the start of BAR0. Throws ControllerError when the controller cannot be driven by this driver. */
+  /**
+   * `registers` is the start of BAR0. Throws ControllerError when the controller cannot be driven by this
+   * driver.
+   */
   constructor(device: VfioDevice, registers: Mapping) {
     this.#kernel = device.kernel;
     this.#device = device;
@@ -66,7 +70,10 @@ export class Controller {
     this.#wait(CSTS.RDY, 0, this.readyTimeout_ns, 'CC.EN=0');
   }
 
-  /** Enables the controller with admin queues of `entries` entries, 4 KiB pages and round robin. Throws ControllerError. */
+  /**
+   * Enables the controller with admin queues of `entries` entries, 4 KiB pages and round robin. Throws
+   * ControllerError.
+   */
   enable(sqIova: number, cqIova: number, entries: number): void {
     const registers = this.#registers;
     registers.write32(REG.AQA, AQA.encode({ ASQS: entries - 1, ACQS: entries - 1 }));
@@ -111,9 +118,12 @@ export class Controller {
     const isMaster = COMMAND.BUS_MASTER.get(this.#device.readConfig(CONFIG.COMMAND, 2)) === 1;
     if (!isMaster) return `${shown}, and bus master is off, so the controller can reach no memory`;
     if (CSTS.CFS.get(csts) === 1) {
-      return `${shown}: CFS, the controller met a fatal error, such as queue memory that is not mapped (see the kernel log) or a bad AQA, ASQ, ACQ or CC`;
+      return (
+        `${shown}: CFS, the controller met a fatal error, such as queue memory that is not mapped ` +
+        '(see the kernel log) or a bad AQA, ASQ, ACQ or CC'
+      );
     }
-    if (CSTS.RDY.get(csts) === 0) return `${shown}: the controller is not enabled`;
+    if (CSTS.RDY.get(csts) === 0) return `${shown}: the controller is not ready`;
     return `${shown} and bus master is on, so the controller is alive but has not answered`;
   }
 }

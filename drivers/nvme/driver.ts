@@ -1,12 +1,13 @@
 /**
  * The driver: from a PCI address to namespaces that can be read and written, and back to a silent device.
- * Bring-up and shutdown follow NVMe Base 2.1 §3.5.1 and §3.6.1; user space drives the device through VFIO and iommufd.
+ * Bring-up and shutdown follow NVMe Base 2.1 §3.5.1 and §3.6.1; user space drives the device through VFIO and
+ * iommufd.
  * Not here: registers (controller.ts), admin commands (admin-queue.ts), I/O (queue-pair.ts, block-device.ts).
  */
 import { ASYNC_EVENT_CONFIG, FID } from '../../nvme/spec/features.ts';
 import { CNS } from '../../nvme/spec/identify.ts';
 import { DOORBELL_BASE } from '../../nvme/spec/registers.ts';
-import { alignUp, hex, KIB, MIB, PAGE_SIZE } from '../../support/numbers.ts';
+import { alignUp, hex, KIB, PAGE_SIZE } from '../../support/numbers.ts';
 import type { Kernel, Mapping } from '../../vfio/uapi/kernel.ts';
 import { VFIO_PCI_BAR0_REGION_INDEX } from '../../vfio/uapi/vfio.ts';
 import { VfioDevice } from '../vfio/device.ts';
@@ -16,57 +17,24 @@ import { firstNvme } from '../vfio/sysfs.ts';
 import { AdminQueue } from './admin-queue.ts';
 import { BlockDevice, type BlockIo } from './block-device.ts';
 import { Controller } from './controller.ts';
-import { type AsyncEventReport, listenForEvents } from './events.ts';
+import { listenForEvents } from './events.ts';
 import { type ControllerInfo, controllerInfo, namespaceInfo } from './identify.ts';
+import { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions, type NvmeSettings } from './options.ts';
 import { MAX_DEPTH, QueuePair, queueBytes } from './queue-pair.ts';
 import { RequestQueue, type WaitForCompletion } from './request-queue.ts';
-import { ControllerError } from './status.ts';
-
-export interface NvmeOptions {
-  /** Address of the function, such as `0000:01:00.0`; the first NVMe controller on vfio-pci when absent. */
-  readonly bdf?: string;
-  /** An address space to share with other devices. The driver makes one of its own when absent, and closes it. */
-  readonly space?: DmaSpace;
-  /** Most I/O queue pairs; the controller may grant fewer. The namespaces use one of them from their first command on. */
-  readonly queuePairs?: number;
-  /** Commands outstanding on a queue pair. */
-  readonly depth?: number;
-  /** Wait for interrupts instead of polling. */
-  readonly interrupts?: boolean;
-  /** Longest transfer of one command, if the controller allows it (MDTS). */
-  readonly maxTransfer_bytes?: number;
-  /** How long a command may take before the controller counts as hung. */
-  readonly timeout_ns?: number;
-  /** Called for every event that the controller reports. */
-  readonly onEvent?: (event: AsyncEventReport) => void;
-  /** Called with a sentence when the controller does something odd that harms nothing. */
-  readonly onWarning?: (sentence: string) => void;
-}
-
-/** What an option is when it is not given. */
-export const DEFAULT_NVME_OPTIONS = {
-  queuePairs: 8,
-  depth: 32,
-  interrupts: false,
-  maxTransfer_bytes: MIB,
-  timeout_ns: 30e9,
-} as const;
-
-export interface IoQueueOptions {
-  readonly depth?: number;
-  readonly interrupts?: boolean;
-}
+import { ControllerError, NvmeError } from './status.ts';
 
 interface IoQueue {
   readonly queue: QueuePair;
   readonly memory: DmaBuffer;
 }
 
-/** Bounce buffers of the namespaces: as long as a command that is worth a copy, and enough to keep a drive busy. */
+/**
+ * Bounce buffers of the namespaces: as long as a command that is worth a copy, and enough to keep a drive
+ * busy.
+ */
 const BOUNCE_BYTES = 128 * KIB;
 const BOUNCE_COUNT = 16;
-
-type Settings = NvmeOptions & Required<Pick<NvmeOptions, keyof typeof DEFAULT_NVME_OPTIONS>>;
 
 export class NvmeDriver {
   readonly bdf: string;
@@ -77,7 +45,7 @@ export class NvmeDriver {
   /** The doorbell registers, from DOORBELL_BASE on. */
   readonly doorbells: Mapping;
   readonly #kernel: Kernel;
-  readonly #settings: Settings;
+  readonly #settings: NvmeSettings;
   readonly #controller: Controller;
   readonly #buffers: DmaBuffer[] = [];
   readonly #admin: AdminQueue;
@@ -90,8 +58,8 @@ export class NvmeDriver {
   #isClosed = false;
 
   /**
-   * Takes the controller over and brings it up. Rejects with SysError, ControllerError or NvmeError; the device is then
-   * closed again.
+   * Takes the controller over and brings it up. Rejects with SysError, ControllerError or NvmeError; the
+   * device is then closed again.
    */
   static async open(kernel: Kernel, options: NvmeOptions = {}): Promise<NvmeDriver> {
     const bdf = options.bdf ?? firstNvme(kernel);
@@ -111,7 +79,7 @@ export class NvmeDriver {
     }
   }
 
-  private constructor(space: DmaSpace, device: VfioDevice, settings: Settings) {
+  private constructor(space: DmaSpace, device: VfioDevice, settings: NvmeSettings) {
     this.bdf = device.bdf;
     this.space = space;
     this.device = device;
@@ -217,8 +185,20 @@ export class NvmeDriver {
     const queue = new QueuePair({ qid, depth, maxTransfer_bytes, memory, doorbells: this.doorbells, dstrd });
     queue.onStale = (cid, status) => this.#warnOfStale(queue, cid, status);
     this.#ioQueues.set(qid, { queue, memory });
-    await this.#admin.createQueues(queue, wantsInterrupts ? qid : -1);
+    try {
+      await this.#admin.createQueues(queue, wantsInterrupts ? qid : -1);
+    } catch (error) {
+      // A controller that refused does not know the memory; one that hangs may still use it until it is
+      // closed.
+      if (error instanceof NvmeError) this.#forget(qid);
+      throw error;
+    }
     return queue;
+  }
+
+  #forget(qid: number): void {
+    this.#ioQueues.get(qid)?.memory.free();
+    this.#ioQueues.delete(qid);
   }
 
   #freeQid(): number {
@@ -229,16 +209,21 @@ export class NvmeDriver {
   /** Deletes a queue pair and frees its memory. Commands that are still outstanding are lost. */
   async deleteQueuePair(queue: QueuePair): Promise<void> {
     await this.#admin.deleteQueues(queue.qid);
-    this.#ioQueues.get(queue.qid)?.memory.free();
-    this.#ioQueues.delete(queue.qid);
+    this.#forget(queue.qid);
   }
 
-  /** Resolves with true after an interrupt of a queue pair that has them, or with false at `deadline` (ns of the kernel's clock). */
+  /**
+   * Resolves with true after an interrupt of a queue pair that has them, or with false at `deadline` (ns of
+   * the kernel's clock).
+   */
   async interrupted(queue: QueuePair, deadline: number): Promise<boolean> {
     return this.#interrupts === null ? false : this.#interrupts.wait(queue.qid, deadline);
   }
 
-  /** Descriptor of the eventfd that counts the interrupts of a queue pair, for programs that wait themselves; -1 when it polls. */
+  /**
+   * Descriptor of the eventfd that counts the interrupts of a queue pair, for programs that wait themselves;
+   * -1 when it polls.
+   */
   interruptFd(queue: QueuePair): number {
     return this.#interrupts?.fd(queue.qid) ?? -1;
   }
@@ -264,15 +249,26 @@ export class NvmeDriver {
   }
 
   #openBlockIo(): Promise<BlockIo> {
-    this.#blockIo ??= this.createQueuePair().then((queue) => {
+    this.#blockIo ??= this.#createBlockIo();
+    return this.#blockIo;
+  }
+
+  async #createBlockIo(): Promise<BlockIo> {
+    const pool = new DmaPool(this.space, Math.min(BOUNCE_BYTES, this.maxTransfer_bytes), BOUNCE_COUNT);
+    try {
+      const queue = await this.createQueuePair();
       const wait: WaitForCompletion = (deadline) => this.#waitOn(this.#interrupts, queue.qid, deadline);
       const { timeout_ns } = this.#settings;
       const diagnose = () => this.#controller.diagnose();
-      const requests = new RequestQueue({ kernel: this.#kernel, queue, wait, timeout_ns, diagnose });
-      const piece = Math.min(BOUNCE_BYTES, this.maxTransfer_bytes);
-      return { requests, pool: new DmaPool(this.space, piece, Math.min(queue.depth, BOUNCE_COUNT)) };
-    });
-    return this.#blockIo;
+      return {
+        requests: new RequestQueue({ kernel: this.#kernel, queue, wait, timeout_ns, diagnose }),
+        pool,
+      };
+    } catch (error) {
+      pool.close();
+      this.#blockIo = null; // the next command tries again
+      throw error;
+    }
   }
 
   #waitOn(interrupts: Interrupts | null, vector: number, deadline: number): Promise<unknown> | unknown {
@@ -281,13 +277,14 @@ export class NvmeDriver {
 
   #warnOfStale(queue: QueuePair, cid: number, status: number): void {
     this.#settings.onWarning?.(
-      `${this.bdf} completed command ${hex(cid, 4)} on queue ${queue.qid} (status ${hex(status, 3)}), which is not outstanding`,
+      `${this.bdf} completed command ${hex(cid, 4)} on queue ${queue.qid} (status ${hex(status, 3)}), ` +
+        'which is not outstanding',
     );
   }
 
   /**
-   * Deletes the queues, shuts the controller down, and gives everything back. The device is closed even when the
-   * controller no longer answers; the promise then rejects with what went wrong.
+   * Deletes the queues, shuts the controller down, and gives everything back. The device is closed even when
+   * the controller no longer answers; the promise then rejects with what went wrong.
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -295,7 +292,7 @@ export class NvmeDriver {
     const closed = new ControllerError(`${this.bdf} was closed`);
     try {
       for (const qid of this.#ioQueues.keys()) await this.#admin.deleteQueues(qid);
-      (await this.#blockIo)?.requests.end(closed);
+      (await this.#blockIo?.catch(() => null))?.requests.end(closed);
       this.#admin.requests.end(closed);
       this.#controller.shutdown(this.info.rtd3e_us);
       this.#controller.disable();

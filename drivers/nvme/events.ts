@@ -1,6 +1,6 @@
 /**
- * Asynchronous events: requests that stay with the controller, re-armed after each answer. NVMe Base 2.1 §5.1.2.
- * An event of a kind comes once until its log page is read (`AsyncEventReport.lid`).
+ * Asynchronous events: requests that stay with the controller, re-armed after each answer. NVMe Base 2.1
+ * §5.1.2. An event of a kind comes once until its log page is read (`AsyncEventReport.lid`).
  * Not here: the table of events (nvme/spec/logs.ts), reading logs (admin-queue.ts).
  */
 import { ASYNC_EVENT, ASYNC_EVENT_DW0 } from '../../nvme/spec/logs.ts';
@@ -39,7 +39,8 @@ export function listenForEvents(
 ): void {
   const listen = async (): Promise<void> => {
     for (;;) {
-      // A rejection means that the queue was closed, or that the controller takes fewer requests than it said.
+      // A rejection means that the queue was closed, or that the controller takes fewer requests than it
+      // said.
       const completion = await admin.nextEvent().catch(() => null);
       if (completion === null) return;
       report(asyncEventReport(completion));

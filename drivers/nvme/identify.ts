@@ -1,5 +1,6 @@
 /**
- * What the driver keeps of the Identify structures, as plain values. NVMe Base 2.1 §5.1.13; NVM Command Set 1.1 §4.1.5.
+ * What the driver keeps of the Identify structures, as plain values. NVMe Base 2.1 §5.1.13; NVM Command Set
+ * 1.1 §4.1.5.
  * Not here: asking for them (admin-queue.ts), their layouts (nvme/spec/identify.ts).
  */
 import {

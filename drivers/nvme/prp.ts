@@ -1,9 +1,9 @@
 /**
- * Physical region pages: the two pointers of a command, and the list behind the second one. NVMe Base 2.1 §4.3.1.
- * Pure functions on words. A data range is contiguous for the device, so pages follow one another.
+ * Physical region pages: the two pointers of a command, and the list behind the second one. NVMe Base 2.1
+ * §4.3.1. Pure functions on words. A data range is contiguous for the device, so pages follow one another.
  * Not here: SGLs, and where the memory of lists comes from (queue-pair.ts).
  */
-import { alignUp, highWord, PAGE_MASK, PAGE_SIZE } from '../../support/numbers.ts';
+import { highWord, PAGE_MASK, PAGE_SIZE } from '../../support/numbers.ts';
 
 /** The driver runs controllers with CC.MPS 0, so their page is the smallest of the machine. */
 export const PRP_PAGE_SIZE = PAGE_SIZE;
@@ -17,14 +17,15 @@ export const pagesOf = (iova: number, bytes: number): number =>
   Math.ceil(((iova & PAGE_MASK) + bytes) / PAGE_SIZE);
 
 /**
- * Memory for the list of any transfer of up to `maxBytes`: a power of two below a page, whole pages above. Pieces of
- * this size that are laid side by side from a page boundary on never need a chain where one page could hold the list.
+ * Memory for the list of any transfer of up to `maxBytes`: a power of two below a page, whole pages above.
+ * Pieces of this size that are laid side by side from a page boundary on never need a chain where one page
+ * could hold the list.
  */
 export function prpListBytes(maxBytes: number): number {
   const entries = Math.max(1, pagesOf(WORST_OFFSET, maxBytes) - 1);
   if (entries <= ENTRIES_PER_PAGE) return 2 ** Math.ceil(Math.log2(entries * ENTRY_BYTES));
-  const pages = Math.ceil((entries - 1) / (ENTRIES_PER_PAGE - 1)); // every page but the last spends an entry on its chain
-  return alignUp(pages * PAGE_SIZE, PAGE_SIZE);
+  // Every page but the last spends an entry on its chain.
+  return Math.ceil((entries - 1) / (ENTRIES_PER_PAGE - 1)) * PAGE_SIZE;
 }
 
 function store(words: Int32Array, at: number, address: number): void {
@@ -33,9 +34,9 @@ function store(words: Int32Array, at: number, address: number): void {
 }
 
 /**
- * Writes PRP1 and PRP2 for `bytes` bytes at `iova` to `pointers[at..at + 3]`, and the list, if one is needed, to
- * `list[listAt..]`, which the device sees at `listIova`. The list has room for `prpListBytes(bytes)` bytes.
- * Returns the number of list entries written, 0 when the pointers suffice.
+ * Writes PRP1 and PRP2 for `bytes` bytes at `iova` to `pointers[at..at + 3]`, and the list, if one is needed,
+ * to `list[listAt..]`, which the device sees at `listIova`. The list has room for `prpListBytes(bytes)`
+ * bytes. Returns the number of list entries written, 0 when the pointers suffice.
  */
 export function buildPrps(
   pointers: Int32Array,

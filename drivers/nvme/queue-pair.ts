@@ -1,8 +1,10 @@
 /**
- * A submission queue and its completion queue: post, ring, reap. NVMe Base 2.1 §3.3.1, §4.1, §4.2.
- * The hot path of the driver: typed arrays over the mapped queue memory, preallocated slots, nothing allocated per
- * command. A command has a slot from post to completion; as many slots as the queue is deep, so the queue cannot overrun.
- * Not here: creating queues (driver.ts), promises and waiting (request-queue.ts), the meaning of data (block-device.ts).
+ * A submission queue and its completion queue: post, ring, reap. NVMe Base 2.1 §3.3.1, §4.1, §4.2. The hot
+ * path of the driver: typed arrays over the mapped queue memory, preallocated slots, nothing allocated per
+ * command. A command has a slot from post to completion; as many slots as the queue is deep, so the queue
+ * cannot overrun.
+ * Not here: creating queues (driver.ts), promises and waiting (request-queue.ts), the meaning of data
+ * (block-device.ts).
  */
 
 import { CDW0, CID_NONE, CQE, SQE } from '../../nvme/spec/commands.ts';
@@ -11,7 +13,7 @@ import { assert } from '../../support/assert.ts';
 import { alignUp, formatSize, PAGE_SIZE, u64 } from '../../support/numbers.ts';
 import type { Mapping } from '../../vfio/uapi/kernel.ts';
 import type { DmaRange } from '../vfio/dma.ts';
-import { blocksOf, type Command, SQE_WORDS, WORD } from './commands.ts';
+import { blocksOf, type Command, WORD } from './commands.ts';
 import { buildPrps, prpListBytes } from './prp.ts';
 import { NvmeError } from './status.ts';
 
@@ -20,33 +22,40 @@ export const QUEUE_FULL = -1;
 /** A command identifier is 16 bits, and four of them count how often a slot was used. */
 export const MAX_DEPTH = 4095;
 
-const CQE_WORDS = CQE.SIZE / 4;
+// Literals, because a constant of another module or of an object costs a load each time; the spec has the
+// last word.
+const SQE_WORDS = 16;
+const CQE_WORDS = 4;
+const NO_CID = 0xffff;
 const TWO_32 = 0x1_0000_0000;
+/** The phase tag in the last dword of a completion. */
 const PHASE = 0x1_0000;
-const OPCODE_MASK = CDW0.OPC.mask;
-assert(SQE.SIZE === 64 && CQE.SIZE === 16, 'post and reap are written for these entry sizes');
-assert(WORD.PRP1 === 6 && WORD.CDW10 === 10, 'post writes these dwords by number');
+assert(
+  SQE.SIZE === 4 * SQE_WORDS && CQE.SIZE === 4 * CQE_WORDS && CID_NONE === NO_CID,
+  'queue entries as specified',
+);
+assert(WORD.NSID === 1 && WORD.PRP1 === 6 && WORD.CDW10 === 10, 'post writes these dwords by number');
+
+// Everything about a slot is one record in one array, because each array that a loop touches costs it
+// registers.
+const SLOT_WORDS = 16;
+/** Identifier of the command in the slot; of a free slot, the complement of its next one. */
+const CID = 0;
+/** What was posted, for errors: opcode and count of blocks, namespace, first block (two words). */
+const WHAT = 1;
+const NSID = 2;
+const SLBA = 4;
+/** PRP1 and PRP2 as `prepare` left them (two words each). */
+const POINTERS = 6;
+/** What came back: dword 0, dword 1, and dword 3, which is identifier and status field. */
+const RESULT = 10;
+const ENDING = 12;
+const what = (opcode: number, blocks: number): number => opcode | (blocks << 8);
 
 /**
- * Everything about a slot is one record in one array: an access to a second typed array costs as much as four words.
- * CID is that of the command in the slot, of a free slot the complement of the next one. PRP1 to BLOCKS is what was
- * posted (for errors), DW0 to ENDING what came back; ENDING is dword 3, identifier and status field.
+ * Called by `reap` for each completion; it may post and ring, not reap. `status` is `(SCT << 8) | SC`, 0 for
+ * success.
  */
-const SLOT = {
-  CID: 0,
-  OPCODE: 1,
-  NSID: 2,
-  BLOCKS: 3,
-  PRP1: 4,
-  PRP2: 6,
-  SLBA: 8,
-  DW0: 10,
-  DW1: 11,
-  ENDING: 12,
-} as const;
-const SLOT_WORDS = 16;
-
-/** Called once per completion, out of `reap`. `status` is `(SCT << 8) | SC`, 0 for success. */
 export type OnComplete = (slot: number, status: number) => void;
 /** Called for a completion that no outstanding command of the queue explains. */
 export type OnStale = (cid: number, status: number) => void;
@@ -76,8 +85,7 @@ export class QueuePair {
   readonly qid: number;
   readonly depth: number;
   readonly maxTransfer_bytes: number;
-  /** Entries of each queue, and where they are for the controller. */
-  readonly entries: number = 0;
+  /** Where the queues are for the controller. */
   readonly sqIova: number;
   readonly cqIova: number;
   /** Set once, before the first command. The slot is free again when it is called, so it may post. */
@@ -86,22 +94,23 @@ export class QueuePair {
   /** Completions that matched no outstanding command. */
   staleCount = 0;
 
-  // Fields of the hot path have their type from the start: one that begins as undefined stays slow in V8.
-  readonly #doorbells: Mapping;
-  #tailDoorbell = 0;
-  #headDoorbell = 0;
-  #sq = new Int32Array(0);
-  #sqPairs = new Float64Array(0);
-  #cq = new Int32Array(0);
-  #slots = new Int32Array(0);
-  #free = new Int32Array(0);
+  // V8 treats a field that is assigned once as a constant, which a #field without an initializer never is.
+  /** Entries of each queue. */
+  declare readonly entries: number;
+  declare private readonly doorbells: Mapping;
+  declare private readonly tailDoorbell: number;
+  declare private readonly headDoorbell: number;
+  declare private readonly sq: Int32Array;
+  declare private readonly sqPairs: Float64Array;
+  declare private readonly cq: Int32Array;
+  declare private readonly slots: Int32Array;
+  declare private readonly free: Int32Array;
+  declare private readonly slotMask: number;
+  declare private readonly slotStep: number;
   #freeTop = 0;
-  #slotMask = 0;
-  #slotStep = 0;
   #tail = 0;
   #rungTail = 0;
   #head = 0;
-  #rungHead = 0;
   #phase = PHASE;
   readonly #lists: Int32Array;
   readonly #listsIova: number;
@@ -114,9 +123,9 @@ export class QueuePair {
     this.depth = depth;
     this.maxTransfer_bytes = maxTransfer_bytes;
     this.entries = depth + 1;
-    this.#doorbells = doorbells;
-    this.#tailDoorbell = sqTailDoorbell(qid, dstrd) - DOORBELL_BASE;
-    this.#headDoorbell = cqHeadDoorbell(qid, dstrd) - DOORBELL_BASE;
+    this.doorbells = doorbells;
+    this.tailDoorbell = sqTailDoorbell(qid, dstrd) - DOORBELL_BASE;
+    this.headDoorbell = cqHeadDoorbell(qid, dstrd) - DOORBELL_BASE;
 
     const { buffer, byteOffset } = memory.bytes;
     const cqAt = sqBytes(depth);
@@ -125,16 +134,16 @@ export class QueuePair {
     this.cqIova = memory.iova + cqAt;
     this.#listsIova = memory.iova + listsAt;
     this.#listBytes = prpListBytes(maxTransfer_bytes);
-    this.#sq = new Int32Array(buffer, byteOffset, this.entries * SQE_WORDS);
-    this.#sqPairs = new Float64Array(buffer, byteOffset, (this.entries * SQE_WORDS) / 2);
-    this.#cq = new Int32Array(buffer, byteOffset + cqAt, this.entries * CQE_WORDS);
+    this.sq = new Int32Array(buffer, byteOffset, this.entries * SQE_WORDS);
+    this.sqPairs = new Float64Array(buffer, byteOffset, (this.entries * SQE_WORDS) / 2);
+    this.cq = new Int32Array(buffer, byteOffset + cqAt, this.entries * CQE_WORDS);
     this.#lists = new Int32Array(buffer, byteOffset + listsAt, (depth * this.#listBytes) / 4);
 
-    this.#slotStep = 2 ** Math.ceil(Math.log2(depth));
-    this.#slotMask = this.#slotStep - 1;
-    this.#slots = new Int32Array(depth * SLOT_WORDS);
-    for (let slot = 0; slot < depth; slot++) this.#slots[slot * SLOT_WORDS + SLOT.CID] = ~slot;
-    this.#free = Int32Array.from({ length: depth }, (_, index) => depth - 1 - index);
+    this.slotStep = 2 ** Math.ceil(Math.log2(depth));
+    this.slotMask = this.slotStep - 1;
+    this.slots = new Int32Array(depth * SLOT_WORDS);
+    for (let slot = 0; slot < depth; slot++) this.slots[slot * SLOT_WORDS + CID] = ~slot;
+    this.free = Int32Array.from({ length: depth }, (_, index) => depth - 1 - index);
     this.#freeTop = depth;
   }
 
@@ -144,13 +153,22 @@ export class QueuePair {
   }
 
   /**
-   * Points a slot at `bytes` bytes of mapped memory, a multiple of four aligned to four, for every `post` that gets the
-   * slot from now on. The slot must be free. Throws RangeError when one command cannot transfer so much.
+   * Points a slot at `bytes` bytes of mapped memory, a multiple of four aligned to four, for every `post`
+   * that gets the slot from now on. The slot must be free. Throws RangeError when one command cannot transfer
+   * so much.
    */
   prepare(slot: number, iova: number, bytes: number): void {
     if (bytes > this.maxTransfer_bytes || (iova & 3) !== 0) this.#refuse(iova, bytes);
     const listAt = slot * this.#listBytes;
-    buildPrps(this.#slots, slot * SLOT_WORDS + SLOT.PRP1, iova, bytes, this.#lists, listAt >>> 2, this.#listsIova + listAt);
+    buildPrps(
+      this.slots,
+      slot * SLOT_WORDS + POINTERS,
+      iova,
+      bytes,
+      this.#lists,
+      listAt >>> 2,
+      this.#listsIova + listAt,
+    );
   }
 
   #refuse(iova: number, bytes: number): never {
@@ -161,12 +179,13 @@ export class QueuePair {
   }
 
   /**
-   * Puts a command on blocks into the submission queue, with the memory that `prepare` gave its slot. `control` holds
-   * bits of CDW12 above NLB (FUA). Returns the slot, or QUEUE_FULL. The controller learns of it at the next `ring`.
+   * Puts a command on blocks into the submission queue, with the memory that `prepare` gave its slot.
+   * `control` holds bits of CDW12 above NLB (FUA). Returns the slot, or QUEUE_FULL. The controller learns of
+   * it at the next `ring`.
    */
   post(opcode: number, nsid: number, slba: number, blocks: number, control = 0): number {
     if (this.#freeTop === 0) return QUEUE_FULL;
-    const slot = this.#free[--this.#freeTop]!;
+    const slot = this.free[--this.#freeTop]!;
     this.#write(slot, opcode, nsid, slba, blocks, control);
     return slot;
   }
@@ -182,7 +201,7 @@ export class QueuePair {
     control = 0,
   ): number {
     if (this.#freeTop === 0) return QUEUE_FULL;
-    const slot = this.#free[this.#freeTop - 1]!;
+    const slot = this.free[this.#freeTop - 1]!;
     this.prepare(slot, iova, bytes);
     this.#freeTop--;
     this.#write(slot, opcode, nsid, slba, blocks, control);
@@ -190,30 +209,29 @@ export class QueuePair {
   }
 
   #write(slot: number, opcode: number, nsid: number, slba: number, blocks: number, control: number): void {
-    const slots = this.#slots;
-    const sq = this.#sq;
-    const pairs = this.#sqPairs;
+    const slots = this.slots;
+    const sq = this.sq;
+    const pairs = this.sqPairs;
     const tail = this.#tail;
     const record = slot * SLOT_WORDS;
     const word = tail * SQE_WORDS;
     const pair = word >>> 1;
     const low = slba | 0;
     const high = (slba / TWO_32) | 0;
-    const cid = ~slots[record + SLOT.CID]!;
-    slots[record + SLOT.CID] = cid;
-    slots[record + SLOT.OPCODE] = opcode;
-    slots[record + SLOT.NSID] = nsid;
-    slots[record + SLOT.BLOCKS] = blocks;
-    slots[record + SLOT.SLBA] = low;
-    slots[record + SLOT.SLBA + 1] = high;
+    const cid = ~slots[record + CID]!;
+    slots[record + CID] = cid;
+    slots[record + WHAT] = what(opcode, blocks);
+    slots[record + NSID] = nsid;
+    slots[record + SLBA] = low;
+    slots[record + SLBA + 1] = high;
     sq[word] = opcode | (cid << 16);
     sq[word + 1] = nsid;
     pairs[pair + 1] = 0; // CDW2, CDW3
     pairs[pair + 2] = 0; // MPTR
-    sq[word + 6] = slots[record + SLOT.PRP1]!;
-    sq[word + 7] = slots[record + SLOT.PRP1 + 1]!;
-    sq[word + 8] = slots[record + SLOT.PRP2]!;
-    sq[word + 9] = slots[record + SLOT.PRP2 + 1]!;
+    sq[word + 6] = slots[record + POINTERS]!;
+    sq[word + 7] = slots[record + POINTERS + 1]!;
+    sq[word + 8] = slots[record + POINTERS + 2]!;
+    sq[word + 9] = slots[record + POINTERS + 3]!;
     sq[word + 10] = low;
     sq[word + 11] = high;
     sq[word + 12] = (blocks - 1) | control;
@@ -223,28 +241,28 @@ export class QueuePair {
   }
 
   /**
-   * Puts any command into the submission queue. With `bytes` above 0 its data pointer becomes that of `bytes` bytes at
-   * `iova`, else it stays as built. Returns the slot, or QUEUE_FULL. Throws RangeError as `prepare` does.
+   * Puts any command into the submission queue. With `bytes` above 0 its data pointer becomes that of `bytes`
+   * bytes at `iova`, else it stays as built. Returns the slot, or QUEUE_FULL. Throws RangeError as `prepare`
+   * does.
    */
   postCommand(command: Command, iova = 0, bytes = 0): number {
     if (this.#freeTop === 0) return QUEUE_FULL;
-    const slot = this.#free[this.#freeTop - 1]!;
+    const slot = this.free[this.#freeTop - 1]!;
     if (bytes > 0) this.prepare(slot, iova, bytes);
     this.#freeTop--;
-    const slots = this.#slots;
+    const slots = this.slots;
     const record = slot * SLOT_WORDS;
-    const cid = ~slots[record + SLOT.CID]!;
-    slots[record + SLOT.CID] = cid;
-    slots[record + SLOT.OPCODE] = command[0]! & OPCODE_MASK;
-    slots[record + SLOT.NSID] = command[WORD.NSID]!;
-    slots[record + SLOT.BLOCKS] = this.qid === 0 ? 0 : blocksOf(command);
-    slots[record + SLOT.SLBA] = command[WORD.CDW10]!;
-    slots[record + SLOT.SLBA + 1] = command[WORD.CDW11]!;
+    const cid = ~slots[record + CID]!;
+    slots[record + CID] = cid;
+    slots[record + WHAT] = what(CDW0.OPC.get(command[0]!), this.qid === 0 ? 0 : blocksOf(command));
+    slots[record + NSID] = command[WORD.NSID]!;
+    slots[record + SLBA] = command[WORD.CDW10]!;
+    slots[record + SLBA + 1] = command[WORD.CDW11]!;
     const word = this.#tail * SQE_WORDS;
-    this.#sq.set(command, word);
-    this.#sq[word] = command[0]! | (cid << 16);
-    const pointers = record + SLOT.PRP1;
-    if (bytes > 0) this.#sq.set(slots.subarray(pointers, pointers + 4), word + WORD.PRP1);
+    this.sq.set(command, word);
+    this.sq[word] = command[0]! | (cid << 16);
+    const pointers = record + POINTERS;
+    if (bytes > 0) this.sq.set(slots.subarray(pointers, pointers + 4), word + WORD.PRP1);
     this.#tail = this.#tail + 1 === this.entries ? 0 : this.#tail + 1;
     return slot;
   }
@@ -253,50 +271,45 @@ export class QueuePair {
   ring(): void {
     if (this.#tail === this.#rungTail) return;
     this.#rungTail = this.#tail;
-    this.#doorbells.write32(this.#tailDoorbell, this.#tail);
+    this.doorbells.write32(this.tailDoorbell, this.#tail);
   }
 
   /**
-   * Takes up to `budget` completions, calls `onComplete` for each, and gives their entries back to the controller with
-   * one doorbell write. Returns how many there were.
+   * Takes up to `budget` completions, calls `onComplete` for each, and gives their entries back to the
+   * controller with one doorbell write. Returns how many there were.
    */
   reap(budget = this.entries): number {
-    const cq = this.#cq;
-    const slots = this.#slots;
-    const free = this.#free;
+    const cq = this.cq;
+    const slots = this.slots;
+    let head = this.#head;
     let count = 0;
     while (count < budget) {
-      const head = this.#head;
       const word = head * CQE_WORDS;
       const ending = cq[word + 3]!;
       if ((ending & PHASE) !== this.#phase) break;
-      if (head + 1 === this.entries) {
-        this.#head = 0;
+      if (++head === this.entries) {
+        head = 0;
         this.#phase ^= PHASE;
-      } else {
-        this.#head = head + 1;
       }
+      this.#head = head; // before the callback, which may throw
       count++;
       const cid = ending & 0xffff;
-      const slot = cid & this.#slotMask;
-      const status = (ending >>> 17) & 0x7ff;
+      const slot = cid & this.slotMask;
       const record = slot * SLOT_WORDS;
-      if (slots[record + SLOT.CID] !== cid) {
+      const status = (ending >>> 17) & 0x7ff;
+      if (slots[record + CID] !== cid) {
         this.#stale(cid, status);
         continue;
       }
-      const next = cid + this.#slotStep;
-      slots[record + SLOT.CID] = ~(next >= CID_NONE ? slot : next);
-      slots[record + SLOT.DW0] = cq[word]!;
-      slots[record + SLOT.DW1] = cq[word + 1]!;
-      slots[record + SLOT.ENDING] = ending;
-      free[this.#freeTop++] = slot;
+      const next = cid + this.slotStep;
+      slots[record + CID] = ~(next >= NO_CID ? slot : next);
+      slots[record + RESULT] = cq[word]!;
+      slots[record + RESULT + 1] = cq[word + 1]!;
+      slots[record + ENDING] = ending;
+      this.free[this.#freeTop++] = slot;
       this.onComplete(slot, status);
     }
-    if (this.#head !== this.#rungHead) {
-      this.#rungHead = this.#head;
-      this.#doorbells.write32(this.#headDoorbell, this.#head);
-    }
+    if (count > 0) this.doorbells.write32(this.headDoorbell, head);
     return count;
   }
 
@@ -307,27 +320,28 @@ export class QueuePair {
 
   /** DW0 of the last completion of a slot, unsigned. */
   result(slot: number): number {
-    return this.#slots[slot * SLOT_WORDS + SLOT.DW0]! >>> 0;
+    return this.slots[slot * SLOT_WORDS + RESULT]! >>> 0;
   }
 
   /** DW1 of the last completion of a slot, unsigned. */
   resultHigh(slot: number): number {
-    return this.#slots[slot * SLOT_WORDS + SLOT.DW1]! >>> 0;
+    return this.slots[slot * SLOT_WORDS + RESULT + 1]! >>> 0;
   }
 
-  /** The last completion of a slot as an error; to be asked for in `onComplete`, before the slot is used again. */
+  /**
+   * The last completion of a slot as an error; to be asked for in `onComplete`, before the slot is used
+   * again.
+   */
   error(slot: number): NvmeError {
-    const record = slot * SLOT_WORDS;
-    const of = (word: number): number => this.#slots[record + word]! >>> 0;
-    const ending = of(SLOT.ENDING);
+    const of = (word: number): number => this.slots[slot * SLOT_WORDS + word]! >>> 0;
     const command = {
       qid: this.qid,
-      cid: ending & 0xffff,
-      opcode: of(SLOT.OPCODE),
-      nsid: of(SLOT.NSID),
-      slba: u64(of(SLOT.SLBA), of(SLOT.SLBA + 1)),
-      blocks: of(SLOT.BLOCKS),
+      cid: of(ENDING) & 0xffff,
+      opcode: of(WHAT) & 0xff,
+      nsid: of(NSID),
+      slba: u64(of(SLBA), of(SLBA + 1)),
+      blocks: of(WHAT) >>> 8,
     };
-    return new NvmeError(command, ending >>> 16);
+    return new NvmeError(command, of(ENDING) >>> 16);
   }
 }

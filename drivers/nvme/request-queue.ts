@@ -1,7 +1,8 @@
 /**
- * Promises over a queue pair: a command goes in, its completion comes out, and commands that find the queue full wait
- * in line. One loop serves the queue while commands are outstanding, by polling or by interrupt.
- * Commands of one turn of the program share one doorbell write. Not here: the queue itself (queue-pair.ts), data buffers.
+ * Promises over a queue pair: a command goes in, its completion comes out, and commands that find the queue
+ * full wait in line. One loop serves the queue while commands are outstanding, by polling or by interrupt.
+ * Commands of one turn of the program share one doorbell write. Not here: the queue itself (queue-pair.ts),
+ * data buffers.
  */
 import { opcodeName } from '../../nvme/spec/commands.ts';
 import type { Kernel } from '../../vfio/uapi/kernel.ts';
@@ -16,7 +17,9 @@ export interface Completion {
 }
 
 export interface RequestOptions {
-  /** Data buffer of the command: mapped memory, contiguous for the device. Without it the command has no data. */
+  /**
+   * Data buffer of the command: mapped memory, contiguous for the device. Without it the command has no data.
+   */
   readonly iova?: number;
   readonly bytes?: number;
   /** The command may stay outstanding forever (Asynchronous Event Request): nothing waits for it. */
@@ -34,7 +37,9 @@ interface Request {
   deadline: number;
 }
 
-/** Comes back when the queue may have a completion, at the latest at `deadline` (ns of the kernel's clock). */
+/**
+ * Comes back when the queue may have a completion, at the latest at `deadline` (ns of the kernel's clock).
+ */
 export type WaitForCompletion = (deadline: number) => Promise<unknown> | unknown;
 
 export interface RequestQueueOptions {
@@ -72,7 +77,9 @@ export class RequestQueue {
     queue.onComplete = (slot, status) => this.#complete(slot, status);
   }
 
-  /** Resolves with the completion. Rejects with NvmeError, or with ControllerError when there is none in time. */
+  /**
+   * Resolves with the completion. Rejects with NvmeError, or with ControllerError when there is none in time.
+   */
   execute(
     command: Command,
     { iova = 0, bytes = 0, isBackground = false }: RequestOptions = {},
@@ -94,7 +101,10 @@ export class RequestQueue {
     return count;
   }
 
-  /** Rejects everything outstanding and everything to come. The queue's memory may go after the controller let go of it. */
+  /**
+   * Rejects everything outstanding and everything to come. The queue's memory may go after the controller let
+   * go of it.
+   */
   end(reason: Error): void {
     if (this.#ended !== null) return;
     this.#ended = reason;
@@ -115,7 +125,11 @@ export class RequestQueue {
     this.#isFlushPending = true;
     await null;
     this.#isFlushPending = false;
-    this.#flush();
+    try {
+      this.#flush();
+    } catch (error) {
+      this.end(error as Error); // the doorbell is gone: SIGBUS on a real machine
+    }
   }
 
   /** Posts as much of the backlog as has slots, with one doorbell write. */

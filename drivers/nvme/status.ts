@@ -1,6 +1,8 @@
 /**
- * What goes wrong between driver and controller, as errors that name the command, the status and the probable cause.
- * Not here: status codes and their sentences (nvme/spec/status.ts), failed system calls (drivers/vfio/sys.ts).
+ * What goes wrong between driver and controller, as errors that name the command, the status and the probable
+ * cause.
+ * Not here: status codes and their sentences (nvme/spec/status.ts), failed system calls
+ * (drivers/vfio/sys.ts).
  */
 
 import { NSID_BROADCAST, opcodeName } from '../../nvme/spec/commands.ts';
@@ -14,21 +16,20 @@ import {
 } from '../../nvme/spec/status.ts';
 import { hex } from '../../support/numbers.ts';
 
-/** What a driver usually did to get a status; the sentences of the specification say what the status means. */
+/**
+ * What a driver usually did to get a status; the sentences of the specification say what the status means.
+ */
 const CAUSES: Readonly<Partial<Record<StatusName, string>>> = {
   DATA_TRANSFER_ERROR:
-    'the buffer is not mapped in the address space of the device, is mapped without the needed permission, or bus master is off; the kernel log has the fault',
+    'the buffer is not mapped in the address space of the device, is mapped without the needed permission, ' +
+    'or bus master is off; the kernel log has the fault',
   PRP_OFFSET_INVALID:
     'a buffer is not aligned to four bytes, or a later page of it does not start at a page boundary',
   INVALID_FIELD: 'the transfer exceeds MDTS, the namespace is not active, or a reserved dword is not zero',
   INVALID_NAMESPACE_OR_FORMAT: 'there is no namespace with this number',
-  LBA_OUT_OF_RANGE: 'the range ends after the last block of the namespace',
-  ABORTED_SQ_DELETION: 'the queue was deleted while the command was outstanding',
   INVALID_QUEUE_SIZE: 'the queue has more entries than CAP.MQES allows',
   INVALID_QUEUE_IDENTIFIER: 'the controller granted fewer queues, or the queue exists already',
-  INVALID_INTERRUPT_VECTOR: 'the vector is beyond the MSI-X table',
   INVALID_QUEUE_DELETION: 'a submission queue still uses this completion queue',
-  COMMAND_ID_CONFLICT: 'a command with this identifier is still outstanding',
 };
 
 /** A command as far as an error needs it. */
@@ -79,7 +80,10 @@ export class NvmeError extends Error {
 export const isMiscompare = (error: unknown): boolean =>
   error instanceof NvmeError && error.status === STATUS.COMPARE_FAILURE;
 
-/** A controller that does not do what its registers promise: no answer in time, a fatal state, or no answer at all. */
+/**
+ * A controller that does not do what its registers promise: no answer in time, a fatal state, or no answer at
+ * all.
+ */
 export class ControllerError extends Error {
   override readonly name = 'ControllerError';
 }

@@ -1,7 +1,9 @@
 /**
- * A PCI function opened through the VFIO device cdev: bind to an iommufd, attach to an address space, then regions,
- * configuration space, registers and reset. Linux Documentation/driver-api/vfio.rst, "VFIO device cdev".
- * Not here: finding the device (sysfs.ts), its memory (dma.ts), its interrupts (interrupts.ts), groups and containers.
+ * A PCI function opened through the VFIO device cdev: bind to an iommufd, attach to an address space, then
+ * regions, configuration space, registers and reset. Linux Documentation/driver-api/vfio.rst, "VFIO device
+ * cdev".
+ * Not here: finding the device (sysfs.ts), its memory (dma.ts), its interrupts (interrupts.ts), groups and
+ * containers.
  */
 import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
 import type { Address, Fd, Kernel, Mapping } from '../../vfio/uapi/kernel.ts';
@@ -39,7 +41,8 @@ const BIND_CAUSES: Causes = {
     'the group node /dev/vfio/<group> of this device is open; a device is used through one interface at a time',
   EINVAL: 'another file has already bound this device',
   EPERM:
-    'another function of the same IOMMU group belongs to a kernel driver or to another iommufd, or the platform does not isolate MSIs',
+    'another function of the same IOMMU group belongs to a kernel driver or to another iommufd, ' +
+    'or the platform does not isolate MSIs',
   EBADFD: 'the descriptor is not an iommufd',
   EAGAIN: 'the function is being reset by somebody else',
 };
@@ -72,8 +75,8 @@ export class VfioDevice {
   readonly #mappings: { readonly address: Address; readonly length: number }[] = [];
 
   /**
-   * Opens the cdev of `bdf`, binds it to the iommufd of `space` and attaches it. The function has then been reset,
-   * decodes memory and is no bus master. Throws SysError, or an Error when the function has no cdev.
+   * Opens the cdev of `bdf`, binds it to the iommufd of `space` and attaches it. The function has then been
+   * reset, decodes memory and is no bus master. Throws SysError, or an Error when the function has no cdev.
    */
   constructor(space: DmaSpace, bdf: string) {
     const path = cdevPath(space.kernel, bdf);

@@ -1,6 +1,6 @@
 /**
- * Memory that a device can reach: an I/O address space (IOAS) of iommufd, and buffers that are mapped into it.
- * The kernel chooses I/O virtual addresses, so a buffer is contiguous for the device and for the program.
+ * Memory that a device can reach: an I/O address space (IOAS) of iommufd, and buffers that are mapped into
+ * it. The kernel chooses I/O virtual addresses, so a buffer is contiguous for the device and for the program.
  * Not here: attaching a device to the space (device.ts), scatter lists (nvme/prp.ts).
  */
 import { alignUp, PAGE_SIZE } from '../../support/numbers.ts';
@@ -65,7 +65,10 @@ export class DmaBuffer implements DmaRange {
   }
 }
 
-/** One address space. Devices that are attached to the same one reach the same buffers at the same I/O addresses. */
+/**
+ * One address space. Devices that are attached to the same one reach the same buffers at the same I/O
+ * addresses.
+ */
 export class DmaSpace {
   readonly kernel: Kernel;
   /** Descriptor of /dev/iommu. */

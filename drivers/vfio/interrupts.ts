@@ -1,5 +1,6 @@
 /**
- * MSI-X vectors as eventfds. Not here: INTx and MSI, and how a device is told which vector to use (its driver does that).
+ * MSI-X vectors as eventfds. Not here: INTx and MSI, and how a device is told which vector to use (its driver
+ * does that).
  */
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import type { Fd, Kernel } from '../../vfio/uapi/kernel.ts';
@@ -83,7 +84,10 @@ export class Interrupts {
     });
   }
 
-  /** Resolves with true after an interrupt on `vector`, or with false at `deadline` (ns of the kernel's clock). */
+  /**
+   * Resolves with true after an interrupt on `vector`, or with false at `deadline` (ns of the kernel's
+   * clock).
+   */
   async wait(vector: number, deadline: number): Promise<boolean> {
     const fd = this.fd(vector);
     const events = await this.#kernel.wait(fd, POLLIN, deadline);

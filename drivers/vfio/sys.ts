@@ -1,6 +1,7 @@
 /**
- * System calls at the edge of a program: a negative errno becomes a SysError that says what was called, with which
- * arguments, and what usually causes that answer. Not here: which calls a driver makes (device.ts, dma.ts, interrupts.ts).
+ * System calls at the edge of a program: a negative errno becomes a SysError that says what was called, with
+ * which arguments, and what usually causes that answer. Not here: which calls a driver makes (device.ts,
+ * dma.ts, interrupts.ts).
  */
 import type { FieldType, Layout } from '../../support/layout.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
@@ -60,8 +61,8 @@ export class IoctlPage {
   }
 
   /**
-   * Fills a structure (fields that are not named are zero), makes the request and returns what the kernel returned.
-   * Outputs are then read with `get`. Throws SysError.
+   * Fills a structure (fields that are not named are zero), makes the request and returns what the kernel
+   * returned. Outputs are then read with `get`. Throws SysError.
    */
   call<Fields extends Record<string, FieldType>>(
     fd: Fd,

@@ -1,6 +1,7 @@
 /**
- * Finding a device: which PCI functions there are, what drives each, and which character device VFIO made for one.
- * Reads /sys only. Not here: opening the device (device.ts), moving a function to vfio-pci (an administrator's job).
+ * Finding a device: which PCI functions there are, what drives each, and which character device VFIO made for
+ * one. Reads /sys only. Not here: opening the device (device.ts), moving a function to vfio-pci (an
+ * administrator's job).
  */
 import type { Kernel } from '../../vfio/uapi/kernel.ts';
 import { O_RDONLY } from '../../vfio/uapi/mman.ts';

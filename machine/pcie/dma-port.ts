@@ -28,14 +28,18 @@ export const DMA_SENTENCES = [
 ] as const;
 
 const PAGE = 4096;
+const PAGE_SHIFT = 12;
+// File constants fold where exported and imported ones are loaded at every use.
+const OK = DMA_OK;
+const MASTER_OFF = DMA_MASTER_OFF;
 
 /** What a port needs of the root complex, which is its far end. */
 export interface DmaHost {
   readonly trace: Trace;
   readonly memory: Memory;
   readonly translator: Translator;
-  /** First physical address behind RAM. */
-  readonly ramEnd: number;
+  /** 4 KiB frames of RAM; they begin at physical address 0. */
+  readonly ramFrames: number;
   /** Device-local memory for requests that have no buffer of their own. */
   readonly scratch: number;
   readDelay(link: Link, requester: number, iova: number, length: number): number;
@@ -62,28 +66,26 @@ export class DmaPort {
   read(iova: number, local: number, length: number): DmaResult {
     const rc = this.#rc;
     if (rc.trace.on) return this.#traced(iova, local, length, false);
-    if (!this.busMaster) return DMA_MASTER_OFF;
-    if ((iova & (PAGE - 1)) + length > PAGE) return this.#pages(iova, local, length, false);
-    const physical = rc.translator.translate(this.requester, iova, false);
-    if (physical >= 0 && physical < rc.ramEnd) {
-      rc.memory.copy(local, physical, length);
-      return DMA_OK;
-    }
-    return this.#elsewhere(iova, physical, local, length, false);
+    if (!this.busMaster) return MASTER_OFF;
+    const offset = iova & (PAGE - 1);
+    if (offset + length > PAGE) return this.#pages(iova, local, length, false);
+    const frame = rc.translator.frame(this.requester, iova, false);
+    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, false);
+    rc.memory.copy(local, (frame << PAGE_SHIFT) | offset, length);
+    return OK;
   }
 
   /** Writes `length` bytes from device-local memory at offset `local` to `iova`. */
   write(iova: number, local: number, length: number): DmaResult {
     const rc = this.#rc;
     if (rc.trace.on) return this.#traced(iova, local, length, true);
-    if (!this.busMaster) return DMA_MASTER_OFF;
-    if ((iova & (PAGE - 1)) + length > PAGE) return this.#pages(iova, local, length, true);
-    const physical = rc.translator.translate(this.requester, iova, true);
-    if (physical >= 0 && physical < rc.ramEnd) {
-      rc.memory.copy(physical, local, length);
-      return DMA_OK;
-    }
-    return this.#elsewhere(iova, physical, local, length, true);
+    if (!this.busMaster) return MASTER_OFF;
+    const offset = iova & (PAGE - 1);
+    if (offset + length > PAGE) return this.#pages(iova, local, length, true);
+    const frame = rc.translator.frame(this.requester, iova, true);
+    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, true);
+    rc.memory.copy((frame << PAGE_SHIFT) | offset, local, length);
+    return OK;
   }
 
   /**
@@ -91,33 +93,27 @@ export class DmaPort {
    * This is how a completion entry is posted.
    */
   write16(iova: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
-    if (!this.busMaster) return DMA_MASTER_OFF;
+    if (!this.busMaster) return MASTER_OFF;
     const rc = this.#rc;
-    const physical = rc.translator.translate(this.requester, iova, true);
-    if (physical < 0 || physical >= rc.ramEnd) {
-      const scratch = rc.scratch;
-      rc.memory.i32[scratch >>> 2] = word0;
-      rc.memory.i32[(scratch >>> 2) + 1] = word1;
-      rc.memory.i32[(scratch >>> 2) + 2] = word2;
-      rc.memory.i32[(scratch >>> 2) + 3] = word3;
-      return this.#elsewhere(iova, physical, scratch, 16, true);
-    }
-    const i32 = rc.memory.i32;
-    const at = physical >>> 2;
+    const { i32 } = rc.memory;
+    const frame = rc.translator.frame(this.requester, iova, true);
+    const isRam = frame >= 0 && frame < rc.ramFrames;
+    const at = isRam ? ((frame << PAGE_SHIFT) | (iova & (PAGE - 1))) >>> 2 : rc.scratch >>> 2;
     i32[at] = word0;
     i32[at + 1] = word1;
     i32[at + 2] = word2;
     i32[at + 3] = word3;
-    if (rc.trace.on) rc.trace.emit(T.DMA_WRITE, this.requester, iova, 16, DMA_OK);
-    return DMA_OK;
+    const result = isRam ? OK : this.#elsewhere(iova, frame, rc.scratch, 16, true);
+    if (rc.trace.on) rc.trace.emit(T.DMA_WRITE, this.requester, iova, 16, result);
+    return result;
   }
 
   /** A 4-byte posted write to an MSI address (the table's words). Goes through interrupt remapping. */
   message(address: number, data: number): DmaResult {
-    if (!this.busMaster) return DMA_MASTER_OFF;
+    if (!this.busMaster) return MASTER_OFF;
     const rc = this.#rc;
     if (rc.trace.on) rc.trace.emit(T.MSI, this.requester, address, data);
-    return rc.translator.interrupt(this.requester, address, data) ? DMA_OK : DMA_BLOCKED;
+    return rc.translator.interrupt(this.requester, address, data) ? OK : DMA_BLOCKED;
   }
 
   /** Nanoseconds until a read of `length` bytes sent now has come back. */
@@ -141,35 +137,36 @@ export class DmaPort {
       const at = iova + done;
       const step = Math.min(PAGE - (at & (PAGE - 1)), length - done);
       const result = this.#page(at, local + done, step, isWrite);
-      if (result !== DMA_OK) return result;
+      if (result !== OK) return result;
       done += step;
     }
-    return DMA_OK;
+    return OK;
   }
 
   #page(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
     const rc = this.#rc;
-    const physical = rc.translator.translate(this.requester, iova, isWrite);
-    if (physical < 0 || physical >= rc.ramEnd) return this.#elsewhere(iova, physical, local, length, isWrite);
+    const frame = rc.translator.frame(this.requester, iova, isWrite);
+    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, isWrite);
+    const physical = (frame << PAGE_SHIFT) | (iova & (PAGE - 1));
     if (isWrite) rc.memory.copy(physical, local, length);
     else rc.memory.copy(local, physical, length);
-    return DMA_OK;
+    return OK;
   }
 
   #traced(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
-    const result = this.busMaster ? this.#pages(iova, local, length, isWrite) : DMA_MASTER_OFF;
+    const result = this.busMaster ? this.#pages(iova, local, length, isWrite) : MASTER_OFF;
     this.#rc.trace.emit(isWrite ? T.DMA_WRITE : T.DMA_READ, this.requester, iova, length, result);
     return result;
   }
 
   /** Blocked, an interrupt, or another function's BAR (peer to peer). */
-  #elsewhere(iova: number, physical: number, local: number, length: number, isWrite: boolean): DmaResult {
+  #elsewhere(iova: number, frame: number, local: number, length: number, isWrite: boolean): DmaResult {
     const rc = this.#rc;
-    if (physical === BLOCKED) return DMA_BLOCKED;
-    if (physical === INTERRUPT_WINDOW) {
+    if (frame === BLOCKED) return DMA_BLOCKED;
+    if (frame === INTERRUPT_WINDOW) {
       if (!isWrite || length !== 4 || (iova & 3) !== 0) return DMA_UNSUPPORTED;
       return this.message(iova, rc.memory.u32[local >>> 2]!);
     }
-    return rc.peer(physical, local, length, isWrite);
+    return rc.peer(frame * PAGE + (iova & (PAGE - 1)), local, length, isWrite);
   }
 }

@@ -55,7 +55,7 @@ export class RootComplex implements DmaHost {
   readonly trace: Trace;
   readonly interrupts: Interrupts;
   readonly host: HostProfile;
-  readonly ramEnd: number;
+  readonly ramFrames: number;
   /** Sixteen bytes of local memory for requests that have no buffer of their own. */
   readonly scratch: number;
   /** Asked for every request of a device. A board sets it once. */
@@ -85,7 +85,7 @@ export class RootComplex implements DmaHost {
     this.interrupts = parts.interrupts;
     this.translator = parts.translator;
     this.host = parts.host;
-    this.ramEnd = parts.memory.ramBytes;
+    this.ramFrames = parts.memory.ramBytes >>> PAGE_SHIFT;
     this.scratch = parts.memory.reserve(64);
     this.#store = this.clock.register(() => {
       const at = this.#postedHead++ & (POSTED_STORES - 1);

@@ -1,6 +1,6 @@
 /**
- * What the root complex asks before a device's request touches memory. `iommu/` implements it; a board without an
- * IOMMU uses `PASS_THROUGH`. Translation decides and records faults in the unit; the root complex only obeys.
+ * What the root complex asks before a device's request touches memory; `iommu/` implements it.
+ * The translator decides and records faults in its own registers; the root complex only obeys.
  */
 
 /** The request may not proceed: the translator has recorded why. */
@@ -10,17 +10,14 @@ export const INTERRUPT_WINDOW = -2;
 
 export interface Translator {
   /**
-   * The physical address for one request that stays inside a 4 KiB page.
+   * The physical 4 KiB frame for one request that stays inside a page.
    * @param requester bus << 8 | device << 3 | function
    * @param iova byte address, a number (2^53 and above is beyond every address width)
-   * @returns a physical byte address, BLOCKED or INTERRUPT_WINDOW
+   * @returns a frame number (physical address / 4096), BLOCKED or INTERRUPT_WINDOW
    */
-  translate(requester: number, iova: number, isWrite: boolean): number;
+  frame(requester: number, iova: number, isWrite: boolean): number;
   /** Nanoseconds a translation begun now would take: an IOTLB hit or a page walk. Changes nothing. */
   cost_ns(requester: number, iova: number): number;
-  /**
-   * Remaps or blocks an MSI write. Returns false when it was blocked (and recorded).
-   * A deliverable message is handed to `deliver`.
-   */
+  /** Remaps an MSI write and hands it to the interrupt controller. False when it was blocked (and recorded). */
   interrupt(requester: number, address: number, data: number): boolean;
 }

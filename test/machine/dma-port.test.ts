@@ -66,7 +66,7 @@ describe('memory', () => {
   });
 
   test('nothing answers behind the end of RAM', () => {
-    expect(it.port.read(it.rc.ramEnd, it.local, 4)).toBe(DMA_UNSUPPORTED);
+    expect(it.port.read(it.rc.ramFrames * 4096, it.local, 4)).toBe(DMA_UNSUPPORTED);
     expect(it.port.write(0xd000_0000, it.local, 64)).toBe(DMA_UNSUPPORTED);
     expect(it.port.write16(0xd000_0000, 1, 2, 3, 4)).toBe(DMA_UNSUPPORTED);
   });

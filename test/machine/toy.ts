@@ -36,9 +36,9 @@ export class ToyTranslator implements Translator {
     this.#interrupts = interrupts;
   }
 
-  translate(_requester: number, iova: number): number {
+  frame(_requester: number, iova: number): number {
     if (iova >= 0xfee0_0000 && iova <= 0xfeef_ffff) return INTERRUPT_WINDOW;
-    return this.blockedPages.has(Math.floor(iova / 4096)) ? BLOCKED : iova + this.offset;
+    return this.blockedPages.has(Math.floor(iova / 4096)) ? BLOCKED : Math.floor((iova + this.offset) / 4096);
   }
 
   cost_ns(): number {

@@ -110,9 +110,10 @@ export class Harness {
   constructor(options: HarnessOptions = {}) {
     const { clock, memory, trace, interrupts } = this;
     const translator: Translator = {
-      translate: (_, iova) => {
+      frame: (_, iova) => {
         if (iova >= 0xfee0_0000 && iova < 0xfef0_0000) return INTERRUPT_WINDOW;
-        return this.blocked.has(Math.floor(iova / PAGE)) ? BLOCKED : iova;
+        const frame = Math.floor(iova / PAGE);
+        return this.blocked.has(frame) ? BLOCKED : frame;
       },
       cost_ns: () => 0,
       interrupt: (_, address, data) => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allocateIova } from '../../vfio/iommufd/allocate.ts';
 import { AreaList, type Placed } from '../../vfio/iommufd/areas.ts';
-import { holes, type Interval, insertSorted, intersects } from '../../vfio/iommufd/intervals.ts';
+import { holes, type Interval, insertSorted } from '../../vfio/iommufd/intervals.ts';
 import { EINVAL, ENOSPC, EOVERFLOW } from '../../vfio/uapi/errno.ts';
 import { U64_MAX } from '../../vfio/uapi/iommufd.ts';
 
@@ -102,6 +102,21 @@ describe('AreaList', () => {
     expect([...list].map((area) => area.start)).toEqual(
       Array.from({ length: 1500 }, (_, i) => BigInt(i) * 32n + 16n),
     );
+    const large = (bytes: bigint): bigint => {
+      let found = -1n;
+      list.findHole(0n, 40_000n, bytes, (start, last) => {
+        if (last - start + 1n >= bytes) found = start;
+        return found >= 0n;
+      });
+      return found;
+    };
+    expect(large(24n)).toBe(24n);
+    expect(large(25n)).toBe(-1n);
+    list.remove(list.firstIn(30_000n, 30_010n)!);
+    expect(large(25n)).toBe(29_976n);
+    list.insert(placed(29_976n, 29_976n));
+    expect(large(55n)).toBe(29_977n);
+    expect(large(56n)).toBe(-1n);
   });
 });
 
@@ -172,14 +187,13 @@ describe('allocateIova', () => {
           let alignment = 1n;
           while (alignment < length) alignment <<= 1n;
           if (alignment > 1n << BigInt(shift + 6)) alignment = 1n << BigInt(shift + 6);
-          let expected = 4096n;
           const offset = user & 0xfffn;
-          const next = (from: bigint) => ((from + alignment - 1n) & ~(alignment - 1n)) | offset;
-          for (expected = next(4096n); intersects(used, expected, expected + length - 1n); ) {
-            const blocker = used.filter((u) => u.start <= expected + length - 1n && u.last >= expected);
-            const after = blocker.reduce((low, u) => (u.last < low ? u.last : low), blocker[0]!.last) + 1n;
-            expected = next(after);
-          }
+          const place = (from: bigint) => ((from + alignment - 1n) & ~(alignment - 1n)) | offset;
+          const free = naiveHoles(used, place(4096n), U64_MAX - 4096n);
+          const hole = free.find(
+            ({ start, last }) => place(start) < last && place(start) + length - 1n <= last,
+          );
+          const expected = place(hole!.start);
           expect(allocateIova(where, user, length)).toBe(expected);
         },
       ),

@@ -193,7 +193,7 @@ describe('INTx', () => {
 
   test('is masked when it fires, and unmasked by an eventfd', () => {
     const { user, device, kernel } = open();
-    const { intx } = kernel.inventory.vfio[0]!.irqs;
+    const { intx } = kernel.inventory.vfio[0]!.vfio.irqs;
     const [trigger, unmask] = [user.eventfd(), user.eventfd()];
     expect(user.setIrqs(device, SET, INTX, 0, 1, trigger)).toBe(0);
     expect(user.setIrqs(device, UNMASK_BY, INTX, 0, 1, unmask)).toBe(0);
@@ -228,7 +228,7 @@ describe('INTx', () => {
 
   test('COMMAND.INTX_DISABLE stops delivery until it is cleared', () => {
     const { user, device, kernel } = open();
-    const { intx } = kernel.inventory.vfio[0]!.irqs;
+    const { intx } = kernel.inventory.vfio[0]!.vfio.irqs;
     const trigger = user.eventfd();
     user.setIrqs(device, SET, INTX, 0, 1, trigger);
     user.configWrite(device, COMMAND, 2, DISABLED);
@@ -258,7 +258,7 @@ describe.each([
 
   test('the kernel signals it, and it is gone after close', () => {
     const { user, device, kernel } = open();
-    const { irqs } = kernel.inventory.vfio[0]!;
+    const { irqs } = kernel.inventory.vfio[0]!.vfio;
     const eventfd = user.eventfd();
     user.setIrqs(device, SET, index, 0, 1, eventfd);
     irqs.notify(index as 3 | 4);

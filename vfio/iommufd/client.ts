@@ -27,6 +27,10 @@ export interface IommufdBinder {
   attach(devid: number, ptId: number): number;
   /** Blocks the device's DMA; nothing happens when it was not attached. */
   detach(devid: number): void;
+  /** From now on there is an IOAS for container requests (GROUP_SET_CONTAINER). */
+  makeCompat(): void;
+  /** Attaches to that IOAS. Returns the id of the HWPT, -ENODEV when the user has destroyed it, or as `attach`. */
+  attachCompat(devid: number): number;
 }
 
 /** What the kernel hands to a context when /dev/iommu is opened, besides the IOMMU's driver. */

@@ -6,6 +6,7 @@
  */
 import { ECAP } from '../../iommu/spec/registers.ts';
 import { alignUp, PAGE_MASK, PAGE_SIZE } from '../../support/numbers.ts';
+import { dmaAvailable, iovaRanges } from '../info-capabilities.ts';
 import { EFAULT, EINVAL, ENODEV, ENOENT, ENOTTY, EOPNOTSUPP } from '../uapi/errno.ts';
 import {
   IOMMU_VFIO_IOAS_CLEAR,
@@ -26,8 +27,6 @@ import {
   VFIO_IOMMU_INFO_CAPS,
   VFIO_IOMMU_INFO_PGSIZES,
   VFIO_IOMMU_MAP_DMA,
-  VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
-  VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL,
   VFIO_IOMMU_UNMAP_DMA,
   VFIO_NOIOMMU_IOMMU,
   VFIO_SET_IOMMU,
@@ -38,9 +37,6 @@ import {
   VfioIommuType1DmaMap,
   VfioIommuType1DmaUnmap,
   VfioIommuType1Info,
-  VfioIommuType1InfoCapIovaRange,
-  VfioIommuType1InfoDmaAvail,
-  VfioIovaRange,
 } from '../uapi/vfio.ts';
 import type { Ioas } from './ioas.ts';
 import { mapUser, unmapRange } from './mapping.ts';
@@ -155,6 +151,8 @@ function cutAround(ioas: Ioas, iova: bigint, size: bigint): number {
 
 /** Fields that a caller of the first version has: argsz, flags, iova_pgsizes. */
 const INFO_MIN = VfioIommuType1Info.cap_offset;
+/** Iommufd counts no mappings. */
+const UNLIMITED = 0xffff_ffff;
 
 function getInfo(state: ContextState, address: number): number {
   const head = state.host.process.load(address, INFO_MIN);
@@ -166,7 +164,8 @@ function getInfo(state: ContextState, address: number): number {
 
   let total: number = VfioIommuType1Info.SIZE;
   let previous = 0;
-  for (const capability of [dmaAvailable(), iovaRanges(state.compat)]) {
+  for (const view of [dmaAvailable(UNLIMITED), iovaRanges(state.compat.constraints.usable())]) {
+    const capability = new Uint8Array(view.buffer);
     if (argsz - total >= capability.length) {
       const copied = process.copyOut(address + total, capability);
       if (copied < 0) return copied;
@@ -192,31 +191,4 @@ function pageSizes(ioas: Ioas): bigint {
   const { pageSizes: sizes } = ioas.constraints;
   const small = BigInt(PAGE_MASK);
   return (sizes & small) === 0n ? sizes : (sizes & ~small) | BigInt(PAGE_SIZE);
-}
-
-/** How many more mappings there may be: iommufd has no limit. */
-function dmaAvailable(): Uint8Array {
-  const view = capability(VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, VfioIommuType1InfoDmaAvail.SIZE);
-  VfioIommuType1InfoDmaAvail.set(view, 0, 'avail', 0xffff_ffff);
-  return new Uint8Array(view.buffer);
-}
-
-function iovaRanges(ioas: Ioas): Uint8Array {
-  const ranges = ioas.constraints.usable();
-  const header = VfioIommuType1InfoCapIovaRange.SIZE;
-  const view = capability(VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, header + ranges.length * VfioIovaRange.SIZE);
-  VfioIommuType1InfoCapIovaRange.set(view, 0, 'nr_iovas', ranges.length);
-  for (const [index, { start, last }] of ranges.entries()) {
-    VfioIovaRange.set(view, header + index * VfioIovaRange.SIZE, 'start', start);
-    VfioIovaRange.set(view, header + index * VfioIovaRange.SIZE, 'end', last);
-  }
-  return new Uint8Array(view.buffer);
-}
-
-/** `size` bytes that begin with the header of capability `id`, version 1, last of its chain. */
-function capability(id: number, size: number): DataView {
-  const view = new DataView(new ArrayBuffer(size));
-  VfioInfoCapHeader.set(view, 0, 'id', id);
-  VfioInfoCapHeader.set(view, 0, 'version', 1);
-  return view;
 }

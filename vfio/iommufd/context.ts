@@ -6,7 +6,7 @@
 import type { IommuDriver } from '../../iommu/driver.ts';
 import { assert } from '../../support/assert.ts';
 import { OpenFile } from '../file.ts';
-import { EINVAL, ENOTTY, EPERM } from '../uapi/errno.ts';
+import { EINVAL, ENODEV, ENOTTY, EPERM } from '../uapi/errno.ts';
 import {
   IOMMU_DESTROY,
   IOMMU_FAULT_QUEUE_ALLOC,
@@ -40,6 +40,7 @@ import { containerRequest, vfioIoas } from './container-requests.ts';
 import { BoundDevice, DeviceGroup } from './device.ts';
 import { faultQueueAlloc } from './fault-queue.ts';
 import { getDirtyBitmap, getHwInfo, hwptAlloc, hwptInvalidate, setDirtyTracking } from './hwpt-requests.ts';
+import { Ioas } from './ioas.ts';
 import {
   ioasAlloc,
   ioasAllowIovas,
@@ -161,6 +162,18 @@ export class IommufdContext extends OpenFile implements IommufdBinder {
   detach(devid: number): void {
     const device = this.#device(devid);
     if (device.attached) device.group.detach(device);
+  }
+
+  makeCompat(): void {
+    if (this.#state.compat !== null) return;
+    const ioas = new Ioas();
+    this.#state.objects.add(ioas);
+    this.#state.compat = ioas;
+  }
+
+  attachCompat(devid: number): number {
+    const { compat } = this.#state;
+    return compat === null ? -ENODEV : this.attach(devid, compat.id);
   }
 
   #device(devid: number): BoundDevice {

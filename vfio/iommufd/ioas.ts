@@ -107,12 +107,11 @@ export class Ioas extends IommufdObject {
     const start = last + 1n;
     const upper = new Area(start, area.last - last, area.pages, area.byteAt(start), area.access);
     if (!upper.isAligned(this.constraints.alignment)) return -EINVAL;
-    if (this.#tables.length > 0) {
-      if (this.constraints.hugePages) return -EINVAL;
-      area.pages.split(Number(area.byteAt(last) >> 12n), upper.firstPage);
-    }
+    const isShown = this.#tables.length > 0;
+    if (isShown && this.constraints.hugePages) return -EINVAL;
     area.last = last;
     this.areas.insert(upper);
+    if (isShown) area.pages.split(area.lastPage, upper.firstPage);
     return 0;
   }
 

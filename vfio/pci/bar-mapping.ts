@@ -27,7 +27,8 @@ export class BarVma extends Vma {
   override readonly bytes = null;
   readonly #rc: RootComplex;
   readonly #gate: MemoryGate;
-  readonly #physical: number;
+  /** Physical address of its first byte. */
+  readonly physical: number;
   readonly #file: OpenFile;
 
   /** Holds `file` for as long as it is mapped: closing the descriptor does not end the device's use. */
@@ -35,39 +36,44 @@ export class BarVma extends Vma {
     super(place.address, place.length, place.protection);
     this.#rc = rc;
     this.#gate = gate;
-    this.#physical = place.physical;
+    this.physical = place.physical;
     this.#file = file;
     file.hold();
   }
 
+  /** The function answers memory requests, so that touching the mapping is no SIGBUS. */
+  get answers(): boolean {
+    return this.#gate.open;
+  }
+
   override read8(offset: number): number {
     this.#reach(offset, 1, PROT_READ);
-    return this.#rc.readPart(this.#physical + offset, 1);
+    return this.#rc.readPart(this.physical + offset, 1);
   }
 
   override read16(offset: number): number {
     this.#reach(offset, 2, PROT_READ);
-    return this.#rc.readPart(this.#physical + offset, 2);
+    return this.#rc.readPart(this.physical + offset, 2);
   }
 
   override read32(offset: number): number {
     this.#reach(offset, 4, PROT_READ);
-    return this.#rc.read32(this.#physical + offset);
+    return this.#rc.read32(this.physical + offset);
   }
 
   override write8(offset: number, value: number): void {
     this.#reach(offset, 1, PROT_WRITE);
-    this.#rc.writePart(this.#physical + offset, 1, value);
+    this.#rc.writePart(this.physical + offset, 1, value);
   }
 
   override write16(offset: number, value: number): void {
     this.#reach(offset, 2, PROT_WRITE);
-    this.#rc.writePart(this.#physical + offset, 2, value);
+    this.#rc.writePart(this.physical + offset, 2, value);
   }
 
   override write32(offset: number, value: number): void {
     this.#reach(offset, 4, PROT_WRITE);
-    this.#rc.write32(this.#physical + offset, value);
+    this.#rc.write32(this.physical + offset, value);
   }
 
   protected override cut(offset: number): BarVma {
@@ -75,7 +81,7 @@ export class BarVma extends Vma {
       address: this.address + offset,
       length: this.length - offset,
       protection: this.protection,
-      physical: this.#physical + offset,
+      physical: this.physical + offset,
     });
   }
 

@@ -25,6 +25,7 @@ import {
   VFIO_DEVICE_PCI_HOT_RESET,
   VFIO_DEVICE_RESET,
   VFIO_DEVICE_SET_IRQS,
+  VFIO_PCI_REQ_IRQ_INDEX,
 } from '../uapi/vfio.ts';
 import { VfioDevice } from '../vfio-device.ts';
 import { VirtualConfig } from './config.ts';
@@ -33,7 +34,11 @@ import { getInfo, getIrqInfo, getRegionInfo } from './info.ts';
 import { Ioeventfds } from './ioeventfds.ts';
 import { PciIrqs } from './irqs.ts';
 import { LowPower } from './low-power.ts';
+import { matchPciName } from './name.ts';
 import { PciRegions } from './regions.ts';
+
+/** Of the requests to leave, one in this many is logged. */
+const REQUESTS_PER_LINE = 10;
 
 export interface VfioPciParts {
   readonly clock: Clock;
@@ -82,12 +87,34 @@ export class VfioPciDevice extends VfioDevice {
     return this.#parts.process;
   }
 
+  get files(): FileTable {
+    return this.#parts.files;
+  }
+
   get mates(): readonly ResetMate[] {
     return this.#parts.mates();
   }
 
+  match(name: string): number {
+    return matchPciName(this.pci.name, name);
+  }
+
+  /** Through the REQ eventfd; a user that set none is not told, only the log is. */
+  request(count: number): void {
+    const { dmesg } = this.#parts;
+    if (this.irqs.notify(VFIO_PCI_REQ_IRQ_INDEX)) {
+      if (count % REQUESTS_PER_LINE === 0) {
+        dmesg.log(`vfio-pci ${this.pci.name}: Relaying device request to user (#${count})`);
+      }
+    } else if (count === 0) {
+      dmesg.log(
+        `vfio-pci ${this.pci.name}: No device request channel registered, blocked until released by user`,
+      );
+    }
+  }
+
   /** Memory decoding on, bus master off, freshly reset, no interrupts. linux-abi 1.7. */
-  enable(): number {
+  protected override enable(): number {
     const { pci } = this;
     pci.updateCommand(COMMAND.BUS_MASTER.mask, 0);
     this.#power.setState(POWER_STATE.D0);
@@ -102,7 +129,7 @@ export class VfioPciDevice extends VfioDevice {
     return 0;
   }
 
-  disable(): void {
+  protected override disable(): void {
     this.#lowPower.exit();
     this.#power.setState(POWER_STATE.D0);
     this.pci.updateCommand(COMMAND.BUS_MASTER.mask, 0);
@@ -164,7 +191,7 @@ export class VfioPciDevice extends VfioDevice {
   /** Resets the bus this function is on; every vfio function on it is closed to accesses meanwhile. */
   resetBus(): number {
     const users = this.mates.flatMap(({ vfio }) =>
-      vfio instanceof VfioPciDevice && vfio.binding ? [vfio] : [],
+      vfio instanceof VfioPciDevice && vfio.openCount > 0 ? [vfio] : [],
     );
     const saved = users.map((user) => user.#power.save());
     const result = resetSecondaryBus(this.pci.bridge!);

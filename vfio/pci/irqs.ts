@@ -82,9 +82,11 @@ export class PciIrqs {
     return index === VFIO_PCI_REQ_IRQ_INDEX ? 1 : 0;
   }
 
-  /** Tells user space through the ERR or REQ eventfd, if it set one. */
-  notify(index: typeof VFIO_PCI_ERR_IRQ_INDEX | typeof VFIO_PCI_REQ_IRQ_INDEX): void {
-    this.#notices.get(index)?.signal();
+  /** Tells user space through the ERR or REQ eventfd. False when it has set none. */
+  notify(index: typeof VFIO_PCI_ERR_IRQ_INDEX | typeof VFIO_PCI_REQ_IRQ_INDEX): boolean {
+    const eventfd = this.#notices.get(index);
+    eventfd?.signal();
+    return eventfd !== undefined;
   }
 
   /** The request at `argument`. Returns 0, a negative errno, or a positive number of vectors when there are too few. */
