@@ -47,17 +47,17 @@ export interface RequestPathParts {
 }
 
 export class RequestPath {
-  readonly #memory: Memory;
-  readonly #trace: Trace;
-  readonly #host: HostProfile;
-  readonly #limits: WalkLimits;
-  readonly #contexts: ContextCache;
-  readonly #iotlb: Iotlb;
-  readonly #faults: FaultLog;
+  private readonly memory: Memory;
+  private readonly trace: Trace;
+  private readonly host: HostProfile;
+  private readonly limits: WalkLimits;
+  private readonly contexts: ContextCache;
+  private readonly iotlb: Iotlb;
+  private readonly faults: FaultLog;
   /** What a hit reads: arrays of the two caches. */
-  readonly #domainIds: Int32Array;
-  readonly #entries: Int32Array;
-  readonly #entryMask: number;
+  private readonly domainIds: Int32Array;
+  private readonly entries: Int32Array;
+  private readonly entryMask: number;
   /** GSTS.TES. While it is clear both caches are empty, so that a hit need not ask. */
   #enabled = false;
   #root = 0;
@@ -66,16 +66,16 @@ export class RequestPath {
   readonly #leaf = emptyLeaf();
 
   constructor(parts: RequestPathParts) {
-    this.#memory = parts.memory;
-    this.#trace = parts.trace;
-    this.#host = parts.host;
-    this.#limits = parts.limits;
-    this.#contexts = parts.contexts;
-    this.#iotlb = parts.iotlb;
-    this.#faults = parts.faults;
-    this.#domainIds = parts.contexts.domainIds;
-    this.#entries = parts.iotlb.pages.words;
-    this.#entryMask = parts.iotlb.pages.mask;
+    this.memory = parts.memory;
+    this.trace = parts.trace;
+    this.host = parts.host;
+    this.limits = parts.limits;
+    this.contexts = parts.contexts;
+    this.iotlb = parts.iotlb;
+    this.faults = parts.faults;
+    this.domainIds = parts.contexts.domainIds;
+    this.entries = parts.iotlb.pages.words;
+    this.entryMask = parts.iotlb.pages.mask;
   }
 
   /** The root table that SRTP latched, and its mode (RTADDR.TTM). */
@@ -93,9 +93,9 @@ export class RequestPath {
   frame(requester: number, iova: number, isWrite: boolean): number {
     const high = (iova / TWO_32) | 0;
     const page = ((iova | 0) >>> 12) | (high << 20);
-    const domainId = this.#domainIds[requester]!;
-    const entries = this.#entries;
-    const at = ((page ^ (page >>> LEAF_SHIFT) ^ (domainId << DOMAIN_SHIFT)) & this.#entryMask) << SHIFT;
+    const domainId = this.domainIds[requester]!;
+    const entries = this.entries;
+    const at = ((page ^ (page >>> LEAF_SHIFT) ^ (domainId << DOMAIN_SHIFT)) & this.entryMask) << SHIFT;
     if (
       entries[at + LEAF] === page &&
       entries[at + LEAF_HIGH] === high >>> 12 &&
@@ -109,13 +109,13 @@ export class RequestPath {
   /** See `Translator.cost_ns`: a hit, or the reads of the walk that a request now would cause. */
   cost_ns(requester: number, iova: number): number {
     if (!this.#enabled || isInterruptAddress(iova)) return 0;
-    const { iotlbHit_ns, walkRead_ns } = this.#host;
-    const domainId = this.#domainIds[requester]!;
+    const { iotlbHit_ns, walkRead_ns } = this.host;
+    const domainId = this.domainIds[requester]!;
     const isKnown = domainId !== NOBODY;
-    if (isKnown && this.#iotlb.holds(domainId, iova)) return iotlbHit_ns;
+    if (isKnown && this.iotlb.holds(domainId, iova)) return iotlbHit_ns;
     let reads = 0;
-    let table = this.#contexts.tables[requester]!;
-    let levels = this.#contexts.levels[requester]!;
+    let table = this.contexts.tables[requester]!;
+    let levels = this.contexts.levels[requester]!;
     if (!isKnown) {
       reads = CONTEXT_READS;
       const reason = this.#readContext(requester);
@@ -123,7 +123,7 @@ export class RequestPath {
       levels = reason === NO_FAULT ? this.#context.levels : 0;
     }
     if (levels > 0) {
-      walkSecondStage(this.#memory, table, levels, iova, false, this.#limits, this.#leaf);
+      walkSecondStage(this.memory, table, levels, iova, false, this.limits, this.#leaf);
       reads += walkReads(levels, this.#leaf);
     }
     return iotlbHit_ns + reads * walkRead_ns;
@@ -132,11 +132,11 @@ export class RequestPath {
   #miss(requester: number, iova: number, isWrite: boolean): number {
     if (isInterruptAddress(iova)) return INTERRUPT_WINDOW;
     if (!this.#enabled) return Math.floor(iova / PAGE);
-    const domainId = this.#domainIds[requester]!;
+    const domainId = this.domainIds[requester]!;
     if (domainId === NOBODY) return this.#loadContext(requester, iova, isWrite);
-    const cached = this.#iotlb.findLarge(domainId, iova, isWrite);
+    const cached = this.iotlb.findLarge(domainId, iova, isWrite);
     if (cached !== -1) return cached;
-    const contexts = this.#contexts;
+    const contexts = this.contexts;
     const levels = contexts.levels[requester]!;
     const leaf = this.#leaf;
     let reason: number = FOUND;
@@ -144,13 +144,13 @@ export class RequestPath {
     else if (levels === 0) setIdentity(leaf, iova);
     else {
       const table = contexts.tables[requester]!;
-      reason = walkSecondStage(this.#memory, table, levels, iova, isWrite, this.#limits, leaf);
+      reason = walkSecondStage(this.memory, table, levels, iova, isWrite, this.limits, leaf);
     }
     if (reason !== FOUND) {
       return this.#block(requester, iova, reason, isWrite, contexts.faultsDisabled[requester] === 1);
     }
-    const frame = this.#iotlb.insert(domainId, iova, leaf.base, leaf.level, leaf.permissions);
-    if (this.#trace.on) this.#trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(levels, leaf));
+    const frame = this.iotlb.insert(domainId, iova, leaf.base, leaf.level, leaf.permissions);
+    if (this.trace.on) this.trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(levels, leaf));
     return frame;
   }
 
@@ -159,20 +159,19 @@ export class RequestPath {
     const context = this.#context;
     const reason = this.#readContext(requester);
     if (reason !== NO_FAULT) return this.#block(requester, iova, reason, isWrite, context.faultsDisabled);
-    this.#contexts.insert(requester, context);
+    this.contexts.insert(requester, context);
     return this.frame(requester, iova, isWrite);
   }
 
   /** Fills `#context` from memory. Returns a fault reason, or NO_FAULT. */
   #readContext(requester: number): number {
     if (this.#rootMode !== LEGACY_MODE) return FAULT.ROOT_MODE_INVALID;
-    return readContext(this.#memory, this.#root, requester, this.#limits, this.#context);
+    return readContext(this.memory, this.#root, requester, this.limits, this.#context);
   }
 
   #block(requester: number, iova: number, reason: number, isWrite: boolean, faultsDisabled: boolean): number {
-    if (this.#trace.on) this.#trace.emit(T.IOMMU_FAULT, requester, iova, reason, Number(isWrite));
-    if (!(faultsDisabled && isQualified(reason)))
-      this.#faults.recordRequest(requester, iova, reason, isWrite);
+    if (this.trace.on) this.trace.emit(T.IOMMU_FAULT, requester, iova, reason, Number(isWrite));
+    if (!(faultsDisabled && isQualified(reason))) this.faults.recordRequest(requester, iova, reason, isWrite);
     return BLOCKED;
   }
 }

@@ -63,16 +63,16 @@ export interface IommuUnitParts {
 export class IommuUnit implements Translator, RegisterBlock {
   /** Bytes its registers take in the address map. */
   readonly registerBytes: number;
-  readonly #registers: Uint32Array;
-  readonly #faultRecordsAt: number;
-  readonly #iotlbRegistersAt: number;
-  readonly #faults: FaultLog;
-  readonly #faultEvent: EventMessage;
-  readonly #completionEvent: EventMessage;
-  readonly #invalidation: Invalidation;
-  readonly #queue: InvalidationQueue;
-  readonly #remapping: InterruptRemapping;
-  readonly #requests: RequestPath;
+  private readonly registers: Uint32Array;
+  private readonly faultRecordsAt: number;
+  private readonly iotlbRegistersAt: number;
+  private readonly faults: FaultLog;
+  private readonly faultEvent: EventMessage;
+  private readonly completionEvent: EventMessage;
+  private readonly invalidation: Invalidation;
+  private readonly queue: InvalidationQueue;
+  private readonly remapping: InterruptRemapping;
+  private readonly requests: RequestPath;
 
   constructor({ memory, trace, interrupts, host, options: chosen }: IommuUnitParts) {
     const options = { ...DEFAULT_UNIT, ...chosen };
@@ -83,9 +83,9 @@ export class IommuUnit implements Translator, RegisterBlock {
     registers[REG.VER >>> 2] = VERSION;
     registers.set([words.capLow, words.capHigh, words.ecapLow, words.ecapHigh], REG.CAP >>> 2);
     this.registerBytes = alignUp(end, PAGE_SIZE);
-    this.#registers = registers;
-    this.#faultRecordsAt = faultRecordsAt;
-    this.#iotlbRegistersAt = iotlbRegistersAt;
+    this.registers = registers;
+    this.faultRecordsAt = faultRecordsAt;
+    this.iotlbRegistersAt = iotlbRegistersAt;
 
     const faultEvent = new EventMessage(registers, REG.FECTL, interrupts);
     const completion = new EventMessage(registers, REG.IECTL, interrupts);
@@ -98,19 +98,19 @@ export class IommuUnit implements Translator, RegisterBlock {
       faults.recordInterrupt(requester, index, reason);
     });
     const limits = walkLimits(options, widths);
-    this.#requests = new RequestPath({ memory, trace, host, limits, contexts, iotlb, faults });
-    this.#queue = new InvalidationQueue({ registers, memory, faults, completion, invalidation, remapping });
-    this.#faults = faults;
-    this.#faultEvent = faultEvent;
-    this.#completionEvent = completion;
-    this.#invalidation = invalidation;
-    this.#remapping = remapping;
+    this.requests = new RequestPath({ memory, trace, host, limits, contexts, iotlb, faults });
+    this.queue = new InvalidationQueue({ registers, memory, faults, completion, invalidation, remapping });
+    this.faults = faults;
+    this.faultEvent = faultEvent;
+    this.completionEvent = completion;
+    this.invalidation = invalidation;
+    this.remapping = remapping;
   }
 
   // ---- requests of devices ----------------------------------------------------------------------------------------
 
   frame(requester: number, iova: number, isWrite: boolean): number {
-    return this.#requests.frame(requester, iova, isWrite);
+    return this.requests.frame(requester, iova, isWrite);
   }
 
   /** The physical byte address for a request, or what `frame` says when it may not proceed. */
@@ -120,23 +120,23 @@ export class IommuUnit implements Translator, RegisterBlock {
   }
 
   cost_ns(requester: number, iova: number): number {
-    return this.#requests.cost_ns(requester, iova);
+    return this.requests.cost_ns(requester, iova);
   }
 
   interrupt(requester: number, address: number, data: number): boolean {
-    return this.#remapping.request(requester, address, data);
+    return this.remapping.request(requester, address, data);
   }
 
   // ---- registers ----------------------------------------------------------------------------------------------------
 
   read32(offset: number): number {
-    return this.#registers[offset >>> 2] ?? ALL_ONES;
+    return this.registers[offset >>> 2] ?? ALL_ONES;
   }
 
   write32(offset: number, value: number): void {
     switch (offset) {
       case REG.IQT:
-        this.#queue.moveTail(value);
+        this.queue.moveTail(value);
         break;
       case REG.GCMD:
         this.#command(value);
@@ -145,10 +145,10 @@ export class IommuUnit implements Translator, RegisterBlock {
         this.#contextCommand(value);
         break;
       case REG.FSTS:
-        if (this.#faults.clearStatus(value)) this.#queue.resume();
+        if (this.faults.clearStatus(value)) this.queue.resume();
         break;
       case REG.ICS:
-        this.#queue.acknowledge(value);
+        this.queue.acknowledge(value);
         break;
       default:
         this.#writeGroup(offset, value);
@@ -158,79 +158,79 @@ export class IommuUnit implements Translator, RegisterBlock {
   /** Plain registers, then those that come in groups. A write to anything else is dropped. */
   #writeGroup(offset: number, value: number): void {
     const mask = PLAIN[offset];
-    const iotlb = offset - this.#iotlbRegistersAt;
-    const record = offset - this.#faultRecordsAt;
+    const iotlb = offset - this.iotlbRegistersAt;
+    const record = offset - this.faultRecordsAt;
     const isIotlb = iotlb >= 0 && iotlb < IOTLB_BYTES;
-    const isRecord = record >= 0 && offset >>> 2 < this.#registers.length;
-    if (mask !== undefined) this.#registers[offset >>> 2] = value & mask;
-    else if (isIn(REG.FECTL, offset)) this.#faultEvent.write(offset - REG.FECTL, value);
-    else if (isIn(REG.IECTL, offset)) this.#completionEvent.write(offset - REG.IECTL, value);
-    else if (isIotlb && iotlb < IOTLB_COMMAND) this.#registers[offset >>> 2] = value;
+    const isRecord = record >= 0 && offset >>> 2 < this.registers.length;
+    if (mask !== undefined) this.registers[offset >>> 2] = value & mask;
+    else if (isIn(REG.FECTL, offset)) this.faultEvent.write(offset - REG.FECTL, value);
+    else if (isIn(REG.IECTL, offset)) this.completionEvent.write(offset - REG.IECTL, value);
+    else if (isIotlb && iotlb < IOTLB_COMMAND) this.registers[offset >>> 2] = value;
     else if (isIotlb) this.#iotlbCommand(offset, value);
-    else if (isRecord) this.#faults.writeRecord(record, value);
+    else if (isRecord) this.faults.writeRecord(record, value);
   }
 
   /** CCMD, upper word. Register-based invalidation is not carried out while the queue is enabled. */
   #contextCommand(value: number): void {
     const at = (REG.CCMD >>> 2) + 1;
     const high = value & CCMD_HIGH_MASK;
-    this.#registers[at] = high;
+    this.registers[at] = high;
     if (CCMD_HIGH.ICC.get(high) === 0 || this.#status(GSTS.QIES.mask)) return;
-    this.#registers[at] = this.#invalidation.contextCommand(this.#registers[at - 1]!, high);
+    this.registers[at] = this.invalidation.contextCommand(this.registers[at - 1]!, high);
   }
 
   /** IOTLB register, upper word; IVA is the register before it. */
   #iotlbCommand(offset: number, value: number): void {
-    const registers = this.#registers;
+    const registers = this.registers;
     const at = offset >>> 2;
     const high = value & IOTLB_HIGH_MASK;
     registers[at] = high;
     if (IOTLB_HIGH.IVT.get(high) === 0 || this.#status(GSTS.QIES.mask)) return;
-    registers[at] = this.#invalidation.iotlbCommand(registers[at - 3]!, registers[at - 2]!, high);
+    registers[at] = this.invalidation.iotlbCommand(registers[at - 3]!, registers[at - 2]!, high);
   }
 
   /** GCMD: persistent bits that changed and one-shot bits that are set, each answered in GSTS (§11.4.4). */
   #command(value: number): void {
-    const changed = value ^ this.#registers[REG.GSTS >>> 2]!;
+    const changed = value ^ this.registers[REG.GSTS >>> 2]!;
     if ((value & GCMD.SRTP.mask) !== 0) this.#setRoot();
     if ((changed & GCMD.TE.mask) !== 0) this.#setTranslation((value & GCMD.TE.mask) !== 0);
     if ((changed & GCMD.QIE.mask) !== 0) {
       this.#setStatus(GSTS.QIES.mask, (value & GCMD.QIE.mask) !== 0);
-      this.#queue.enable((value & GCMD.QIE.mask) !== 0);
+      this.queue.enable((value & GCMD.QIE.mask) !== 0);
     }
     if ((value & GCMD.SIRTP.mask) !== 0) {
-      this.#remapping.setTable(this.#registers[REG.IRTA >>> 2]!, this.#registers[(REG.IRTA >>> 2) + 1]!);
+      this.remapping.setTable(this.registers[REG.IRTA >>> 2]!, this.registers[(REG.IRTA >>> 2) + 1]!);
       this.#setStatus(GSTS.IRTPS.mask, true);
     }
     if ((changed & (GCMD.IRE.mask | GCMD.CFI.mask)) !== 0) {
-      this.#remapping.enabled = (value & GCMD.IRE.mask) !== 0;
-      this.#remapping.compatibilityAllowed = (value & GCMD.CFI.mask) !== 0;
-      this.#setStatus(GSTS.IRES.mask, this.#remapping.enabled);
-      this.#setStatus(GSTS.CFIS.mask, this.#remapping.compatibilityAllowed);
+      this.remapping.enabled = (value & GCMD.IRE.mask) !== 0;
+      this.remapping.compatibilityAllowed = (value & GCMD.CFI.mask) !== 0;
+      this.#setStatus(GSTS.IRES.mask, this.remapping.enabled);
+      this.#setStatus(GSTS.CFIS.mask, this.remapping.compatibilityAllowed);
     }
   }
 
   #setRoot(): void {
-    const low = this.#registers[REG.RTADDR >>> 2]!;
-    const root = u64(low & RTADDR.BASE.mask, this.#registers[(REG.RTADDR >>> 2) + 1]!);
-    this.#requests.setRoot(root, RTADDR.TTM.get(low));
+    const low = this.registers[REG.RTADDR >>> 2]!;
+    const root = u64(low & RTADDR.BASE.mask, this.registers[(REG.RTADDR >>> 2) + 1]!);
+    this.requests.setRoot(root, RTADDR.TTM.get(low));
     this.#setStatus(GSTS.RTPS.mask, true);
   }
 
   /** Both edges empty the caches: nothing cached may answer while translation is off. */
   #setTranslation(isOn: boolean): void {
-    this.#invalidation.everything();
-    this.#requests.enable(isOn);
+    this.invalidation.everything();
+    this.requests.enable(isOn);
     this.#setStatus(GSTS.TES.mask, isOn);
   }
 
   #status(mask: number): boolean {
-    return (this.#registers[REG.GSTS >>> 2]! & mask) !== 0;
+    return (this.registers[REG.GSTS >>> 2]! & mask) !== 0;
   }
 
   #setStatus(mask: number, isSet: boolean): void {
     const at = REG.GSTS >>> 2;
-    this.#registers[at] = isSet ? this.#registers[at]! | mask : this.#registers[at]! & ~mask;
+    this.registers[at] = isSet ? this.registers[at]! | mask : this.registers[at]! & ~mask;
   }
 }
 

@@ -20,9 +20,9 @@ const CPUS = 64;
 
 /** The CPU's handler: runs `delay_ns` after the message arrived, with the argument given at `allocate`. */
 export class Interrupts {
-  readonly #clock: Clock;
-  readonly #trace: Trace;
-  readonly #delay_ns: number;
+  private readonly clock: Clock;
+  private readonly trace: Trace;
+  private readonly delay_ns: number;
   /** By cpu << 8 | vector: clock handler and argument; -1 where nobody listens. */
   readonly #handler = new Int32Array(CPUS << 8).fill(-1);
   readonly #argument = new Int32Array(CPUS << 8);
@@ -31,9 +31,9 @@ export class Interrupts {
 
   /** `delay_ns` is the time from the message's arrival to the first instruction of the handler. */
   constructor(clock: Clock, trace: Trace, delay_ns: number) {
-    this.#clock = clock;
-    this.#trace = trace;
-    this.#delay_ns = delay_ns;
+    this.clock = clock;
+    this.trace = trace;
+    this.delay_ns = delay_ns;
   }
 
   /** Finds a free vector for a handler registered with the clock. Returns null when all are taken. */
@@ -59,9 +59,9 @@ export class Interrupts {
   deliver(address: number, data: number): void {
     const index = this.#index(address, data);
     const handler = this.#handler[index]!;
-    if (this.#trace.on) this.#trace.emit(T.INTERRUPT, index & 0xff, data);
+    if (this.trace.on) this.trace.emit(T.INTERRUPT, index & 0xff, data);
     if (handler === -1) this.spurious++;
-    else this.#clock.run(this.#delay_ns, handler, this.#argument[index]!);
+    else this.clock.run(this.delay_ns, handler, this.#argument[index]!);
   }
 
   #index(address: number, data: number): number {

@@ -46,15 +46,15 @@ export type TraceListener = (time: number, point: number, a: number, b: number, 
 export class Trace {
   /** Tested before every emit; true while somebody listens. */
   on = false;
-  readonly #clock: Clock;
+  private readonly clock: Clock;
   #listeners: TraceListener[] = [];
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   emit(point: number, a: number, b = 0, c = 0, d = 0): void {
-    const time = this.#clock.now;
+    const time = this.clock.now;
     for (const listener of this.#listeners) listener(time, point, a, b, c, d);
   }
 

@@ -62,18 +62,18 @@ export class NvmeController extends PcieFunction {
   readonly profile: ControllerProfile;
   readonly health: Health;
   readonly engine: Engine;
-  readonly #clock: Clock;
-  readonly #trace: Trace;
-  readonly #msix: Msix;
-  readonly #slots: Slots;
-  readonly #sqs: SubmissionQueues;
-  readonly #cqs: CompletionQueues;
-  readonly #admin: AdminCommands;
-  readonly #namespaces: readonly (Namespace | undefined)[];
-  readonly #doorbellEnd: number;
-  readonly #doorbellShift: number;
-  readonly #onReady: HandlerId;
-  readonly #onShutdown: HandlerId;
+  private readonly clock: Clock;
+  private readonly trace: Trace;
+  private readonly msix: Msix;
+  private readonly slots: Slots;
+  private readonly sqs: SubmissionQueues;
+  private readonly cqs: CompletionQueues;
+  private readonly admin: AdminCommands;
+  private readonly namespaces: readonly (Namespace | undefined)[];
+  private readonly doorbellEnd: number;
+  private readonly doorbellShift: number;
+  private readonly onReady: HandlerId;
+  private readonly onShutdown: HandlerId;
   #pendingState = -1;
   #cc = 0;
   #csts = 0;
@@ -86,69 +86,69 @@ export class NvmeController extends PcieFunction {
     const { profile, clock, memory, trace, dma } = parts;
     super(parts.name, describe(profile, parts.link), dma);
     this.profile = profile;
-    this.#clock = clock;
-    this.#trace = trace;
+    this.clock = clock;
+    this.trace = trace;
     const queues = profile.maxQueuePairs + 1;
     const maxTransfer_bytes = PAGE << (profile.mdts + profile.pageMin);
-    this.#namespaces = byNsid(parts.namespaces, profile.maxNamespaces);
-    this.#slots = new Slots(memory, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
-    this.#sqs = new SubmissionQueues(memory, queues);
-    this.#cqs = new CompletionQueues(memory, queues);
+    this.namespaces = byNsid(parts.namespaces, profile.maxNamespaces);
+    this.slots = new Slots(memory, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
+    this.sqs = new SubmissionQueues(memory, queues);
+    this.cqs = new CompletionQueues(memory, queues);
     const { config } = this;
-    this.#msix = new Msix({ config, clock, dma, trace });
-    this.health = new Health({ slots: this.#slots, entries: profile.errorLogEntries, clock });
+    this.msix = new Msix({ config, clock, dma, trace });
+    this.health = new Health({ slots: this.slots, entries: profile.errorLogEntries, clock });
     this.engine = new Engine({
       clock,
       memory,
       trace,
       dma,
-      msix: this.#msix,
-      slots: this.#slots,
-      sqs: this.#sqs,
-      cqs: this.#cqs,
+      msix: this.msix,
+      slots: this.slots,
+      sqs: this.sqs,
+      cqs: this.cqs,
       health: this.health,
       timing: profile.timing,
       fatal: (reason) => this.#fail(reason),
     });
     const { engine, health } = this;
-    const events = new Events({ profile, slots: this.#slots, engine });
+    const events = new Events({ profile, slots: this.slots, engine });
     health.events = events;
-    this.#admin = new AdminCommands({
+    this.admin = new AdminCommands({
       profile,
       serial: parts.serial,
-      slots: this.#slots,
-      sqs: this.#sqs,
-      cqs: this.#cqs,
+      slots: this.slots,
+      sqs: this.sqs,
+      cqs: this.cqs,
       engine,
       health,
       events,
       memory,
-      namespaces: this.#namespaces,
+      namespaces: this.namespaces,
       clock,
       cc: () => this.#cc,
     });
     const media = new Media(clock, profile.timing?.media ?? null, parts.random);
-    engine.admin = this.#admin;
+    engine.admin = this.admin;
     engine.nvm = new NvmCommands({
       memory,
-      slots: this.#slots,
+      slots: this.slots,
       engine,
       media,
       health,
-      namespaces: this.#namespaces,
+      namespaces: this.namespaces,
       maxTransfer_bytes,
     });
-    this.#doorbellShift = profile.doorbellStride + 2;
-    this.#doorbellEnd = DOORBELL_BASE + (queues << (this.#doorbellShift + 1));
-    this.#onReady = clock.register(() => this.#becomeReady());
-    this.#onShutdown = clock.register(() => this.#finishShutdown());
+    this.doorbellShift = profile.doorbellStride + 2;
+    this.doorbellEnd = DOORBELL_BASE + (queues << (this.doorbellShift + 1));
+    this.onReady = clock.register(() => this.#becomeReady());
+    this.onShutdown = clock.register(() => this.#finishShutdown());
   }
 
   // ---- BAR0 -------------------------------------------------------------------------------------------------------
 
   override barRead32(bar: number, offset: number): number {
     if (bar !== 0) return NOTHING;
-    if (offset >= DOORBELL_BASE) return this.#msix.read32(bar, offset);
+    if (offset >= DOORBELL_BASE) return this.msix.read32(bar, offset);
     switch (offset) {
       case REG.CAP:
         return capLow(this.profile);
@@ -180,8 +180,8 @@ export class NvmeController extends PcieFunction {
 
   override barWrite32(bar: number, offset: number, value: number): void {
     if (bar !== 0) return;
-    if (offset >= DOORBELL_BASE && offset < this.#doorbellEnd) return this.#doorbell(offset, value & 0xffff);
-    if (offset >= DOORBELL_BASE) this.#msix.write32(bar, offset, value);
+    if (offset >= DOORBELL_BASE && offset < this.doorbellEnd) return this.#doorbell(offset, value & 0xffff);
+    if (offset >= DOORBELL_BASE) this.msix.write32(bar, offset, value);
     else this.#writeRegister(offset, value >>> 0);
   }
 
@@ -219,16 +219,16 @@ export class NvmeController extends PcieFunction {
 
   #doorbell(offset: number, value: number): void {
     if (!this.engine.running) return;
-    const index = (offset - DOORBELL_BASE) >>> this.#doorbellShift;
+    const index = (offset - DOORBELL_BASE) >>> this.doorbellShift;
     const qid = index >>> 1;
-    if (this.#trace.on) this.#trace.emit(T.NVME_DOORBELL, this.bdf, qid, index & 1, value);
-    if (((offset - DOORBELL_BASE) & ((1 << this.#doorbellShift) - 1)) !== 0) return;
+    if (this.trace.on) this.trace.emit(T.NVME_DOORBELL, this.bdf, qid, index & 1, value);
+    if (((offset - DOORBELL_BASE) & ((1 << this.doorbellShift) - 1)) !== 0) return;
     if ((index & 1) === 0) this.#submissionDoorbell(qid, value);
     else this.#completionDoorbell(qid, value);
   }
 
   #submissionDoorbell(qid: number, tail: number): void {
-    const sqs = this.#sqs;
+    const sqs = this.sqs;
     if (!sqs.exists(qid)) return this.health.doorbellError('register', qid);
     if (tail >= sqs.size(qid)) return this.health.doorbellError('value', qid);
     sqs.setTail(qid, tail);
@@ -236,7 +236,7 @@ export class NvmeController extends PcieFunction {
   }
 
   #completionDoorbell(qid: number, head: number): void {
-    const cqs = this.#cqs;
+    const cqs = this.cqs;
     if (!cqs.exists(qid)) return this.health.doorbellError('register', qid);
     if (!cqs.release(qid, head)) return this.health.doorbellError('value', qid);
     this.engine.released(qid);
@@ -256,14 +256,14 @@ export class NvmeController extends PcieFunction {
     else if (wasEnabled && !isEnabled) this.#disable();
     const shn = CC.SHN.get(this.#cc);
     if (shn !== SHN.NONE && shn !== CC.SHN.get(old)) this.#shutdown();
-    if (this.#trace.on) this.#trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
+    if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
   }
 
   /** EN goes from 0 to 1 (§3.5.1). What is wrong is found now; readiness comes after `ready_ns`. */
   #enable(): void {
     const problem = this.#configurationProblem();
     if (problem !== null) return this.#fail(problem);
-    this.#later(this.#onReady, this.profile.timing?.ready_ns ?? 0);
+    this.#later(this.onReady, this.profile.timing?.ready_ns ?? 0);
   }
 
   #configurationProblem(): string | null {
@@ -297,8 +297,8 @@ export class NvmeController extends PcieFunction {
   #becomeReady(): void {
     this.#pendingState = -1;
     this.engine.prp.page_bytes = PAGE << CC.MPS.get(this.#cc);
-    this.#cqs.create(0, this.#acq, AQA.ACQS.get(this.#aqa) + 1, true, 0);
-    this.#sqs.create(0, this.#asq, AQA.ASQS.get(this.#aqa) + 1, 0);
+    this.cqs.create(0, this.#acq, AQA.ACQS.get(this.#aqa) + 1, true, 0);
+    this.sqs.create(0, this.#asq, AQA.ASQS.get(this.#aqa) + 1, 0);
     this.#csts = CSTS.encode({ RDY: 1 });
     this.engine.running = true;
   }
@@ -310,31 +310,31 @@ export class NvmeController extends PcieFunction {
   }
 
   #stop(): void {
-    if (this.#pendingState !== -1) this.#clock.cancel(this.#pendingState);
+    if (this.#pendingState !== -1) this.clock.cancel(this.#pendingState);
     this.#pendingState = -1;
     this.engine.reset();
-    this.#admin.reset();
+    this.admin.reset();
     this.#interruptMask = 0;
   }
 
   /** SHN was set (§3.6.1): dirty data become durable, then SHST says complete. */
   #shutdown(): void {
     this.#csts = CSTS.SHST.set(this.#csts, SHST.IN_PROGRESS);
-    this.#later(this.#onShutdown, this.profile.timing?.shutdown_ns ?? 0);
+    this.#later(this.onShutdown, this.profile.timing?.shutdown_ns ?? 0);
   }
 
   #finishShutdown(): void {
     this.#pendingState = -1;
-    for (const namespace of this.#namespaces) namespace?.store.flush();
+    for (const namespace of this.namespaces) namespace?.store.flush();
     this.engine.running = false;
     this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
   }
 
   #later(handler: HandlerId, delay_ns: number): void {
-    if (this.#pendingState !== -1) this.#clock.cancel(this.#pendingState);
+    if (this.#pendingState !== -1) this.clock.cancel(this.#pendingState);
     this.#pendingState = -1;
-    if (delay_ns > 0) this.#pendingState = this.#clock.after(delay_ns, handler, 0);
-    else this.#clock.run(0, handler, 0);
+    if (delay_ns > 0) this.#pendingState = this.clock.after(delay_ns, handler, 0);
+    else this.clock.run(0, handler, 0);
   }
 
   /** CSTS.CFS: nothing is fetched or posted until a reset. */
@@ -342,14 +342,14 @@ export class NvmeController extends PcieFunction {
     this.health.reject(`${this.name}: fatal: ${reason}`);
     this.engine.running = false;
     this.#csts = CSTS.CFS.set(this.#csts, 1);
-    if (this.#trace.on) this.#trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
+    if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
   }
 
   /** Function level or conventional reset: registers too. */
   override reset(): void {
     this.#stop();
     super.reset();
-    this.#msix.reset();
+    this.msix.reset();
     this.#cc = 0;
     this.#csts = 0;
     this.#aqa = 0;

@@ -85,23 +85,23 @@ export class Engine {
   /** False while the controller is disabled or failed: nothing is fetched or posted. */
   running = false;
 
-  readonly #clock: Clock;
-  readonly #trace: Trace;
-  readonly #memory: Memory;
-  readonly #dma: DmaPort;
-  readonly #msix: Msix;
-  readonly #slots: Slots;
-  readonly #sqs: SubmissionQueues;
-  readonly #cqs: CompletionQueues;
-  readonly #health: FailureLog;
+  private readonly clock: Clock;
+  private readonly trace: Trace;
+  private readonly memory: Memory;
+  private readonly dma: DmaPort;
+  private readonly msix: Msix;
+  private readonly slots: Slots;
+  private readonly sqs: SubmissionQueues;
+  private readonly cqs: CompletionQueues;
+  private readonly health: FailureLog;
   readonly #timing: { readonly fetch_ns: number; readonly decode_ns: number; readonly complete_ns: number };
   readonly #fatal: (reason: string) => void;
-  readonly #coreFreeAt: Float64Array;
+  private readonly coreFreeAt: Float64Array;
   /** Submission queues with entries to fetch, in turn: a ring of queue ids. */
   /** SRAM for the entries of one read. */
-  readonly #fetchBuffer: number;
-  readonly #turn: Int32Array;
-  readonly #listed: Uint8Array;
+  private readonly fetchBuffer: number;
+  private readonly turn: Int32Array;
+  private readonly listed: Uint8Array;
   #turnHead = 0;
   #turnCount = 0;
   /** Fetches on their way: queue, first entry, entries; answered in order. */
@@ -114,40 +114,40 @@ export class Engine {
   #isPumping = false;
   /** The admin command being worked on; its data buffer is shared, so the next one waits. */
   #adminSlot = NONE;
-  readonly #onFetched: HandlerId;
-  readonly #onDecoded: HandlerId;
-  readonly #onMapped: HandlerId;
-  readonly #onReceived: HandlerId;
-  readonly #onExecuted: HandlerId;
-  readonly #onSent: HandlerId;
-  readonly #onPost: HandlerId;
+  private readonly onFetched: HandlerId;
+  private readonly onDecoded: HandlerId;
+  private readonly onMapped: HandlerId;
+  private readonly onReceived: HandlerId;
+  private readonly onExecuted: HandlerId;
+  private readonly onSent: HandlerId;
+  private readonly onPost: HandlerId;
 
   constructor(parts: EngineParts) {
     const { clock, timing } = parts;
-    this.#clock = clock;
-    this.#trace = parts.trace;
-    this.#memory = parts.memory;
-    this.#dma = parts.dma;
-    this.#msix = parts.msix;
-    this.#slots = parts.slots;
-    this.#sqs = parts.sqs;
-    this.#cqs = parts.cqs;
-    this.#health = parts.health;
+    this.clock = clock;
+    this.trace = parts.trace;
+    this.memory = parts.memory;
+    this.dma = parts.dma;
+    this.msix = parts.msix;
+    this.slots = parts.slots;
+    this.sqs = parts.sqs;
+    this.cqs = parts.cqs;
+    this.health = parts.health;
     this.#timing = timing ?? FREE_TIMING;
     this.#fatal = parts.fatal;
-    this.#coreFreeAt = new Float64Array(timing?.cores ?? 1);
-    this.#turn = new Int32Array(parts.sqs.count);
-    this.#listed = new Uint8Array(parts.sqs.count);
-    this.#fetchBuffer = parts.memory.reserve(FETCH_BURST * ENTRY_BYTES);
-    assert(this.#fetchBuffer >= 0, 'device memory holds one burst of entries');
+    this.coreFreeAt = new Float64Array(timing?.cores ?? 1);
+    this.turn = new Int32Array(parts.sqs.count);
+    this.listed = new Uint8Array(parts.sqs.count);
+    this.fetchBuffer = parts.memory.reserve(FETCH_BURST * ENTRY_BYTES);
+    assert(this.fetchBuffer >= 0, 'device memory holds one burst of entries');
     this.prp = new PrpWalker(parts.memory, parts.dma, parts.slots);
-    this.#onFetched = clock.register(() => this.#fetched());
-    this.#onDecoded = clock.register((slot) => this.#decoded(slot));
-    this.#onMapped = clock.register((slot) => this.#mapped(slot));
-    this.#onReceived = clock.register((slot) => this.#received(slot));
-    this.#onExecuted = clock.register((slot) => this.#executed(slot));
-    this.#onSent = clock.register((slot) => this.#sent(slot));
-    this.#onPost = clock.register((slot) => this.#post(slot));
+    this.onFetched = clock.register(() => this.#fetched());
+    this.onDecoded = clock.register((slot) => this.#decoded(slot));
+    this.onMapped = clock.register((slot) => this.#mapped(slot));
+    this.onReceived = clock.register((slot) => this.#received(slot));
+    this.onExecuted = clock.register((slot) => this.#executed(slot));
+    this.onSent = clock.register((slot) => this.#sent(slot));
+    this.onPost = clock.register((slot) => this.#post(slot));
   }
 
   // ---- fetch ------------------------------------------------------------------------------------------------------
@@ -162,16 +162,16 @@ export class Engine {
   pump(): void {
     if (this.#isPumping || !this.running) return;
     this.#isPumping = true;
-    const { i32, f64 } = this.#memory;
+    const { i32, f64 } = this.memory;
     let refused = 0;
     while (refused < this.#turnCount && this.#fetching < FETCHES) {
-      const sqid = this.#turn[this.#turnHead]!;
-      const at = this.#sqs.at(sqid);
+      const sqid = this.turn[this.#turnHead]!;
+      const at = this.sqs.at(sqid);
       const first = i32[at + FETCH]!;
       const count = this.#allowance(sqid, at, first);
-      this.#turnHead = this.#turnHead + 1 === this.#turn.length ? 0 : this.#turnHead + 1;
+      this.#turnHead = this.#turnHead + 1 === this.turn.length ? 0 : this.#turnHead + 1;
       this.#turnCount--;
-      this.#listed[sqid] = 0;
+      this.listed[sqid] = 0;
       if (count <= 0) {
         this.#list(sqid);
         refused++;
@@ -182,7 +182,7 @@ export class Engine {
       i32[at + FETCH] = next === i32[at + SIZE]! ? 0 : next;
       this.#list(sqid);
       const iova = f64[(at + BASE) >>> 1]! + first * ENTRY_BYTES;
-      const delay = this.#timing.fetch_ns + this.#dma.readDelay(iova, count * ENTRY_BYTES);
+      const delay = this.#timing.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
       if (delay === 0) this.#take(sqid, first, count);
       else this.#fetchLater(sqid, first, count, delay);
     }
@@ -191,24 +191,24 @@ export class Engine {
 
   /** Entries that may be asked for in one read: what was rung, up to the ring's end, in the arbitration burst. */
   #allowance(sqid: number, at: number, first: number): number {
-    const i32 = this.#memory.i32;
+    const i32 = this.memory.i32;
     const tail = i32[at + TAIL]!;
     const rung = (tail < first ? i32[at + SIZE]! : tail) - first;
     const room =
-      this.#slots.free - (this.#fetching === 0 ? 0 : this.#promised()) - (sqid === 0 ? 0 : ADMIN_SLOTS);
+      this.slots.free - (this.#fetching === 0 ? 0 : this.#promised()) - (sqid === 0 ? 0 : ADMIN_SLOTS);
     if (sqid === 0) return this.#adminSlot === NONE && !this.#isFetchingAdmin() ? Math.min(1, rung, room) : 0;
     return Math.min(rung, room, this.burst === 0 ? FETCH_BURST : this.burst, FETCH_BURST);
   }
 
   /** Puts a queue at the end of the turn if it has entries and is not there yet. */
   #list(sqid: number): void {
-    const i32 = this.#memory.i32;
-    const at = this.#sqs.at(sqid);
-    if (this.#listed[sqid] === 1 || i32[at + FETCH] === i32[at + TAIL]) return;
+    const i32 = this.memory.i32;
+    const at = this.sqs.at(sqid);
+    if (this.listed[sqid] === 1 || i32[at + FETCH] === i32[at + TAIL]) return;
     if (sqid === 0 && this.#adminSlot !== NONE) return;
-    this.#listed[sqid] = 1;
+    this.listed[sqid] = 1;
     const end = this.#turnHead + this.#turnCount++;
-    this.#turn[end >= this.#turn.length ? end - this.#turn.length : end] = sqid;
+    this.turn[end >= this.turn.length ? end - this.turn.length : end] = sqid;
   }
 
   #promised(): number {
@@ -229,7 +229,7 @@ export class Engine {
     this.#fetchQueue[at] = sqid;
     this.#fetchFirst[at] = first;
     this.#fetchCount[at] = count;
-    this.#fetchEvent[at] = this.#clock.after(delay, this.#onFetched, 0);
+    this.#fetchEvent[at] = this.clock.after(delay, this.onFetched, 0);
   }
 
   #fetched(): void {
@@ -242,93 +242,93 @@ export class Engine {
 
   /** The entries are here, in one read: each gets a slot and goes its way. */
   #take(sqid: number, first: number, count: number): void {
-    const { i32, f64 } = this.#memory;
-    const queue = this.#sqs.at(sqid);
+    const { i32, f64 } = this.memory;
+    const queue = this.sqs.at(sqid);
     const base = f64[(queue + BASE) >>> 1]!;
-    const result = this.#dma.read(base + first * ENTRY_BYTES, this.#fetchBuffer, count * ENTRY_BYTES);
+    const result = this.dma.read(base + first * ENTRY_BYTES, this.fetchBuffer, count * ENTRY_BYTES);
     if (result !== OK) {
       const entries = count === 1 ? `entry ${first}` : `entries ${first} to ${first + count - 1}`;
       return this.#fatal(`${entries} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
     }
     const size = i32[queue + SIZE]!;
-    const end = this.#fetchBuffer + count * ENTRY_BYTES;
+    const end = this.fetchBuffer + count * ENTRY_BYTES;
     let head = first;
     // A command that completes at once may let the host in, but never back in here: pumping is not nested.
-    for (let entry = this.#fetchBuffer; entry < end; entry += ENTRY_BYTES) {
+    for (let entry = this.fetchBuffer; entry < end; entry += ENTRY_BYTES) {
       if (i32[queue + EXISTS] === 0) return;
       head = head + 1 === size ? 0 : head + 1;
       i32[queue + HEAD] = head;
       i32[queue + IN_FLIGHT]!++;
-      this.#begin(sqid, this.#slots.take(sqid, i32[queue + SQ_CQID]!, entry >>> 3));
+      this.#begin(sqid, this.slots.take(sqid, i32[queue + SQ_CQID]!, entry >>> 3));
     }
   }
 
   #begin(sqid: number, slot: number): void {
     if (sqid === 0) this.#adminSlot = slot;
-    if (this.#trace.on) this.#emit(T.NVME_FETCH, slot, this.#slots.dword(slot, 0) & 0xff);
+    if (this.trace.on) this.#emit(T.NVME_FETCH, slot, this.slots.dword(slot, 0) & 0xff);
     const { decode_ns } = this.#timing;
     const delay = decode_ns === 0 ? 0 : this.#core(decode_ns);
     if (delay === 0) this.#decoded(slot);
-    else this.#later(slot, delay, this.#onDecoded);
+    else this.#later(slot, delay, this.onDecoded);
   }
 
   #later(slot: number, delay: number, handler: HandlerId): void {
-    this.#memory.f64[(this.#slots.at(slot) + EVENT) >>> 1] = this.#clock.after(delay, handler, slot);
+    this.memory.f64[(this.slots.at(slot) + EVENT) >>> 1] = this.clock.after(delay, handler, slot);
   }
 
   /** Nanoseconds until a firmware core that is asked now has worked for `work_ns`. */
   #core(work_ns: number): number {
-    const free = this.#coreFreeAt;
+    const free = this.coreFreeAt;
     let core = 0;
     for (let other = 1; other < free.length; other++) if (free[other]! < free[core]!) core = other;
-    free[core] = Math.max(free[core]!, this.#clock.now) + work_ns;
-    return free[core]! - this.#clock.now;
+    free[core] = Math.max(free[core]!, this.clock.now) + work_ns;
+    return free[core]! - this.clock.now;
   }
 
   // ---- the way of one command ---------------------------------------------------------------------------------------
 
   #decoded(slot: number): void {
-    const { i32 } = this.#memory;
-    const at = this.#slots.at(slot);
+    const { i32 } = this.memory;
+    const at = this.slots.at(slot);
     const status = i32[at + SQID] === 0 ? this.admin.check(slot) : this.nvm.check(slot);
     if (status !== SUCCESS) return this.fail(slot, status);
     if (i32[at + DIRECTION] === NO_DATA) return this.#execute(slot);
     const delay = this.prp.delay(slot, i32[at + BYTES]!);
     if (delay === 0) this.#mapped(slot);
-    else this.#later(slot, delay, this.#onMapped);
+    else this.#later(slot, delay, this.onMapped);
   }
 
   /** The PRP lists are here: walk them, then fetch the data or execute. */
   #mapped(slot: number): void {
-    const { i32 } = this.#memory;
-    const at = this.#slots.at(slot);
+    const { i32 } = this.memory;
+    const at = this.slots.at(slot);
     const bytes = i32[at + BYTES]!;
     const status = this.prp.walk(slot, bytes);
     if (status !== SUCCESS) return this.fail(slot, status, this.prp.reason);
     if (i32[at + DIRECTION] === TO_HOST) return this.#execute(slot);
-    const delay = this.#dma.readDelay(this.#slots.segmentAddress(slot, 0), bytes);
+    const delay = this.dma.readDelay(this.slots.segmentAddress(slot, 0), bytes);
     if (delay === 0) this.#received(slot);
-    else this.#later(slot, delay, this.#onReceived);
+    else this.#later(slot, delay, this.onReceived);
   }
 
   /** The host's data arrive. */
   #received(slot: number): void {
-    const status = this.#slots.sqid(slot) === 0 ? this.admin.receive(slot) : this.nvm.receive(slot);
+    const status = this.slots.sqid(slot) === 0 ? this.admin.receive(slot) : this.nvm.receive(slot);
     if (status !== SUCCESS) return this.fail(slot, status);
     this.#execute(slot);
   }
 
   #execute(slot: number): void {
-    const delay = this.#slots.sqid(slot) === 0 ? 0 : this.nvm.delay(slot);
-    if (this.#trace.on) this.#emit(T.NVME_EXECUTE, slot, delay);
+    const delay = this.slots.sqid(slot) === 0 ? 0 : this.nvm.delay(slot);
+    if (this.trace.on) this.#emit(T.NVME_EXECUTE, slot, delay);
     if (delay === 0) this.#executed(slot);
-    else this.#later(slot, delay, this.#onExecuted);
+    else this.#later(slot, delay, this.onExecuted);
   }
 
   /** The medium or the firmware has done its part. */
   #executed(slot: number): void {
-    const slots = this.#slots;
-    if (this.#trace.on) this.#emit(T.NVME_MEDIA, slot, 0);
+    const slots = this.slots;
+    if (this.trace.on) this.#emit(T.NVME_MEDIA, slot, 0);
     const status = slots.sqid(slot) === 0 ? this.admin.execute(slot) : this.nvm.execute(slot);
     if (status === HELD) {
       this.#release(slot);
@@ -336,21 +336,21 @@ export class Engine {
     }
     if (status !== SUCCESS) return this.fail(slot, status);
     if (slots.i32[slots.at(slot) + DIRECTION] !== TO_HOST) return this.complete(slot, SUCCESS);
-    const delay = this.#dma.writeDelay(slots.segmentAddress(slot, 0), slots.bytes(slot));
+    const delay = this.dma.writeDelay(slots.segmentAddress(slot, 0), slots.bytes(slot));
     if (delay === 0) this.#sent(slot);
-    else this.#later(slot, delay, this.#onSent);
+    else this.#later(slot, delay, this.onSent);
   }
 
   /** The data reach the host. */
   #sent(slot: number): void {
-    const status = this.#slots.sqid(slot) === 0 ? this.admin.send(slot) : this.nvm.send(slot);
-    if (this.#trace.on) this.#emit(T.NVME_TRANSFER, slot, this.#slots.bytes(slot));
+    const status = this.slots.sqid(slot) === 0 ? this.admin.send(slot) : this.nvm.send(slot);
+    if (this.trace.on) this.#emit(T.NVME_TRANSFER, slot, this.slots.bytes(slot));
     if (status !== SUCCESS) return this.fail(slot, status);
     this.complete(slot, SUCCESS);
   }
 
   #emit(point: number, slot: number, value: number): void {
-    this.#trace.emit(point, this.#dma.requester, this.#slots.sqid(slot), this.#slots.cid(slot), value);
+    this.trace.emit(point, this.dma.requester, this.slots.sqid(slot), this.slots.cid(slot), value);
   }
 
   /**
@@ -358,7 +358,7 @@ export class Engine {
    * A refusal is remembered so that the failing command can name it.
    */
   move(isToHost: boolean, address: number, local: number, bytes: number): DmaResult {
-    const result = isToHost ? this.#dma.write(address, local, bytes) : this.#dma.read(address, local, bytes);
+    const result = isToHost ? this.dma.write(address, local, bytes) : this.dma.read(address, local, bytes);
     if (result !== OK) {
       this.#failedAt = address;
       this.#failedWith = result;
@@ -377,7 +377,7 @@ export class Engine {
   }
 
   #dmaReason(slot: number): string {
-    const slots = this.#slots;
+    const slots = this.slots;
     let piece = 0;
     for (let index = 0; index < slots.segments(slot); index++) {
       const start = slots.segmentAddress(slot, index);
@@ -392,48 +392,48 @@ export class Engine {
 
   /** Completes a command with an error: logged, counted and explained. `reason` is one sentence or empty; by default what is known. */
   fail(slot: number, status: number, reason = this.#reason(slot)): void {
-    const slots = this.#slots;
+    const slots = this.slots;
     const sqid = slots.sqid(slot);
     const name = opcodeName(sqid === 0, slots.dword(slot, 0) & 0xff);
-    this.#health.commandFailed(slot, status, `${name} (SQ ${sqid}, CID ${slots.cid(slot)})`, reason);
-    if (this.#trace.on) this.#emit(T.NVME_REJECT, slot, status);
+    this.health.commandFailed(slot, status, `${name} (SQ ${sqid}, CID ${slots.cid(slot)})`, reason);
+    if (this.trace.on) this.#emit(T.NVME_REJECT, slot, status);
     this.complete(slot, status);
   }
 
   /** Completes a command. Its slot is given back when the entry has been posted. */
   complete(slot: number, status: number): void {
-    this.#slots.i32[this.#slots.at(slot) + SLOT_STATUS] = status;
+    this.slots.i32[this.slots.at(slot) + SLOT_STATUS] = status;
     const { complete_ns } = this.#timing;
-    const delay = complete_ns === 0 ? 0 : this.#core(complete_ns) + this.#dma.followDelay(16);
+    const delay = complete_ns === 0 ? 0 : this.#core(complete_ns) + this.dma.followDelay(16);
     if (delay === 0) this.#post(slot);
-    else this.#later(slot, delay, this.#onPost);
+    else this.#later(slot, delay, this.onPost);
   }
 
   /** The host moved the head of `cqid`: completions that waited for room go out. */
   released(cqid: number): void {
-    const { i32 } = this.#memory;
-    const at = this.#cqs.at(cqid);
-    while (i32[at + WAITING_FIRST] !== NONE && !this.#cqs.isFull(cqid)) {
+    const { i32 } = this.memory;
+    const at = this.cqs.at(cqid);
+    while (i32[at + WAITING_FIRST] !== NONE && !this.cqs.isFull(cqid)) {
       const slot = i32[at + WAITING_FIRST]!;
-      i32[at + WAITING_FIRST] = i32[this.#slots.at(slot) + NEXT]!;
+      i32[at + WAITING_FIRST] = i32[this.slots.at(slot) + NEXT]!;
       this.#post(slot);
     }
     if (this.#turnCount > 0) this.pump();
   }
 
   #post(slot: number): void {
-    const slots = this.#slots;
-    const { i32, f64 } = this.#memory;
+    const slots = this.slots;
+    const { i32, f64 } = this.memory;
     const at = slots.at(slot);
-    const queue = this.#cqs.at(i32[at + CQID]!);
+    const queue = this.cqs.at(i32[at + CQID]!);
     const tail = i32[queue + TAIL]!;
     const next = tail + 1 === i32[queue + SIZE]! ? 0 : tail + 1;
     if (next === i32[queue + HEAD]!) return this.#wait(slot, queue);
     const sqid = i32[at + SQID]!;
-    const submission = this.#sqs.at(sqid);
+    const submission = this.sqs.at(sqid);
     const status = i32[at + SLOT_STATUS]!;
     const phase = i32[queue + PHASE]!;
-    const result = this.#dma.write16(
+    const result = this.dma.write16(
       f64[(queue + BASE) >>> 1]! + tail * 16,
       i32[at + RESULT]!,
       i32[at + RESULT1]!,
@@ -448,23 +448,23 @@ export class Engine {
     }
     i32[queue + TAIL] = next;
     if (next === 0) i32[queue + PHASE] = phase ^ 1;
-    if (this.#trace.on) this.#emit(T.NVME_COMPLETE, slot, status);
+    if (this.trace.on) this.#emit(T.NVME_COMPLETE, slot, status);
     if (this.#adminSlot === slot) this.#release(slot);
     i32[submission + IN_FLIGHT]!--;
     slots.give(slot);
     if (i32[queue + INTERRUPTS] === 1) {
-      if (this.#trace.on) this.#trace.emit(T.NVME_INTERRUPT, this.#dma.requester, sqid, i32[queue + VECTOR]!);
-      this.#msix.raise(i32[queue + VECTOR]!, true);
+      if (this.trace.on) this.trace.emit(T.NVME_INTERRUPT, this.dma.requester, sqid, i32[queue + VECTOR]!);
+      this.msix.raise(i32[queue + VECTOR]!, true);
     }
     if (this.#turnCount > 0) this.pump();
   }
 
   #wait(slot: number, queue: number): void {
-    const { i32 } = this.#memory;
-    i32[this.#slots.at(slot) + NEXT] = NONE;
+    const { i32 } = this.memory;
+    i32[this.slots.at(slot) + NEXT] = NONE;
     const last = i32[queue + WAITING_LAST]!;
     if (i32[queue + WAITING_FIRST] === NONE) i32[queue + WAITING_FIRST] = slot;
-    else i32[this.#slots.at(last) + NEXT] = slot;
+    else i32[this.slots.at(last) + NEXT] = slot;
     i32[queue + WAITING_LAST] = slot;
   }
 
@@ -472,24 +472,24 @@ export class Engine {
   #release(slot: number): void {
     if (this.#adminSlot !== slot) return;
     this.#adminSlot = NONE;
-    if (this.#sqs.exists(0)) this.#list(0);
+    if (this.sqs.exists(0)) this.#list(0);
   }
 
   // ---- ends ---------------------------------------------------------------------------------------------------------
 
   /** Takes every command of `sqid` out of the pipeline; each completes with `status` (Delete I/O SQ, Abort). */
   abortQueue(sqid: number, status: number): void {
-    for (let slot = 0; slot < this.#slots.count; slot++) {
-      if (this.#slots.isBusy(slot) && this.#slots.sqid(slot) === sqid) this.abort(slot, status);
+    for (let slot = 0; slot < this.slots.count; slot++) {
+      if (this.slots.isBusy(slot) && this.slots.sqid(slot) === sqid) this.abort(slot, status);
     }
   }
 
   /** Completes one command at once with `status`, whatever it was waiting for. False when it waits to be posted. */
   abort(slot: number, status: number): boolean {
-    const { i32 } = this.#memory;
-    const at = this.#slots.at(slot);
-    let waiting = i32[this.#cqs.at(i32[at + CQID]!) + WAITING_FIRST]!;
-    for (; waiting !== NONE; waiting = i32[this.#slots.at(waiting) + NEXT]!) {
+    const { i32 } = this.memory;
+    const at = this.slots.at(slot);
+    let waiting = i32[this.cqs.at(i32[at + CQID]!) + WAITING_FIRST]!;
+    for (; waiting !== NONE; waiting = i32[this.slots.at(waiting) + NEXT]!) {
       if (waiting === slot) return false;
     }
     this.#cancel(slot);
@@ -500,33 +500,33 @@ export class Engine {
 
   /** Drops completions that wait for room in `cqid`: it is being deleted, and the host will never make any. */
   forget(cqid: number): void {
-    const { i32 } = this.#memory;
-    let waiting = i32[this.#cqs.at(cqid) + WAITING_FIRST]!;
-    for (; waiting !== NONE; waiting = i32[this.#slots.at(waiting) + NEXT]!) this.#slots.give(waiting);
+    const { i32 } = this.memory;
+    let waiting = i32[this.cqs.at(cqid) + WAITING_FIRST]!;
+    for (; waiting !== NONE; waiting = i32[this.slots.at(waiting) + NEXT]!) this.slots.give(waiting);
   }
 
   /** Controller reset: everything in flight is gone without a completion. */
   reset(): void {
     this.running = false;
-    const slots = this.#slots;
+    const slots = this.slots;
     for (let slot = 0; slot < slots.count; slot++) {
       if (!slots.isBusy(slot)) continue;
       this.#cancel(slot);
       slots.give(slot);
     }
     for (let i = 0; i < this.#fetching; i++) {
-      this.#clock.cancel(this.#fetchEvent[(this.#fetchHead + i) & (FETCHES - 1)]!);
+      this.clock.cancel(this.#fetchEvent[(this.#fetchHead + i) & (FETCHES - 1)]!);
     }
     this.#fetching = 0;
     this.#turnCount = 0;
-    this.#listed.fill(0);
-    this.#sqs.removeAll();
-    this.#cqs.removeAll();
+    this.listed.fill(0);
+    this.sqs.removeAll();
+    this.cqs.removeAll();
     this.#adminSlot = NONE;
     assert(slots.free === slots.count, 'every slot is free after a reset');
   }
 
   #cancel(slot: number): void {
-    this.#clock.cancel(this.#memory.f64[(this.#slots.at(slot) + EVENT) >>> 1]!);
+    this.clock.cancel(this.memory.f64[(this.slots.at(slot) + EVENT) >>> 1]!);
   }
 }

@@ -52,8 +52,8 @@ export class Health {
   powerCycles = 1;
   /** Power losses without a finished shutdown. */
   unsafeShutdowns = 0;
-  readonly #slots: Slots;
-  readonly #clock: Clock;
+  private readonly slots: Slots;
+  private readonly clock: Clock;
   readonly #rejections: string[] = [];
   /** What `explain` said about the command that is about to fail. */
   #reason = '';
@@ -66,8 +66,8 @@ export class Health {
   #warned = 0;
 
   constructor(parts: HealthParts) {
-    this.#slots = parts.slots;
-    this.#clock = parts.clock;
+    this.slots = parts.slots;
+    this.clock = parts.clock;
     this.errors = new ErrorLog(parts.entries);
   }
 
@@ -111,7 +111,7 @@ export class Health {
     this.reject(`${who}: ${statusTitle(status)}: ${why}`);
     if (status >>> 8 === SCT.MEDIA && status !== STATUS.COMPARE_FAILURE) this.mediaErrors++;
     if (!NOT_LOGGED.includes(status)) {
-      const slots = this.#slots;
+      const slots = this.slots;
       const isIo = slots.sqid(slot) !== 0;
       this.errors.add({
         sqid: slots.sqid(slot),
@@ -213,7 +213,7 @@ export class Health {
     counter(SMART_LOG.HOST_READS, this.readCommands);
     counter(SMART_LOG.HOST_WRITES, this.writeCommands);
     counter(SMART_LOG.POWER_CYCLES, this.powerCycles);
-    counter(SMART_LOG.POWER_ON_HOURS, Math.floor(this.#clock.now / HOUR_NS));
+    counter(SMART_LOG.POWER_ON_HOURS, Math.floor(this.clock.now / HOUR_NS));
     counter(SMART_LOG.UNSAFE_SHUTDOWNS, this.unsafeShutdowns);
     counter(SMART_LOG.MEDIA_ERRORS, this.mediaErrors);
     counter(SMART_LOG.ERROR_LOG_ENTRIES, this.errors.count);

@@ -9,51 +9,58 @@ import type { MediaProfile } from './profile.ts';
 export class Media {
   /** True when nothing takes time. */
   readonly free: boolean;
-  readonly #clock: Clock;
-  readonly #profile: MediaProfile | null;
-  readonly #random: Random;
-  readonly #unitFreeAt: Float64Array;
+  private readonly clock: Clock;
+  private readonly profile: MediaProfile | null;
+  private readonly random: Random;
+  private readonly unitFreeAt: Float64Array;
   #busFreeAt = 0;
 
   /** `profile` null: everything is ready at once. */
   constructor(clock: Clock, profile: MediaProfile | null, random: Random) {
-    this.#clock = clock;
-    this.#profile = profile;
+    this.clock = clock;
+    this.profile = profile;
     this.free = profile === null;
-    this.#random = random;
-    this.#unitFreeAt = new Float64Array(profile?.channels ?? 1);
+    this.random = random;
+    this.unitFreeAt = new Float64Array(profile?.channels ?? 1);
   }
 
   /** Nanoseconds until `length` bytes at `offset`, asked for now, are in the controller. */
   read(offset: number, length: number): number {
-    return this.#profile === null ? 0 : this.#access(this.#profile, this.#profile.read_ns, offset, length);
+    return this.profile === null ? 0 : this.#access(this.profile, this.profile.read_ns, offset, length);
   }
 
   /** Nanoseconds until `length` bytes at `offset`, given now, are safe in the controller or on the medium. */
   write(offset: number, length: number): number {
-    return this.#profile === null ? 0 : this.#access(this.#profile, this.#profile.write_ns, offset, length);
+    return this.profile === null ? 0 : this.#access(this.profile, this.profile.write_ns, offset, length);
   }
 
   flush(): number {
-    return this.#profile?.flush_ns ?? 0;
+    return this.profile?.flush_ns ?? 0;
   }
 
-  /** Splits at stripes; each piece waits for its unit and then for the bus. The last one to arrive counts. */
+  /** Splits at stripes; each piece takes the unit that is free first, then the bus. The last one to arrive counts. */
   #access(profile: MediaProfile, access_ns: number, offset: number, length: number): number {
-    const { now } = this.#clock;
+    const { now } = this.clock;
     let last = now;
     let at = offset;
     while (at < offset + length) {
       const stripe = Math.floor(at / profile.stripe_bytes);
       const piece = Math.min((stripe + 1) * profile.stripe_bytes, offset + length) - at;
-      const unit = stripe - Math.floor(stripe / profile.channels) * profile.channels;
-      const jitter = (this.#random.unit() - 0.5) * profile.jitter_ns;
-      const ready = Math.max(now, this.#unitFreeAt[unit]!) + access_ns + jitter;
+      const unit = this.#firstFree();
+      const jitter = (this.random.unit() - 0.5) * profile.jitter_ns;
+      const ready = Math.max(now, this.unitFreeAt[unit]!) + access_ns + jitter;
       this.#busFreeAt = Math.max(this.#busFreeAt, ready) + piece / profile.bus_bytes_per_ns;
-      this.#unitFreeAt[unit] = this.#busFreeAt;
+      this.unitFreeAt[unit] = this.#busFreeAt;
       last = Math.max(last, this.#busFreeAt);
       at += piece;
     }
     return last - now;
+  }
+
+  #firstFree(): number {
+    const free = this.unitFreeAt;
+    let unit = 0;
+    for (let other = 1; other < free.length; other++) if (free[other]! < free[unit]!) unit = other;
+    return unit;
   }
 }

@@ -51,33 +51,33 @@ export interface NvmParts {
 export class NvmCommands {
   /** Why the last call failed, when the status alone does not say; the engine takes it. */
   reason = '';
-  readonly #memory: Memory;
-  readonly #slots: Slots;
-  readonly #engine: Engine;
-  readonly #media: Media;
-  readonly #health: Health;
-  readonly #namespaces: readonly (Namespace | undefined)[];
-  readonly #maxTransfer: number;
+  private readonly memory: Memory;
+  private readonly slots: Slots;
+  private readonly engine: Engine;
+  private readonly media: Media;
+  private readonly health: Health;
+  private readonly namespaces: readonly (Namespace | undefined)[];
+  private readonly maxTransfer: number;
   /** SRAM for data that are looked at and not stored: Compare's and Dataset Management's. */
-  readonly #buffer: number;
+  private readonly buffer: number;
 
   constructor(parts: NvmParts) {
-    this.#memory = parts.memory;
-    this.#slots = parts.slots;
-    this.#engine = parts.engine;
-    this.#media = parts.media;
-    this.#health = parts.health;
-    this.#namespaces = parts.namespaces;
-    this.#maxTransfer = parts.maxTransfer_bytes;
-    this.#buffer = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
-    assert(this.#buffer >= 0, 'device memory holds one transfer');
+    this.memory = parts.memory;
+    this.slots = parts.slots;
+    this.engine = parts.engine;
+    this.media = parts.media;
+    this.health = parts.health;
+    this.namespaces = parts.namespaces;
+    this.maxTransfer = parts.maxTransfer_bytes;
+    this.buffer = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
+    assert(this.buffer >= 0, 'device memory holds one transfer');
   }
 
   // ---- check ------------------------------------------------------------------------------------------------------
 
   /** Validates the entry and sets direction, bytes and offset of the slot. Returns a status. */
   check(slot: number): number {
-    const slots = this.#slots;
+    const slots = this.slots;
     const at = slots.at(slot);
     const cdw0 = slots.u32[at]!;
     const opcode = cdw0 & 0xff;
@@ -92,7 +92,7 @@ export class NvmCommands {
     if ((cdw0 & REFUSED_FLAGS) !== 0)
       return this.#refuse('FUSE and PSDT must be 0: no fused commands, no SGLs');
     const nsid = slots.u32[at + NSID]!;
-    const namespace = nsid < this.#namespaces.length ? this.#namespaces[nsid] : undefined;
+    const namespace = nsid < this.namespaces.length ? this.namespaces[nsid] : undefined;
     if (namespace === undefined) return this.#missing(nsid);
     slots.i32[at + NAMESPACE] = nsid;
     if (opcode === DATASET_MANAGEMENT) return this.#checkRanges(slot);
@@ -100,13 +100,13 @@ export class NvmCommands {
   }
 
   #checkBlocks(at: number, opcode: number, namespace: Namespace): number {
-    const { i32, u32, f64 } = this.#slots;
+    const { i32, u32, f64 } = this.slots;
     const first = u64(i32[at + CDW10]!, i32[at + CDW11]!);
     const count = (u32[at + CDW12]! & NLB_MASK) + 1;
     const bytes = count * namespace.block_bytes;
     if (opcode !== WRITE_ZEROES) {
-      if (bytes > this.#maxTransfer)
-        return this.#refuse(`${bytes} bytes are more than MDTS allows (${this.#maxTransfer})`);
+      if (bytes > this.maxTransfer)
+        return this.#refuse(`${bytes} bytes are more than MDTS allows (${this.maxTransfer})`);
       i32[at + DIRECTION] = opcode === READ ? TO_HOST : TO_CONTROLLER;
     }
     if (first + count > namespace.blocks) {
@@ -121,21 +121,21 @@ export class NvmCommands {
   }
 
   #checkFlush(slot: number): number {
-    const nsid = this.#slots.dword(slot, SQE.NSID);
-    this.#slots.i32[this.#slots.at(slot) + NAMESPACE] = nsid === NSID_BROADCAST ? ALL_NAMESPACES : nsid;
-    if ((this.#slots.dword(slot, SQE.OPC) & REFUSED_FLAGS) !== 0)
+    const nsid = this.slots.dword(slot, SQE.NSID);
+    this.slots.i32[this.slots.at(slot) + NAMESPACE] = nsid === NSID_BROADCAST ? ALL_NAMESPACES : nsid;
+    if ((this.slots.dword(slot, SQE.OPC) & REFUSED_FLAGS) !== 0)
       return this.#refuse('FUSE and PSDT must be 0');
-    return nsid === NSID_BROADCAST || this.#namespaces[nsid] !== undefined ? SUCCESS : this.#missing(nsid);
+    return nsid === NSID_BROADCAST || this.namespaces[nsid] !== undefined ? SUCCESS : this.#missing(nsid);
   }
 
   #checkRanges(slot: number): number {
-    const ranges = DSM_CDW10.NR.get(this.#slots.dword(slot, SQE.CDW10)) + 1;
-    this.#slots.setData(slot, TO_CONTROLLER, ranges * DSM_RANGE.SIZE);
+    const ranges = DSM_CDW10.NR.get(this.slots.dword(slot, SQE.CDW10)) + 1;
+    this.slots.setData(slot, TO_CONTROLLER, ranges * DSM_RANGE.SIZE);
     return SUCCESS;
   }
 
   #missing(nsid: number): number {
-    const isInactive = nsid > 0 && nsid < this.#namespaces.length;
+    const isInactive = nsid > 0 && nsid < this.namespaces.length;
     this.reason = isInactive ? `namespace ${nsid} is not active` : `NSID 0x${nsid.toString(16)} is not valid`;
     return isInactive ? STATUS.INVALID_FIELD : STATUS.INVALID_NAMESPACE_OR_FORMAT;
   }
@@ -149,33 +149,33 @@ export class NvmCommands {
 
   /** Nanoseconds the medium needs for the command. */
   delay(slot: number): number {
-    if (this.#media.free) return 0;
+    if (this.media.free) return 0;
     const offset = this.#offset(slot);
-    const bytes = this.#slots.bytes(slot);
+    const bytes = this.slots.bytes(slot);
     switch (this.#opcode(slot)) {
       case READ:
       case COMPARE:
-        return this.#media.read(offset, bytes);
+        return this.media.read(offset, bytes);
       case WRITE:
-        return this.#media.write(offset, bytes);
+        return this.media.write(offset, bytes);
       case FLUSH:
-        return this.#media.flush();
+        return this.media.flush();
       default:
-        return this.#media.write(0, 1);
+        return this.media.write(0, 1);
     }
   }
 
   #opcode(slot: number): number {
-    return this.#slots.i32[this.#slots.at(slot)]! & 0xff;
+    return this.slots.i32[this.slots.at(slot)]! & 0xff;
   }
 
   #namespace(slot: number): Namespace {
-    return this.#namespaces[this.#slots.i32[this.#slots.at(slot) + NAMESPACE]!]!;
+    return this.namespaces[this.slots.i32[this.slots.at(slot) + NAMESPACE]!]!;
   }
 
   /** Media byte offset of the command's first block. */
   #offset(slot: number): number {
-    return this.#slots.f64[(this.#slots.at(slot) + OFFSET) >>> 1]!;
+    return this.slots.f64[(this.slots.at(slot) + OFFSET) >>> 1]!;
   }
 
   // ---- data and effect ----------------------------------------------------------------------------------------------
@@ -183,11 +183,11 @@ export class NvmCommands {
   /** Brings Write's data into the store. Compare and Dataset Management fetch theirs when they execute. */
   receive(slot: number): number {
     if (this.#opcode(slot) !== WRITE) return SUCCESS;
-    const { i32, f64 } = this.#slots;
-    const at = this.#slots.at(slot);
+    const { i32, f64 } = this.slots;
+    const at = this.slots.at(slot);
     const { store } = this.#namespace(slot);
     let offset = this.#offset(slot);
-    let segment = this.#slots.segmentsAt(slot);
+    let segment = this.slots.segmentsAt(slot);
     const end = segment + i32[at + SEGMENTS]! * PIECE_WORDS;
     for (; segment < end; segment += PIECE_WORDS) {
       let address = f64[segment >>> 1]!;
@@ -197,7 +197,7 @@ export class NvmCommands {
         const step = left < untilRun ? left : untilRun;
         const local = store.stage(offset, step);
         if (local < 0) return this.#storeFailed(store.failure, STATUS.WRITE_FAULT);
-        if (this.#engine.move(false, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
+        if (this.engine.move(false, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
         if (store.commit(offset, step) === STORE_FAILED)
           return this.#storeFailed(store.failure, STATUS.WRITE_FAULT);
         offset += step;
@@ -205,17 +205,17 @@ export class NvmCommands {
         left -= step;
       }
     }
-    this.#health.wrote(i32[at + BYTES]!);
+    this.health.wrote(i32[at + BYTES]!);
     return SUCCESS;
   }
 
   /** Sends Read's data to the host. */
   send(slot: number): number {
-    const { i32, f64 } = this.#slots;
-    const at = this.#slots.at(slot);
+    const { i32, f64 } = this.slots;
+    const at = this.slots.at(slot);
     const { store } = this.#namespace(slot);
     let offset = this.#offset(slot);
-    let segment = this.#slots.segmentsAt(slot);
+    let segment = this.slots.segmentsAt(slot);
     const end = segment + i32[at + SEGMENTS]! * PIECE_WORDS;
     for (; segment < end; segment += PIECE_WORDS) {
       let address = f64[segment >>> 1]!;
@@ -225,13 +225,13 @@ export class NvmCommands {
         const step = left < untilRun ? left : untilRun;
         const local = store.load(offset, step);
         if (local < 0) return this.#storeFailed(store.failure, STATUS.UNRECOVERED_READ_ERROR);
-        if (this.#engine.move(true, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
+        if (this.engine.move(true, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
         offset += step;
         address += step;
         left -= step;
       }
     }
-    this.#health.read(i32[at + BYTES]!);
+    this.health.read(i32[at + BYTES]!);
     return SUCCESS;
   }
 
@@ -239,23 +239,23 @@ export class NvmCommands {
   execute(slot: number): number {
     const opcode = this.#opcode(slot);
     if (opcode === READ) return SUCCESS;
-    const nsid = this.#slots.i32[this.#slots.at(slot) + NAMESPACE]!;
+    const nsid = this.slots.i32[this.slots.at(slot) + NAMESPACE]!;
     if (opcode === FLUSH) return this.#flush(nsid);
     if (opcode === COMPARE) return this.#compare(slot);
     if (opcode === DATASET_MANAGEMENT) return this.#deallocate(slot);
     const { store } = this.#namespace(slot);
     if (
       opcode === WRITE_ZEROES &&
-      store.discard(this.#offset(slot), this.#slots.bytes(slot)) === STORE_FAILED
+      store.discard(this.#offset(slot), this.slots.bytes(slot)) === STORE_FAILED
     ) {
       return this.#storeFailed(store.failure, STATUS.WRITE_FAULT);
     }
-    const isForced = (this.#slots.dword(slot, SQE.CDW12) & CDW12_FUA) !== 0;
+    const isForced = (this.slots.dword(slot, SQE.CDW12) & CDW12_FUA) !== 0;
     return isForced ? this.#flush(nsid) : SUCCESS;
   }
 
   #flush(nsid: number): number {
-    for (const namespace of nsid === ALL_NAMESPACES ? this.#namespaces : [this.#namespaces[nsid]]) {
+    for (const namespace of nsid === ALL_NAMESPACES ? this.namespaces : [this.namespaces[nsid]]) {
       if (namespace !== undefined && namespace.store.flush() === STORE_FAILED) {
         return this.#storeFailed(namespace.store.failure, STATUS.WRITE_FAULT);
       }
@@ -267,16 +267,16 @@ export class NvmCommands {
     const { store } = this.#namespace(slot);
     const status = this.#fetch(slot);
     if (status !== SUCCESS) return status;
-    const { u8 } = this.#memory;
-    const length = this.#slots.bytes(slot);
-    this.#health.compared(length);
+    const { u8 } = this.memory;
+    const length = this.slots.bytes(slot);
+    this.health.compared(length);
     for (let done = 0; done < length; ) {
       const offset = this.#offset(slot) + done;
       const step = Math.min(store.run - (offset & (store.run - 1)), length - done);
       const local = store.load(offset, step);
       if (local < 0) return this.#storeFailed(store.failure, STATUS.UNRECOVERED_READ_ERROR);
       for (let i = 0; i < step; i++) {
-        if (u8[local + i] !== u8[this.#buffer + done + i]) {
+        if (u8[local + i] !== u8[this.buffer + done + i]) {
           this.reason = `byte ${done + i} of the compared data differs`;
           return STATUS.COMPARE_FAILURE;
         }
@@ -287,16 +287,16 @@ export class NvmCommands {
   }
 
   #deallocate(slot: number): number {
-    const slots = this.#slots;
+    const slots = this.slots;
     const namespace = this.#namespace(slot);
     const status = this.#fetch(slot);
     if (status !== SUCCESS) return status;
-    const { u32 } = this.#memory;
+    const { u32 } = this.memory;
     const isDeallocate = DSM_CDW11.AD.get(slots.dword(slot, SQE.CDW11)) === 1;
     const ranges = slots.bytes(slot) / DSM_RANGE.SIZE;
     for (const isChecking of [true, false]) {
       for (let range = 0; range < ranges; range++) {
-        const word = (this.#buffer + range * DSM_RANGE.SIZE) >>> 2;
+        const word = (this.buffer + range * DSM_RANGE.SIZE) >>> 2;
         const count = u32[word + (DSM_RANGE.NLB >>> 2)]!;
         const first = u64(u32[word + (DSM_RANGE.SLBA >>> 2)]!, u32[word + (DSM_RANGE.SLBA >>> 2) + 1]!);
         if (isChecking && first + count > namespace.blocks) {
@@ -313,11 +313,11 @@ export class NvmCommands {
 
   /** Brings the command's data into the buffer. */
   #fetch(slot: number): number {
-    const slots = this.#slots;
+    const slots = this.slots;
     let done = 0;
     for (let index = 0; index < slots.segments(slot); index++) {
       const bytes = slots.segmentBytes(slot, index);
-      if (this.#engine.move(false, slots.segmentAddress(slot, index), this.#buffer + done, bytes) !== OK) {
+      if (this.engine.move(false, slots.segmentAddress(slot, index), this.buffer + done, bytes) !== OK) {
         return STATUS.DATA_TRANSFER_ERROR;
       }
       done += bytes;

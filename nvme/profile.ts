@@ -100,9 +100,9 @@ export const OPTANE_P4800X: ControllerTiming = {
   media: {
     channels: 7,
     stripe_bytes: 4096,
-    read_ns: 950,
-    write_ns: 900,
-    jitter_ns: 500,
+    read_ns: 4250,
+    write_ns: 4300,
+    jitter_ns: 800,
     bus_bytes_per_ns: 2.4,
     flush_ns: 1000,
   },

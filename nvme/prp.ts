@@ -23,20 +23,20 @@ const PRP1 = SQE.PRP1 >>> 2;
 export class PrpWalker {
   /** Why the last walk failed, as one sentence naming entry and address. Empty after a success. */
   reason = '';
-  readonly #memory: Memory;
-  readonly #dma: DmaPort;
-  readonly #slots: Slots;
+  private readonly memory: Memory;
+  private readonly dma: DmaPort;
+  private readonly slots: Slots;
   /** SRAM for the list page that is being walked. */
-  readonly #list: number;
+  private readonly list: number;
   /** Page size of the host, 2^(12 + CC.MPS). */
   #page = 4096;
 
   constructor(memory: Memory, dma: DmaPort, slots: Slots) {
-    this.#memory = memory;
-    this.#dma = dma;
-    this.#slots = slots;
-    this.#list = memory.reserve(LARGEST_PAGE, 64);
-    assert(this.#list >= 0, 'device memory holds one PRP list page');
+    this.memory = memory;
+    this.dma = dma;
+    this.slots = slots;
+    this.list = memory.reserve(LARGEST_PAGE, 64);
+    assert(this.list >= 0, 'device memory holds one PRP list page');
   }
 
   set page_bytes(bytes: number) {
@@ -45,21 +45,21 @@ export class PrpWalker {
 
   /** Nanoseconds until the lists that `bytes` of data need have been read; 0 when PRP1 and PRP2 say it all. */
   delay(slot: number, bytes: number): number {
-    const { u32 } = this.#slots;
-    const word = this.#slots.at(slot) + PRP1;
+    const { u32 } = this.slots;
+    const word = this.slots.at(slot) + PRP1;
     const inFirst = this.#page - (u32[word]! & (this.#page - 1));
     if (bytes <= inFirst + this.#page) return 0;
     const entries = Math.ceil((bytes - inFirst) / this.#page);
-    return this.#dma.readDelay(u64(u32[word + 2]!, u32[word + 3]!), entries * ENTRY);
+    return this.dma.readDelay(u64(u32[word + 2]!, u32[word + 3]!), entries * ENTRY);
   }
 
   /** Fills the slot's segments for `bytes` of data. Returns a status; on failure `reason` says which entry. */
   walk(slot: number, bytes: number): number {
-    const { i32, u32, f64 } = this.#slots;
+    const { i32, u32, f64 } = this.slots;
     const page = this.#page;
-    const at = this.#slots.at(slot);
+    const at = this.slots.at(slot);
     const word = at + PRP1;
-    const segment = this.#slots.segmentsAt(slot);
+    const segment = this.slots.segmentsAt(slot);
     const low = i32[word]!;
     const inFirst = page - (low & (page - 1));
     if ((low & 3) !== 0) return this.#refuse('PRP1', u32[word]!, u32[word + 1]!, 'is not dword aligned');
@@ -85,28 +85,28 @@ export class PrpWalker {
 
   /** The list at PRP2, which may start anywhere in its page and goes on in further pages. */
   #walkList(slot: number, listLow: number, listHigh: number, bytes: number): number {
-    const { i32, u32, f64 } = this.#memory;
+    const { i32, u32, f64 } = this.memory;
     const page = this.#page;
     if ((listLow & 7) !== 0)
       return this.#refuse('PRP2', listLow, listHigh, 'is a list and must be qword aligned');
     let list = u64(listLow, listHigh);
     let left = bytes;
-    const first = this.#slots.segmentsAt(slot);
+    const first = this.slots.segmentsAt(slot);
     let segment = first + PIECE_WORDS;
     let index = 0;
     while (left > 0) {
       const room = (page - (list & (page - 1))) / ENTRY;
       const needed = Math.ceil(left / page);
       const entries = Math.min(room, needed);
-      const result = this.#dma.read(list, this.#list, entries * ENTRY);
+      const result = this.dma.read(list, this.list, entries * ENTRY);
       if (result !== DMA_OK) {
         this.reason = `the PRP list at ${hex64(lowWord(list), highWord(list))} cannot be read: ${DMA_SENTENCES[result]}`;
         return STATUS.DATA_TRANSFER_ERROR;
       }
       const chained = needed > room;
       for (let i = 0; i < entries; i++, index++) {
-        const low = u32[(this.#list >>> 2) + 2 * i]!;
-        const high = u32[(this.#list >>> 2) + 2 * i + 1]!;
+        const low = u32[(this.list >>> 2) + 2 * i]!;
+        const high = u32[(this.list >>> 2) + 2 * i + 1]!;
         if ((low & (page - 1)) !== 0) {
           return this.#refuse(`PRP list entry ${index}`, low, high, 'must have offset 0');
         }
@@ -120,7 +120,7 @@ export class PrpWalker {
         left -= page;
       }
     }
-    i32[this.#slots.at(slot) + SEGMENTS] = (segment - first) / PIECE_WORDS;
+    i32[this.slots.at(slot) + SEGMENTS] = (segment - first) / PIECE_WORDS;
     return SUCCESS;
   }
 

@@ -30,7 +30,7 @@ class QueueRecords {
   readonly count: number;
   readonly i32: Int32Array;
   readonly f64: Float64Array;
-  readonly #records: number;
+  private readonly records: number;
 
   constructor(memory: Memory, count: number) {
     const records = memory.reserve(count * WORDS * 4);
@@ -38,12 +38,12 @@ class QueueRecords {
     this.count = count;
     this.i32 = memory.i32;
     this.f64 = memory.f64;
-    this.#records = records >>> 2;
+    this.records = records >>> 2;
   }
 
   /** Word index of a queue's record. */
   at(qid: number): number {
-    return this.#records + qid * WORDS;
+    return this.records + qid * WORDS;
   }
 
   exists(qid: number): boolean {

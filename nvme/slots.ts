@@ -58,11 +58,11 @@ export class Slots {
   readonly u32: Uint32Array;
   readonly f64: Float64Array;
   /** Word index of the first record and of the first segment. */
-  readonly #records: number;
-  readonly #segments: number;
-  readonly #segmentStride: number;
-  readonly #free: Int32Array;
-  #freeTop: number;
+  private readonly records: number;
+  private readonly segmentWords: number;
+  private readonly segmentStride: number;
+  private readonly freeList: Int32Array;
+  private freeTop: number;
 
   constructor(memory: Memory, count: number, maxSegments: number) {
     const records = memory.reserve(count * WORDS * 4);
@@ -73,26 +73,26 @@ export class Slots {
     this.i32 = memory.i32;
     this.u32 = memory.u32;
     this.f64 = memory.f64;
-    this.#records = records >>> 2;
-    this.#segments = segments >>> 2;
-    this.#segmentStride = maxSegments * SEGMENT.WORDS;
-    this.#free = Int32Array.from({ length: count }, (_, index) => count - 1 - index);
-    this.#freeTop = count;
+    this.records = records >>> 2;
+    this.segmentWords = segments >>> 2;
+    this.segmentStride = maxSegments * SEGMENT.WORDS;
+    this.freeList = Int32Array.from({ length: count }, (_, index) => count - 1 - index);
+    this.freeTop = count;
     for (let slot = 0; slot < count; slot++) this.f64[(this.at(slot) + EVENT) >>> 1] = NO_EVENT;
   }
 
   /** Word index of a slot's record. */
   at(slot: number): number {
-    return this.#records + slot * WORDS;
+    return this.records + slot * WORDS;
   }
 
   /** Word index of a slot's first segment; the others follow. */
   segmentsAt(slot: number): number {
-    return this.#segments + slot * this.#segmentStride;
+    return this.segmentWords + slot * this.segmentStride;
   }
 
   get free(): number {
-    return this.#freeTop;
+    return this.freeTop;
   }
 
   /**
@@ -100,8 +100,8 @@ export class Slots {
    * a free slot. Entries are copied as doubles: eight moves, no call.
    */
   take(sqid: number, cqid: number, entry: number): number {
-    const slot = this.#free[--this.#freeTop]!;
-    const at = this.#records + slot * WORDS;
+    const slot = this.freeList[--this.freeTop]!;
+    const at = this.records + slot * WORDS;
     const { i32, f64 } = this;
     const to = at >>> 1;
     f64[to] = f64[entry]!;
@@ -123,8 +123,8 @@ export class Slots {
   }
 
   give(slot: number): void {
-    this.i32[this.#records + slot * WORDS + BUSY] = 0;
-    this.#free[this.#freeTop++] = slot;
+    this.i32[this.records + slot * WORDS + BUSY] = 0;
+    this.freeList[this.freeTop++] = slot;
   }
 
   /** The busy slot of a command, or NO_SLOT. */

@@ -15,11 +15,11 @@ export class SparseStore implements BlockStore {
   readonly bytes: number;
   readonly run: number;
   failure = '';
-  readonly #memory: Memory;
+  private readonly memory: Memory;
   /** Chunk number -> its offset in device-local memory; 0 while it was never written. */
-  readonly #chunks: Uint32Array;
+  private readonly chunks: Uint32Array;
   /** Offset of a chunk that is never written. */
-  readonly #zeroes: number;
+  private readonly zeroes: number;
   readonly #freed: number[] = [];
 
   constructor(memory: Memory, bytes: number) {
@@ -27,20 +27,20 @@ export class SparseStore implements BlockStore {
     while (bytes / run > CHUNKS) run *= 2;
     this.bytes = bytes;
     this.run = run;
-    this.#memory = memory;
-    this.#chunks = new Uint32Array(Math.ceil(bytes / run));
-    this.#zeroes = memory.reserve(run, 4096);
-    assert(this.#zeroes >= 0, 'there is device memory for one chunk');
+    this.memory = memory;
+    this.chunks = new Uint32Array(Math.ceil(bytes / run));
+    this.zeroes = memory.reserve(run, 4096);
+    assert(this.zeroes >= 0, 'there is device memory for one chunk');
   }
 
   load(offset: number, _length: number): number {
-    const chunk = this.#chunks[Math.floor(offset / this.run)]!;
-    return (chunk === 0 ? this.#zeroes : chunk) + (offset & (this.run - 1));
+    const chunk = this.chunks[Math.floor(offset / this.run)]!;
+    return (chunk === 0 ? this.zeroes : chunk) + (offset & (this.run - 1));
   }
 
   stage(offset: number, _length: number): number {
     const index = Math.floor(offset / this.run);
-    const chunk = this.#chunks[index]!;
+    const chunk = this.chunks[index]!;
     return chunk === 0 ? this.#take(index, offset) : chunk + (offset & (this.run - 1));
   }
 
@@ -59,11 +59,11 @@ export class SparseStore implements BlockStore {
       const index = Math.floor(at / this.run);
       const inside = at & (this.run - 1);
       const step = Math.min(this.run - inside, end - at);
-      const chunk = this.#chunks[index]!;
+      const chunk = this.chunks[index]!;
       if (chunk !== 0 && step === this.run) {
-        this.#chunks[index] = 0;
+        this.chunks[index] = 0;
         this.#freed.push(chunk);
-      } else if (chunk !== 0) this.#memory.fill(chunk + inside, 0, step);
+      } else if (chunk !== 0) this.memory.fill(chunk + inside, 0, step);
       at += step;
     }
     return STORE_OK;
@@ -72,13 +72,13 @@ export class SparseStore implements BlockStore {
   /** Gives chunk `index` memory on its first write. */
   #take(index: number, offset: number): number {
     const reused = this.#freed.pop();
-    if (reused !== undefined) this.#memory.fill(reused, 0, this.run);
-    const chunk = reused ?? this.#memory.reserve(this.run, 4096);
+    if (reused !== undefined) this.memory.fill(reused, 0, this.run);
+    const chunk = reused ?? this.memory.reserve(this.run, 4096);
     if (chunk < 0) {
       this.failure = 'the board has no device memory left for written blocks (raise mediaBytes in the board)';
       return STORE_FAILED;
     }
-    this.#chunks[index] = chunk;
+    this.chunks[index] = chunk;
     return chunk + (offset & (this.run - 1));
   }
 }

@@ -99,14 +99,14 @@ export abstract class Vma implements Mapping {
 /** Physically contiguous pages with a count of the mappings and pins that need them. */
 export class Extent {
   readonly physical: number;
-  #pages: number;
+  private pages: number;
   #references = 1;
-  readonly #allocator: Pages;
+  private readonly allocator: Pages;
 
   constructor(allocator: Pages, physical: number, pages: number) {
-    this.#allocator = allocator;
+    this.allocator = allocator;
     this.physical = physical;
-    this.#pages = pages;
+    this.pages = pages;
   }
 
   /** True when one mapping and no pin holds it. */
@@ -120,14 +120,14 @@ export class Extent {
 
   drop(): void {
     assert(this.#references > 0, 'an extent is dropped twice');
-    if (--this.#references === 0) this.#allocator.free(this.physical, this.#pages);
+    if (--this.#references === 0) this.allocator.free(this.physical, this.pages);
   }
 
   /** Keeps the first `pages` and returns the others as an extent of their own. Only while it is exclusive. */
   divide(pages: number): Extent {
     assert(this.exclusive, 'a shared extent cannot be divided');
-    const rest = new Extent(this.#allocator, this.physical + pages * PAGE_SIZE, this.#pages - pages);
-    this.#pages = pages;
+    const rest = new Extent(this.allocator, this.physical + pages * PAGE_SIZE, this.pages - pages);
+    this.pages = pages;
     return rest;
   }
 }
@@ -137,7 +137,7 @@ export class AnonymousVma extends Vma {
   readonly extent: Extent;
   /** Physical address of the first byte. */
   readonly physical: number;
-  readonly #memory: Memory;
+  private readonly memory: Memory;
   #bytes: Uint8Array | null = null;
 
   constructor(
@@ -146,50 +146,50 @@ export class AnonymousVma extends Vma {
     place: { address: Address; length: number; protection: number; physical: number },
   ) {
     super(place.address, place.length, place.protection);
-    this.#memory = memory;
+    this.memory = memory;
     this.extent = extent;
     this.physical = place.physical;
   }
 
   override get bytes(): Uint8Array {
     if (this.#bytes?.length !== this.length) {
-      this.#bytes = this.#memory.u8.subarray(this.physical, this.physical + this.length);
+      this.#bytes = this.memory.u8.subarray(this.physical, this.physical + this.length);
     }
     return this.#bytes!;
   }
 
   override read8(offset: number): number {
     this.check(offset, 1, PROT_READ);
-    return this.#memory.u8[this.physical + offset]!;
+    return this.memory.u8[this.physical + offset]!;
   }
 
   override read16(offset: number): number {
     this.check(offset, 2, PROT_READ);
-    return this.#memory.view.getUint16(this.physical + offset, true);
+    return this.memory.view.getUint16(this.physical + offset, true);
   }
 
   override read32(offset: number): number {
     this.check(offset, 4, PROT_READ);
-    return this.#memory.view.getUint32(this.physical + offset, true);
+    return this.memory.view.getUint32(this.physical + offset, true);
   }
 
   override write8(offset: number, value: number): void {
     this.check(offset, 1, PROT_WRITE);
-    this.#memory.u8[this.physical + offset] = value;
+    this.memory.u8[this.physical + offset] = value;
   }
 
   override write16(offset: number, value: number): void {
     this.check(offset, 2, PROT_WRITE);
-    this.#memory.view.setUint16(this.physical + offset, value, true);
+    this.memory.view.setUint16(this.physical + offset, value, true);
   }
 
   override write32(offset: number, value: number): void {
     this.check(offset, 4, PROT_WRITE);
-    this.#memory.view.setUint32(this.physical + offset, value, true);
+    this.memory.view.setUint32(this.physical + offset, value, true);
   }
 
   protected override cut(offset: number): AnonymousVma {
-    return new AnonymousVma(this.#memory, this.#backingFrom(offset), {
+    return new AnonymousVma(this.memory, this.#backingFrom(offset), {
       address: this.address + offset,
       length: this.length - offset,
       protection: this.protection,

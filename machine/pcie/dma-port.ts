@@ -55,16 +55,16 @@ export class DmaPort {
   busMaster = false;
   /** The link between the function and the root complex; set when the function is plugged in. */
   link: Link;
-  readonly #rc: DmaHost;
+  private readonly rc: DmaHost;
 
   constructor(rc: DmaHost, link: Link) {
-    this.#rc = rc;
+    this.rc = rc;
     this.link = link;
   }
 
   /** Reads `length` bytes at `iova` into device-local memory at offset `local`. */
   read(iova: number, local: number, length: number): DmaResult {
-    const rc = this.#rc;
+    const rc = this.rc;
     if (rc.trace.on) return this.#traced(iova, local, length, false);
     if (!this.busMaster) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
@@ -77,7 +77,7 @@ export class DmaPort {
 
   /** Writes `length` bytes from device-local memory at offset `local` to `iova`. */
   write(iova: number, local: number, length: number): DmaResult {
-    const rc = this.#rc;
+    const rc = this.rc;
     if (rc.trace.on) return this.#traced(iova, local, length, true);
     if (!this.busMaster) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
@@ -94,7 +94,7 @@ export class DmaPort {
    */
   write16(iova: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
     if (!this.busMaster) return MASTER_OFF;
-    const rc = this.#rc;
+    const rc = this.rc;
     const { i32 } = rc.memory;
     const frame = rc.translator.frame(this.requester, iova, true);
     const isRam = frame >= 0 && frame < rc.ramFrames;
@@ -111,19 +111,19 @@ export class DmaPort {
   /** A 4-byte posted write to an MSI address (the table's words). Goes through interrupt remapping. */
   message(address: number, data: number): DmaResult {
     if (!this.busMaster) return MASTER_OFF;
-    const rc = this.#rc;
+    const rc = this.rc;
     if (rc.trace.on) rc.trace.emit(T.MSI, this.requester, address, data);
     return rc.translator.interrupt(this.requester, address, data) ? OK : DMA_BLOCKED;
   }
 
   /** Nanoseconds until a read of `length` bytes sent now has come back. */
   readDelay(iova: number, length: number): number {
-    return this.link.free ? 0 : this.#rc.readDelay(this.link, this.requester, iova, length);
+    return this.link.free ? 0 : this.rc.readDelay(this.link, this.requester, iova, length);
   }
 
   /** Nanoseconds until a posted write of `length` bytes sent now is visible in memory. */
   writeDelay(iova: number, length: number): number {
-    return this.link.free ? 0 : this.#rc.writeDelay(this.link, this.requester, iova, length);
+    return this.link.free ? 0 : this.rc.writeDelay(this.link, this.requester, iova, length);
   }
 
   /** Like `writeDelay` for a write sent right behind one that becomes visible now: only its own wire time. */
@@ -144,7 +144,7 @@ export class DmaPort {
   }
 
   #page(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
-    const rc = this.#rc;
+    const rc = this.rc;
     const frame = rc.translator.frame(this.requester, iova, isWrite);
     if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, isWrite);
     const physical = (frame << PAGE_SHIFT) | (iova & (PAGE - 1));
@@ -155,13 +155,13 @@ export class DmaPort {
 
   #traced(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
     const result = this.busMaster ? this.#pages(iova, local, length, isWrite) : MASTER_OFF;
-    this.#rc.trace.emit(isWrite ? T.DMA_WRITE : T.DMA_READ, this.requester, iova, length, result);
+    this.rc.trace.emit(isWrite ? T.DMA_WRITE : T.DMA_READ, this.requester, iova, length, result);
     return result;
   }
 
   /** Blocked, an interrupt, or another function's BAR (peer to peer). */
   #elsewhere(iova: number, frame: number, local: number, length: number, isWrite: boolean): DmaResult {
-    const rc = this.#rc;
+    const rc = this.rc;
     if (frame === BLOCKED) return DMA_BLOCKED;
     if (frame === INTERRUPT_WINDOW) {
       if (!isWrite || length !== 4 || (iova & 3) !== 0) return DMA_UNSUPPORTED;

@@ -71,7 +71,7 @@ export class RootComplex implements DmaHost {
   /** MMIO page -> index into #ranges. */
   readonly #pages = new Int16Array((MMIO_END - MMIO_BASE) / (1 << PAGE_SHIFT)).fill(NOBODY);
   /** Posted stores on their way: a ring of (range, offset, value), delivered in order by one event each. */
-  readonly #store: number;
+  private readonly store: number;
   readonly #postedRange: Range[] = [];
   readonly #postedOffset = new Int32Array(POSTED_STORES);
   readonly #postedValue = new Uint32Array(POSTED_STORES);
@@ -87,7 +87,7 @@ export class RootComplex implements DmaHost {
     this.host = parts.host;
     this.ramFrames = parts.memory.ramBytes >>> PAGE_SHIFT;
     this.scratch = parts.memory.reserve(64);
-    this.#store = this.clock.register(() => {
+    this.store = this.clock.register(() => {
       const at = this.#postedHead++ & (POSTED_STORES - 1);
       this.#deliver(this.#postedRange[at]!, this.#postedOffset[at]!, this.#postedValue[at]!);
     });
@@ -175,7 +175,7 @@ export class RootComplex implements DmaHost {
     this.#postedRange[at] = range;
     this.#postedOffset[at] = address - range.base;
     this.#postedValue[at] = value;
-    this.clock.after(link.store(), this.#store, 0);
+    this.clock.after(link.store(), this.store, 0);
   }
 
   /** A store of 1 or 2 bytes. */

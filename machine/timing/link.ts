@@ -31,33 +31,33 @@ export class Link {
   /** True when nothing on this link takes time. */
   readonly free: boolean;
   readonly profile: LinkProfile | null;
-  readonly #clock: { readonly now: number };
+  private readonly clock: { readonly now: number };
   /** The next link towards the root complex: behind a switch, the one of its upstream port. */
-  readonly #parent: Link | null;
-  readonly #propagation_ns: number;
-  readonly #ns_per_byte: number;
+  private readonly parent: Link | null;
+  private readonly propagation_ns: number;
+  private readonly ns_per_byte: number;
   #upFreeAt = 0;
   #downFreeAt = 0;
 
   constructor(clock: { readonly now: number }, profile: LinkProfile | null, parent: Link | null = null) {
-    this.#clock = clock;
-    this.#parent = parent;
+    this.clock = clock;
+    this.parent = parent;
     this.profile = profile;
     this.free = profile === null;
     const [rate, coding] = profile === null ? [1, 1] : RATES[profile.generation];
-    this.#ns_per_byte = profile === null ? 0 : 8 / (rate * coding * profile.lanes * (1 - DLLP_SHARE));
-    this.#propagation_ns = profile?.propagation_ns ?? 0;
+    this.ns_per_byte = profile === null ? 0 : 8 / (rate * coding * profile.lanes * (1 - DLLP_SHARE));
+    this.propagation_ns = profile?.propagation_ns ?? 0;
   }
 
   /** Nanoseconds until a posted write of `length` bytes, sent upstream now, reaches the root complex. */
   write(length: number): number {
-    const { now } = this.#clock;
+    const { now } = this.clock;
     return this.#up(now, this.#wireBytes(length, REQUEST_BYTES)) - now;
   }
 
   /** The same for a write right behind one that reaches the root complex now: only its wire time. */
   follow(length: number): number {
-    const ns = this.#wireBytes(length, REQUEST_BYTES) * this.#ns_per_byte;
+    const ns = this.#wireBytes(length, REQUEST_BYTES) * this.ns_per_byte;
     this.#upFreeAt += ns;
     return ns;
   }
@@ -66,7 +66,7 @@ export class Link {
    * Nanoseconds until a read of `length` bytes is back: requests up, `answer_ns` at the far end, completions down.
    */
   read(length: number, answer_ns: number): number {
-    const { now } = this.#clock;
+    const { now } = this.clock;
     const requests = Math.ceil(length / this.profile!.readRequest_bytes);
     const answered = this.#up(now, requests * REQUEST_BYTES) + answer_ns;
     return this.#down(answered, this.#wireBytes(length, COMPLETION_BYTES)) - now;
@@ -74,22 +74,22 @@ export class Link {
 
   /** Nanoseconds until a 4-byte write by the CPU reaches the function. */
   store(): number {
-    const { now } = this.#clock;
+    const { now } = this.clock;
     return this.#down(now, REQUEST_BYTES + 4) - now;
   }
 
   /** When `bytes` that stand at this link's lower end at `time` are at the root complex. */
   #up(time: number, bytes: number): number {
-    this.#upFreeAt = Math.max(this.#upFreeAt, time) + bytes * this.#ns_per_byte;
-    const arrival = this.#upFreeAt + this.#propagation_ns;
-    return this.#parent === null ? arrival : this.#parent.#up(arrival, bytes);
+    this.#upFreeAt = Math.max(this.#upFreeAt, time) + bytes * this.ns_per_byte;
+    const arrival = this.#upFreeAt + this.propagation_ns;
+    return this.parent === null ? arrival : this.parent.#up(arrival, bytes);
   }
 
   /** When `bytes` that stand at the root complex at `time` are at this link's lower end. */
   #down(time: number, bytes: number): number {
-    const start = this.#parent === null ? time : this.#parent.#down(time, bytes);
-    this.#downFreeAt = Math.max(this.#downFreeAt, start) + bytes * this.#ns_per_byte;
-    return this.#downFreeAt + this.#propagation_ns;
+    const start = this.parent === null ? time : this.parent.#down(time, bytes);
+    this.#downFreeAt = Math.max(this.#downFreeAt, start) + bytes * this.ns_per_byte;
+    return this.#downFreeAt + this.propagation_ns;
   }
 
   /** Bytes on the wire for `length` bytes of data in TLPs of the largest payload. */

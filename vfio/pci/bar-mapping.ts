@@ -25,59 +25,59 @@ export interface BarPlace {
 
 export class BarVma extends Vma {
   override readonly bytes = null;
-  readonly #rc: RootComplex;
-  readonly #gate: MemoryGate;
+  private readonly rc: RootComplex;
+  private readonly gate: MemoryGate;
   /** Physical address of its first byte. */
   readonly physical: number;
-  readonly #file: OpenFile;
+  private readonly file: OpenFile;
 
   /** Holds `file` for as long as it is mapped: closing the descriptor does not end the device's use. */
   constructor(rc: RootComplex, gate: MemoryGate, file: OpenFile, place: BarPlace) {
     super(place.address, place.length, place.protection);
-    this.#rc = rc;
-    this.#gate = gate;
+    this.rc = rc;
+    this.gate = gate;
     this.physical = place.physical;
-    this.#file = file;
+    this.file = file;
     file.hold();
   }
 
   /** The function answers memory requests, so that touching the mapping is no SIGBUS. */
   get answers(): boolean {
-    return this.#gate.open;
+    return this.gate.open;
   }
 
   override read8(offset: number): number {
     this.#reach(offset, 1, PROT_READ);
-    return this.#rc.readPart(this.physical + offset, 1);
+    return this.rc.readPart(this.physical + offset, 1);
   }
 
   override read16(offset: number): number {
     this.#reach(offset, 2, PROT_READ);
-    return this.#rc.readPart(this.physical + offset, 2);
+    return this.rc.readPart(this.physical + offset, 2);
   }
 
   override read32(offset: number): number {
     this.#reach(offset, 4, PROT_READ);
-    return this.#rc.read32(this.physical + offset);
+    return this.rc.read32(this.physical + offset);
   }
 
   override write8(offset: number, value: number): void {
     this.#reach(offset, 1, PROT_WRITE);
-    this.#rc.writePart(this.physical + offset, 1, value);
+    this.rc.writePart(this.physical + offset, 1, value);
   }
 
   override write16(offset: number, value: number): void {
     this.#reach(offset, 2, PROT_WRITE);
-    this.#rc.writePart(this.physical + offset, 2, value);
+    this.rc.writePart(this.physical + offset, 2, value);
   }
 
   override write32(offset: number, value: number): void {
     this.#reach(offset, 4, PROT_WRITE);
-    this.#rc.write32(this.physical + offset, value);
+    this.rc.write32(this.physical + offset, value);
   }
 
   protected override cut(offset: number): BarVma {
-    return new BarVma(this.#rc, this.#gate, this.#file, {
+    return new BarVma(this.rc, this.gate, this.file, {
       address: this.address + offset,
       length: this.length - offset,
       protection: this.protection,
@@ -86,12 +86,12 @@ export class BarVma extends Vma {
   }
 
   protected override release(): void {
-    this.#file.drop();
+    this.file.drop();
   }
 
   #reach(offset: number, size: 1 | 2 | 4, access: number): void {
     this.check(offset, size, access);
-    if (!this.#gate.open) this.#refuse(offset, 'the function does not answer memory requests now');
+    if (!this.gate.open) this.#refuse(offset, 'the function does not answer memory requests now');
     if ((offset & (size - 1)) !== 0) this.#refuse(offset, 'registers are accessed at multiples of the size');
   }
 

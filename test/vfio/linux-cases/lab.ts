@@ -19,9 +19,9 @@ export const VFIO1 = '/dev/vfio/devices/vfio1';
 const FIXED_RW = 7;
 const RW_ANYWHERE = 6;
 
-type Values<Fields extends Record<string, FieldType>> = Partial<{
-  [Name in keyof Fields]: ValueOf<Fields[Name]> | number | bigint;
-}>;
+/** Some fields of a structure; the others are 0. */
+type Values<Fields extends Record<string, FieldType>> = Partial<Record<keyof Fields, number | bigint>>;
+type ValuesOf<Struct> = Struct extends Layout<infer Fields> ? Values<Fields> : never;
 type Answer<Fields extends Record<string, FieldType>> = { ret: number } & {
   [Name in keyof Fields]: ValueOf<Fields[Name]>;
 };
@@ -46,10 +46,7 @@ export class Lab extends User {
     const bytes = this.kernel.mapping(this.argument)!.bytes!.fill(0);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     view.setUint32(0, size, true);
-    for (const [name, value] of Object.entries(fields)) {
-      const wide = struct.fields[name] === 'u64' ? BigInt(value as number) : value;
-      struct.set(view, 0, name, wide as ValueOf<Fields[string]>);
-    }
+    for (const [name, value] of Object.entries(fields)) struct.set(view, 0, name, value as number);
     const ret = this.kernel.ioctl(fd, request, this.argument);
     return { ret, ...struct.decode(view, 0) };
   }
@@ -96,8 +93,16 @@ export class Lab extends User {
   }
 
   /** IOMMU_IOAS_MAP at a fixed IOVA. */
-  map(iommufd: Fd, ioas_id: number, user_va: number, length: number | bigint, iova: number | bigint, flags = FIXED_RW): number {
-    return this.call(iommufd, U.IOMMU_IOAS_MAP, U.IommuIoasMap, { flags, ioas_id, user_va, length, iova }).ret;
+  map(
+    iommufd: Fd,
+    ioas_id: number,
+    user_va: number,
+    length: number | bigint,
+    iova: number | bigint,
+    flags = FIXED_RW,
+  ): number {
+    return this.call(iommufd, U.IOMMU_IOAS_MAP, U.IommuIoasMap, { flags, ioas_id, user_va, length, iova })
+      .ret;
   }
 
   /** IOMMU_IOAS_MAP wherever there is room. Returns the IOVA or a negative errno. */
@@ -109,7 +114,11 @@ export class Lab extends User {
 
   /** Bytes unmapped, or a negative errno. */
   unmap(iommufd: Fd, ioas_id: number, iova: number | bigint, length: number | bigint): number {
-    const { ret, length: bytes } = this.call(iommufd, U.IOMMU_IOAS_UNMAP, U.IommuIoasUnmap, { ioas_id, iova, length });
+    const { ret, length: bytes } = this.call(iommufd, U.IOMMU_IOAS_UNMAP, U.IommuIoasUnmap, {
+      ioas_id,
+      iova,
+      length,
+    });
     return ret < 0 ? ret : Number(bytes);
   }
 
@@ -117,11 +126,11 @@ export class Lab extends User {
     return this.unmap(iommufd, ioas, 0, U.U64_MAX);
   }
 
-  copy(iommufd: Fd, fields: Partial<Record<keyof typeof U.IommuIoasCopy.fields, number | bigint>>): number {
+  copy(iommufd: Fd, fields: ValuesOf<typeof U.IommuIoasCopy>): number {
     return this.call(iommufd, U.IOMMU_IOAS_COPY, U.IommuIoasCopy, { flags: FIXED_RW, ...fields }).ret;
   }
 
-  option(iommufd: Fd, fields: Partial<Record<keyof typeof U.IommuOption.fields, number | bigint>>) {
+  option(iommufd: Fd, fields: ValuesOf<typeof U.IommuOption>) {
     const { ret, val64 } = this.call(iommufd, U.IOMMU_OPTION, U.IommuOption, fields);
     return [ret, Number(val64)];
   }
@@ -178,12 +187,9 @@ export class Lab extends User {
   }
 }
 
-/** A line of the list: its number, what it says, and the program that shows it. */
-export type Line = readonly [number: number, title: string, run: (lab: Lab) => void | Promise<void>];
-
-/** One test for each line, in their order, on a machine of its own. */
-export function lines(rows: readonly Line[]): void {
-  test.each(rows)('%i: %s', async (_, __, run) => {
+/** One line of the list: its number, what it says, and the program that shows it, on a machine of its own. */
+export function line(number: number, says: string, run: (lab: Lab) => void | Promise<void>): void {
+  test(`${number}: ${says}`, async () => {
     await run(new Lab());
   });
 }
