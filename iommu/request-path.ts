@@ -35,6 +35,8 @@ const TWO_32 = 0x1_0000_0000;
 const WINDOW_FIRST = MSI_BASE;
 const WINDOW_LAST = MSI_END;
 const FOUND = NO_FAULT;
+/** A frame beyond all memory and registers, for addresses whose frame has more than 31 bits. */
+const NOWHERE = 0x7fff_ffff;
 
 export interface RequestPathParts {
   readonly memory: Memory;
@@ -103,7 +105,7 @@ export class RequestPath {
     ) {
       return entries[at + FRAME]!;
     }
-    return this.#miss(requester, iova, isWrite);
+    return this.#miss(requester, iova, isWrite) | 0;
   }
 
   /** See `Translator.cost_ns`: a hit, or the reads of the walk that a request now would cause. */
@@ -131,7 +133,7 @@ export class RequestPath {
 
   #miss(requester: number, iova: number, isWrite: boolean): number {
     if (isInterruptAddress(iova)) return INTERRUPT_WINDOW;
-    if (!this.#enabled) return Math.floor(iova / PAGE);
+    if (!this.#enabled) return bounded(Math.floor(iova / PAGE));
     const domainId = this.domainIds[requester]!;
     if (domainId === NOBODY) return this.#loadContext(requester, iova, isWrite);
     const cached = this.iotlb.findLarge(domainId, iova, isWrite);
@@ -151,7 +153,7 @@ export class RequestPath {
     }
     const frame = this.iotlb.insert(domainId, iova, leaf.base, leaf.level, leaf.permissions);
     if (this.trace.on) this.trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(levels, leaf));
-    return frame;
+    return bounded(frame);
   }
 
   /** First request of a device since its context entry was dropped: reads the entry, then asks again. */
@@ -187,3 +189,5 @@ function setIdentity(leaf: Leaf, iova: number): void {
   leaf.level = 1;
   leaf.permissions = 3;
 }
+
+const bounded = (frame: number): number => (frame < NOWHERE ? frame : NOWHERE);

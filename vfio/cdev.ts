@@ -126,7 +126,7 @@ export class CdevFile extends DeviceFile {
     const flags = Attach.get(attach, 0, 'flags');
     const known = abi !== '6.12' ? VFIO_DEVICE_ATTACH_PASID : 0;
     if (Attach.get(attach, 0, 'argsz') < ATTACH_MIN || (flags & ~known) !== 0) return -EINVAL;
-    if ((flags & VFIO_DEVICE_ATTACH_PASID) !== 0) return -EOPNOTSUPP;
+    if ((flags & VFIO_DEVICE_ATTACH_PASID) !== 0) return this.#refusePasid(argument, attach, Attach.SIZE);
     const hwpt = context.attach(devid, Attach.get(attach, 0, 'pt_id'));
     if (hwpt < 0) return hwpt;
     if (process.write32(argument + Attach.pt_id, hwpt) === 0) return 0;
@@ -142,9 +142,15 @@ export class CdevFile extends DeviceFile {
     const flags = Detach.get(detach, 0, 'flags');
     const known = abi !== '6.12' ? VFIO_DEVICE_DETACH_PASID : 0;
     if (Detach.get(detach, 0, 'argsz') < DETACH_MIN || (flags & ~known) !== 0) return -EINVAL;
-    if ((flags & VFIO_DEVICE_DETACH_PASID) !== 0) return -EOPNOTSUPP;
+    if ((flags & VFIO_DEVICE_DETACH_PASID) !== 0) return this.#refusePasid(argument, detach, Detach.SIZE);
     context.detach(devid);
     return 0;
+  }
+
+  /** A PASID needs room for its number, and then a scalable-mode IOMMU, which there is not. */
+  #refusePasid(argument: number, given: DataView, size: number): number {
+    if (given.getUint32(0, true) < size) return -EINVAL;
+    return this.#host.process.load(argument, size) === null ? -EFAULT : -EOPNOTSUPP;
   }
 
   get #place(): { readonly context: IommufdBinder; readonly devid: number } {

@@ -123,6 +123,7 @@ export interface ToyMachineOptions {
   /** Functions behind each root port, by device and function number there; two ports with one each by default. */
   readonly ports?: readonly (readonly FunctionDescription[])[];
   readonly groupOf?: (bdf: number) => number | undefined;
+  readonly driverOf?: (bdf: number) => string;
 }
 
 export interface ToyMachine {
@@ -193,6 +194,7 @@ export function toyMachine(options: ToyMachineOptions = {}): ToyMachine {
     groupOf,
     dmesg,
     abi,
+    ...(options.driverOf === undefined ? {} : { driverOf: options.driverOf }),
   });
   return { kernel, clock, memory, pages, rootComplex, functions };
 }
