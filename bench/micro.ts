@@ -5,6 +5,7 @@ import { pc } from '../boards/pc.ts';
 import { NvmeDriver } from '../drivers/nvme/index.ts';
 import { DMA_BIDIRECTIONAL } from '../drivers/vfio/dma.ts';
 import { Clock } from '../machine/clock.ts';
+import { DOORBELL_BASE, sqTailDoorbell } from '../nvme/spec/registers.ts';
 import { random } from '../support/random.ts';
 import { type Metric, metric } from './measure.ts';
 
@@ -15,12 +16,12 @@ const PAGE = 4096;
 const MISS_PAGES = 4096;
 const HIT_PAGES = 64;
 
-/** Nanoseconds per operation of `batch`, which does BATCH of them. benchmark.js's mean. */
+/** Nanoseconds per operation of `batch`, which does BATCH of them: the best of benchmark.js's samples. */
 function nsPerOperation(name: string, batch: () => void): number {
   const bench = new Benchmark(name, batch, { maxTime: 1 });
   bench.run();
   if (bench.error !== undefined) throw bench.error;
-  return (bench.stats.mean * 1e9) / BATCH;
+  return (Math.min(...bench.stats.sample) * 1e9) / BATCH;
 }
 
 /** A translation found in the IOTLB, and one that walks four levels. */
@@ -34,15 +35,21 @@ export async function benchIommu(): Promise<Metric[]> {
   const { iommu } = machine;
   const requester = machine.controllers[0]!.bdf;
   const measure = (name: string, pages: number): number => {
-    let page = 0;
-    let sum = 0;
+    let next = 0;
+    let blocked = 0;
     const ns = nsPerOperation(name, () => {
+      // Locals: a captured variable would be stored at every turn.
+      let page = next;
+      let lowest = 0;
       for (let i = 0; i < BATCH; i++) {
-        sum += iommu.frame(requester, iovas[page]!, true);
+        const frame = iommu.frame(requester, iovas[page]!, true);
+        if (frame < lowest) lowest = frame;
         page = page + 1 === pages ? 0 : page + 1;
       }
+      next = page;
+      if (lowest < 0) blocked++;
     });
-    if (sum <= 0) throw new Error('translations were blocked');
+    if (blocked > 0) throw new Error('translations were blocked');
     return ns;
   };
   const hit = measure('hit', HIT_PAGES);
@@ -58,9 +65,11 @@ export async function benchIommu(): Promise<Metric[]> {
 export async function benchDoorbell(): Promise<Metric[]> {
   const machine = boot(pc, { pace: 'functional', seed: 1 });
   const nvme = await NvmeDriver.open(machine.kernel, {});
+  const { qid } = await nvme.createQueuePair();
+  const offset = sqTailDoorbell(qid, 0) - DOORBELL_BASE;
   const { doorbells } = nvme;
   const ns = nsPerOperation('doorbell', () => {
-    for (let i = 0; i < BATCH; i++) doorbells.write32(8, 0);
+    for (let i = 0; i < BATCH; i++) doorbells.write32(offset, 0);
   });
   await nvme.close();
   return [metric('doorbell.ns', ns, 'ns', 'tail doorbell of queue 1, unchanged value')];

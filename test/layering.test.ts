@@ -30,7 +30,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Specifications are read by device and driver alike, so their files stand on nothing but support/. */
 const SPECIFICATIONS = [
-  { kind: 'spec', files: /^(machine|iommu|nvme)\/(.*\/)?spec(\/|\.ts$)/, allowed: ['support/', 'iommu/spec/', 'nvme/spec/'] },
+  {
+    kind: 'spec',
+    files: /^(machine|iommu|nvme)\/(.*\/)?spec(\/|\.ts$)/,
+    allowed: ['support/', 'iommu/spec/', 'nvme/spec/'],
+  },
   { kind: 'uapi', files: /^vfio\/uapi\//, allowed: ['support/', 'vfio/uapi/'] },
 ];
 

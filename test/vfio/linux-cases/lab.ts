@@ -162,6 +162,13 @@ export class Lab extends User {
     return ret < 0 ? ret : out_hwpt_id;
   }
 
+  /** GROUP_GET_DEVICE_FD. */
+  deviceOf(group: Fd, name: string): Fd {
+    const bytes = this.kernel.mapping(this.argument)!.bytes!.fill(0);
+    bytes.set(new TextEncoder().encode(name));
+    return this.kernel.ioctl(group, V.VFIO_GROUP_GET_DEVICE_FD, this.argument);
+  }
+
   /** A BAR of a device. */
   bar(device: Fd, length = PAGE, offset = 0): Mapping {
     return this.kernel.mapping(this.kernel.mmap(length, RW, 1, device, offset))!;
