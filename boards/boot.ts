@@ -57,6 +57,7 @@ export class Machine {
   readonly controllers: readonly NvmeController[];
   readonly topology: Topology;
   readonly kernel: EmulatedKernel;
+  readonly #iommuDriver: IommuDriver;
 
   constructor(board: Board, options: BootOptions) {
     checkBoard(board);
@@ -75,15 +76,20 @@ export class Machine {
     });
     this.controllers = builder.controllers;
     this.topology = enumerate(this.rootComplex, { mmioBase: board.mmioBase });
-    this.kernel = bootKernel(builder);
+    this.#iommuDriver = bootIommu(builder);
+    this.kernel = bootKernel(builder, this.#iommuDriver);
   }
 
-  /** What went wrong lately, newest last: IOMMU faults as dmesg has them, and commands that controllers refused. */
+  /**
+   * What went wrong lately: IOMMU faults as dmesg has them or will have them in a moment, then the commands that each
+   * controller refused; newest last.
+   */
   explain(): string[] {
+    const faults = this.kernel.dmesg.lines.filter((line) => line.includes('DMAR: ['));
     const rejections = this.controllers.flatMap(({ name, health }) =>
       health.rejections.map((text) => `${name}: ${text}`),
     );
-    return [...this.kernel.dmesg.lines.filter((line) => line.includes('DMAR: [')), ...rejections];
+    return [...faults, ...this.#iommuDriver.pendingFaults, ...rejections];
   }
 }
 
@@ -100,7 +106,10 @@ class Builder {
   readonly host: HostProfile;
   readonly clock = new Clock();
   readonly trace = new Trace(this.clock);
+  readonly dmesg = new Dmesg(() => this.clock.now);
   readonly memory: Memory;
+  /** Frames of RAM that the kernel hands out. */
+  readonly pages: Pages;
   readonly interrupts: Interrupts;
   readonly iommu: IommuUnit;
   readonly rootComplex: RootComplex;
@@ -119,6 +128,7 @@ class Builder {
     const local = sizeOf(board.name, 'media', board.media) + drives * CONTROLLER_BYTES;
     this.memory = new Memory(sizeOf(board.name, 'ram', board.ram), alignUp(local, 65_536));
     const { memory } = this;
+    this.pages = new Pages(memory);
     this.interrupts = new Interrupts(clock, trace, host.interrupt_ns);
     const { interrupts } = this;
     this.iommu = new IommuUnit({ memory, trace, interrupts, host, options: board.iommu });
@@ -196,13 +206,10 @@ class Builder {
   }
 }
 
-/** Starts the IOMMU's driver and the kernel on a machine that firmware has set up. */
-function bootKernel(builder: Builder): EmulatedKernel {
-  const { clock, memory, interrupts, rootComplex, host, controllers, groups } = builder;
-  const pages = new Pages(memory);
-  const dmesg = new Dmesg(() => clock.now);
+/** Starts the driver of the IOMMU on a machine that firmware has set up. */
+function bootIommu({ clock, memory, pages, interrupts, rootComplex, dmesg }: Builder): IommuDriver {
   const log = (line: string): void => dmesg.log(line);
-  const iommu = new IommuDriver({
+  const driver = new IommuDriver({
     bus: rootComplex,
     base: IOMMU_BASE,
     clock,
@@ -211,7 +218,12 @@ function bootKernel(builder: Builder): EmulatedKernel {
     interrupts,
     dmesg: log,
   });
-  iommu.boot();
+  driver.boot();
+  return driver;
+}
+
+function bootKernel(builder: Builder, iommu: IommuDriver): EmulatedKernel {
+  const { clock, memory, pages, interrupts, rootComplex, host, controllers, groups, dmesg } = builder;
   const groupOf = (bdf: number): number | undefined =>
     groups[controllers.findIndex((one) => one.bdf === bdf)];
   return new EmulatedKernel({ clock, memory, pages, rootComplex, interrupts, iommu, host, groupOf, dmesg });

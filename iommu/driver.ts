@@ -115,6 +115,11 @@ export class IommuDriver {
     return this.#faults.reports;
   }
 
+  /** Lines of faults that the unit has recorded and not reported yet: their interrupt is on its way. */
+  get pendingFaults(): string[] {
+    return this.#faults.pending();
+  }
+
   /** Domain ids in use, the two reserved ones included (sysfs `domains_used`). */
   get domainsUsed(): number {
     return this.#domainIds.reduce((sum, used) => sum + used, 0);

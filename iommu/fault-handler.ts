@@ -98,6 +98,22 @@ export class FaultHandler {
     this.#registers.write32(REG.FSTS, FSTS.PFO.mask | FSTS.PPF.mask | FSTS.PRO.mask);
   }
 
+  /** Lines of the faults that the unit has recorded and whose interrupt has not been served yet. */
+  pending(): string[] {
+    const status = this.#registers.read32(REG.FSTS);
+    const lines: string[] = [];
+    if (FSTS.PPF.get(status) === 0) return lines;
+    let index = FSTS.FRI.get(status);
+    while (lines.length < this.#records) {
+      const at = this.#recordsAt + index * FAULT_RECORD_BYTES;
+      const word3 = this.#registers.read32(at + 12);
+      if (FRCD_REASON.F.get(word3) === 0) break;
+      lines.push(this.#read(at, word3).line);
+      index = index + 1 === this.#records ? 0 : index + 1;
+    }
+    return lines;
+  }
+
   #read(at: number, word3: number): FaultReport {
     const low = this.#registers.read32(at);
     const high = this.#registers.read32(at + 4);

@@ -339,7 +339,7 @@ export class NvmeController extends PcieFunction {
 
   /** CSTS.CFS: nothing is fetched or posted until a reset. */
   #fail(reason: string): void {
-    this.health.reject(`${this.name}: fatal: ${reason}`);
+    this.health.reject(`fatal: ${reason}`);
     this.engine.running = false;
     this.#csts = CSTS.CFS.set(this.#csts, 1);
     if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);

@@ -383,7 +383,9 @@ export class Engine {
       const start = slots.segmentAddress(slot, index);
       if (this.#failedAt >= start && this.#failedAt < start + slots.segmentBytes(slot, index)) piece = index;
     }
-    const reason = `data page ${piece} at IOVA 0x${this.#failedAt.toString(16)}: ${DMA_SENTENCES[this.#failedWith]}`;
+    const isPair = slots.segments(slot) === 2;
+    const entry = piece === 0 ? 'PRP1' : isPair ? 'PRP2' : `PRP list entry ${piece - 1}`;
+    const reason = `${entry}: the data at IOVA 0x${this.#failedAt.toString(16)}: ${DMA_SENTENCES[this.#failedWith]}`;
     this.#failedWith = OK;
     return reason;
   }

@@ -117,11 +117,8 @@ describe.each(WAYS)('%s', (name, way, mapsBars) => {
     lab.kernel.mmap(PAGE, RW, MAP_SHARED, 3, 0);
     lab.machine.kernel.exit();
     expect(lab.machine.functions[0]!.port.busMaster).toBe(false);
-    const { locked, free } = {
-      locked: lab.machine.kernel.process.addressSpaceLocked.pages,
-      free: lab.open('/dev/vfio/7'),
-    };
-    expect([locked, free > 0]).toEqual([0, true]);
+    expect(lab.machine.kernel.process.addressSpaceLocked.pages).toBe(0);
+    expect(lab.open('/dev/vfio/7')).toBeGreaterThan(0);
   });
 });
 
