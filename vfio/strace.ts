@@ -22,6 +22,9 @@ import {
 import { VFIO_CONTAINER_COMMANDS, VFIO_DEVICE_COMMANDS, VFIO_GROUP_COMMANDS } from './uapi/vfio.ts';
 
 const BYTES_SHOWN = 16;
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const TILDE = 0x7e;
 
 /** Request tables by kind of descriptor; an iommufd answers container requests too. */
 const COMMANDS: Partial<Record<FileKind, readonly ReadonlyMap<number, IoctlStruct>[]>> = {
@@ -52,10 +55,19 @@ export function ioctlArgs(
   return `${fd}, ${name}, ${struct === undefined ? pointer(argument) : decode(process, struct, argument)}`;
 }
 
-/** The first bytes of a buffer, as a C string literal of escapes. */
+/** The first bytes of a buffer as a C string literal: text as text, anything else as escapes. */
 export function bytesText(bytes: Uint8Array): string {
-  const shown = [...bytes.subarray(0, BYTES_SHOWN)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`);
-  return `"${shown.join('')}"${bytes.length > BYTES_SHOWN ? '...' : ''}`;
+  const shown = [...bytes.subarray(0, BYTES_SHOWN)];
+  const isText = shown.every((byte) => byte === NEWLINE || (byte >= SPACE && byte <= TILDE));
+  const escaped = (byte: number): string => `\\x${byte.toString(16).padStart(2, '0')}`;
+  const text = shown.map((byte) => (isText ? character(byte) : escaped(byte))).join('');
+  return `"${text}"${bytes.length > BYTES_SHOWN ? '...' : ''}`;
+}
+
+function character(byte: number): string {
+  if (byte === NEWLINE) return '\\n';
+  const text = String.fromCharCode(byte);
+  return text === '"' || text === '\\' ? `\\${text}` : text;
 }
 
 export const openFlagsText = (flags: number): string => {

@@ -52,11 +52,12 @@ export async function conformanceCommand(argv: readonly string[], output: Output
 
 function parse(argv: readonly string[]): Wish {
   const { options, rest } = parseArguments('conformance', argv, ['case']);
-  const folders = rest.filter((word) => word !== '-v');
-  const [folder = FOLDERS.find((path) => existsSync(path)) ?? FOLDERS[0]!, extra] = folders;
+  const words = rest.filter((word) => word !== '-v');
+  const unknown = words.find((word) => word.startsWith('-'));
+  if (unknown !== undefined)
+    throw new UserError(`conformance: unknown option "${unknown}"; it takes --case and -v`);
+  const [folder = FOLDERS.find((path) => existsSync(path)) ?? FOLDERS[0]!, extra] = words;
   if (extra !== undefined) throw new UserError(`conformance: one folder at a time, "${extra}" is the second`);
-  if (folder.startsWith('-'))
-    throw new UserError(`conformance: unknown option "${folder}"; it takes --case -v`);
   return { folder, only: options.case, isVerbose: rest.includes('-v') };
 }
 
