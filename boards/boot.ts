@@ -50,6 +50,8 @@ export class Machine {
   readonly host: HostProfile;
   readonly clock: Clock;
   readonly memory: Memory;
+  /** Frames of RAM: what the kernel has handed out and what is free. */
+  readonly pages: Pages;
   readonly trace: Trace;
   readonly interrupts: Interrupts;
   readonly rootComplex: RootComplex;
@@ -67,6 +69,7 @@ export class Machine {
     this.host = builder.host;
     this.clock = builder.clock;
     this.memory = builder.memory;
+    this.pages = builder.pages;
     this.trace = builder.trace;
     this.interrupts = builder.interrupts;
     this.iommu = builder.iommu;
@@ -108,7 +111,6 @@ class Builder {
   readonly trace = new Trace(this.clock);
   readonly dmesg = new Dmesg(() => this.clock.now);
   readonly memory: Memory;
-  /** Frames of RAM that the kernel hands out. */
   readonly pages: Pages;
   readonly interrupts: Interrupts;
   readonly iommu: IommuUnit;

@@ -75,7 +75,7 @@ export class AdminQueues {
   deleteCq(slot: number): void {
     const { cqs, engine } = this.#parts;
     const qid = this.#deleted(slot);
-    engine.forget(qid);
+    engine.completer.forget(qid);
     cqs.remove(qid);
   }
 

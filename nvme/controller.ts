@@ -232,7 +232,7 @@ export class NvmeController extends PcieFunction {
     if (!sqs.exists(qid)) return this.health.doorbellError('register', qid);
     if (tail >= sqs.size(qid)) return this.health.doorbellError('value', qid);
     sqs.setTail(qid, tail);
-    this.engine.ring(qid);
+    this.engine.fetcher.ring(qid);
   }
 
   #completionDoorbell(qid: number, head: number): void {

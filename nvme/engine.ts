@@ -1,8 +1,8 @@
 /**
- * The command pipeline: fetch entries in round robin, decode, map the data pointer, move data, execute, post the
- * completion, raise the interrupt. Each step asks what it costs; a step that costs nothing goes on in the same call,
- * otherwise the clock calls the next one. Effects happen at the end of what they cost.
- * Not here: registers and doorbells (controller.ts), what commands mean (nvm.ts, admin.ts).
+ * The way of one command: decode, map the data pointer, move data, execute, complete. Each step asks what it costs; a
+ * step that costs nothing goes on in the same call, otherwise the clock calls the next one. Effects happen at the end
+ * of what they cost. Not here: fetching (fetcher.ts), posting (completer.ts), registers and doorbells (controller.ts),
+ * what commands mean (nvm.ts, admin.ts).
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
@@ -10,31 +10,23 @@ import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/
 import type { Msix } from '../machine/pcie/msix.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { assert } from '../support/assert.ts';
+import { Completer } from './completer.ts';
+import { Fetcher } from './fetcher.ts';
 import type { ControllerTiming } from './profile.ts';
 import { PrpWalker } from './prp.ts';
-import { type CompletionQueues, CQ, QUEUE, SQ, type SubmissionQueues } from './queues.ts';
-import { NO_SLOT, SLOT, type Slots } from './slots.ts';
-import { opcodeName, SQE } from './spec/commands.ts';
-import { DNR_BY_DEFAULT, STATUS } from './spec/status.ts';
+import type { CompletionQueues, SubmissionQueues } from './queues.ts';
+import { DATA_NONE, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
+import { opcodeName } from './spec/commands.ts';
+import { STATUS } from './spec/status.ts';
 
 /** `execute` keeps the command: it completes later through `complete` (Asynchronous Event Request). */
 export const HELD = -1;
-/** Entries asked for in one read, and reads on their way at one time. */
-const FETCH_BURST = 16;
-const FETCHES = 4;
-/** Slots that I/O commands leave to the admin queue, so that an I/O queue nobody reaps cannot lock it out. */
-const ADMIN_SLOTS = 1;
-const ENTRY_BYTES = SQE.SIZE;
 // File constants fold; imported bindings do not (slots.ts).
 const { SUCCESS } = STATUS;
-const { BASE, EXISTS, HEAD, SIZE, TAIL } = QUEUE;
-const { CQID: SQ_CQID, FETCH, IN_FLIGHT } = SQ;
-const { INTERRUPTS, PHASE, VECTOR, WAITING_FIRST, WAITING_LAST } = CQ;
-const { BYTES, CID, CQID, DIRECTION, EVENT, NEXT, RESULT, RESULT1, SQID, STATUS: SLOT_STATUS } = SLOT;
-const NONE = NO_SLOT;
+const { BYTES, DIRECTION, EVENT, SQID, STATUS: SLOT_STATUS } = SLOT;
 const OK = DMA_OK;
-const NO_DATA = 0;
-const TO_HOST = 2;
+const NO_DATA = DATA_NONE;
+const TO_HOST = DATA_TO_HOST;
 const FREE_TIMING = { fetch_ns: 0, decode_ns: 0, complete_ns: 0, cores: 1 } as const;
 
 /** What commands of one kind of queue mean. Every method takes a slot and returns a status. */
@@ -77,71 +69,54 @@ export interface EngineParts {
 
 export class Engine {
   readonly prp: PrpWalker;
+  readonly fetcher: Fetcher;
+  readonly completer: Completer;
   /** Set once by the controller; they need the engine and the engine needs them. */
   admin!: CommandSet;
   nvm!: IoCommandSet;
-  /** Entries per turn in round robin (Arbitration feature, AB); 0 means no limit. */
-  burst = 0;
-  /** False while the controller is disabled or failed: nothing is fetched or posted. */
-  running = false;
 
   private readonly clock: Clock;
   private readonly trace: Trace;
   private readonly memory: Memory;
   private readonly dma: DmaPort;
-  private readonly msix: Msix;
   private readonly slots: Slots;
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
   private readonly health: FailureLog;
-  readonly #timing: { readonly fetch_ns: number; readonly decode_ns: number; readonly complete_ns: number };
-  readonly #fatal: (reason: string) => void;
+  private readonly decode_ns: number;
+  private readonly complete_ns: number;
   private readonly coreFreeAt: Float64Array;
-  /** Submission queues with entries to fetch, in turn: a ring of queue ids. */
-  /** SRAM for the entries of one read. */
-  private readonly fetchBuffer: number;
-  private readonly turn: Int32Array;
-  private readonly listed: Uint8Array;
-  #turnHead = 0;
-  #turnCount = 0;
-  /** Fetches on their way: queue, first entry, entries; answered in order. */
-  readonly #fetchQueue = new Int32Array(FETCHES);
-  readonly #fetchFirst = new Int32Array(FETCHES);
-  readonly #fetchCount = new Int32Array(FETCHES);
-  readonly #fetchEvent = new Float64Array(FETCHES);
-  #fetchHead = 0;
-  #fetching = 0;
-  #isPumping = false;
-  /** The admin command being worked on; its data buffer is shared, so the next one waits. */
-  #adminSlot = NONE;
-  private readonly onFetched: HandlerId;
   private readonly onDecoded: HandlerId;
   private readonly onMapped: HandlerId;
   private readonly onReceived: HandlerId;
   private readonly onExecuted: HandlerId;
   private readonly onSent: HandlerId;
   private readonly onPost: HandlerId;
+  /** The admin command being worked on. */
+  #adminSlot = NO_SLOT;
+  /** Where and why the last data movement was refused; OK when the command set knows better. */
+  #failedAt = 0;
+  #failedWith: DmaResult = OK;
 
   constructor(parts: EngineParts) {
-    const { clock, timing } = parts;
+    const { clock, memory, trace, dma, msix, slots, sqs, cqs, fatal } = parts;
+    const timing = parts.timing ?? FREE_TIMING;
     this.clock = clock;
-    this.trace = parts.trace;
-    this.memory = parts.memory;
-    this.dma = parts.dma;
-    this.msix = parts.msix;
-    this.slots = parts.slots;
-    this.sqs = parts.sqs;
-    this.cqs = parts.cqs;
+    this.trace = trace;
+    this.memory = memory;
+    this.dma = dma;
+    this.slots = slots;
+    this.sqs = sqs;
+    this.cqs = cqs;
     this.health = parts.health;
-    this.#timing = timing ?? FREE_TIMING;
-    this.#fatal = parts.fatal;
-    this.coreFreeAt = new Float64Array(timing?.cores ?? 1);
-    this.turn = new Int32Array(parts.sqs.count);
-    this.listed = new Uint8Array(parts.sqs.count);
-    this.fetchBuffer = parts.memory.reserve(FETCH_BURST * ENTRY_BYTES);
-    assert(this.fetchBuffer >= 0, 'device memory holds one burst of entries');
-    this.prp = new PrpWalker(parts.memory, parts.dma, parts.slots);
-    this.onFetched = clock.register(() => this.#fetched());
+    this.decode_ns = timing.decode_ns;
+    this.complete_ns = timing.complete_ns;
+    this.coreFreeAt = new Float64Array(timing.cores);
+    this.prp = new PrpWalker(memory, dma, slots);
+    const begin = (slot: number, sqid: number): void => this.#begin(slot, sqid);
+    this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
+    const posted = (slot: number): void => this.#posted(slot);
+    this.completer = new Completer({ memory, trace, dma, msix, slots, sqs, cqs, posted, fatal });
     this.onDecoded = clock.register((slot) => this.#decoded(slot));
     this.onMapped = clock.register((slot) => this.#mapped(slot));
     this.onReceived = clock.register((slot) => this.#received(slot));
@@ -150,124 +125,19 @@ export class Engine {
     this.onPost = clock.register((slot) => this.#post(slot));
   }
 
-  // ---- fetch ------------------------------------------------------------------------------------------------------
-
-  /** The host rang the tail doorbell of `sqid`, or something that held fetching back has gone. */
-  ring(sqid: number): void {
-    this.#list(sqid);
-    this.pump();
+  /** False while the controller is disabled, failed or shut down: nothing is fetched or posted. */
+  get running(): boolean {
+    return this.fetcher.running;
   }
 
-  /** Fetches as long as there are entries, free slots and free fetch units. */
-  pump(): void {
-    if (this.#isPumping || !this.running) return;
-    this.#isPumping = true;
-    const { i32, f64 } = this.memory;
-    let refused = 0;
-    while (refused < this.#turnCount && this.#fetching < FETCHES) {
-      const sqid = this.turn[this.#turnHead]!;
-      const at = this.sqs.at(sqid);
-      const first = i32[at + FETCH]!;
-      const count = this.#allowance(sqid, at, first);
-      this.#turnHead = this.#turnHead + 1 === this.turn.length ? 0 : this.#turnHead + 1;
-      this.#turnCount--;
-      this.listed[sqid] = 0;
-      if (count <= 0) {
-        this.#list(sqid);
-        refused++;
-        continue;
-      }
-      refused = 0;
-      const next = first + count;
-      i32[at + FETCH] = next === i32[at + SIZE]! ? 0 : next;
-      this.#list(sqid);
-      const iova = f64[(at + BASE) >>> 1]! + first * ENTRY_BYTES;
-      const delay = this.#timing.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
-      if (delay === 0) this.#take(sqid, first, count);
-      else this.#fetchLater(sqid, first, count, delay);
-    }
-    this.#isPumping = false;
+  set running(isRunning: boolean) {
+    this.fetcher.running = isRunning;
   }
 
-  /** Entries that may be asked for in one read: what was rung, up to the ring's end, in the arbitration burst. */
-  #allowance(sqid: number, at: number, first: number): number {
-    const i32 = this.memory.i32;
-    const tail = i32[at + TAIL]!;
-    const rung = (tail < first ? i32[at + SIZE]! : tail) - first;
-    const room =
-      this.slots.free - (this.#fetching === 0 ? 0 : this.#promised()) - (sqid === 0 ? 0 : ADMIN_SLOTS);
-    if (sqid === 0) return this.#adminSlot === NONE && !this.#isFetchingAdmin() ? Math.min(1, rung, room) : 0;
-    return Math.min(rung, room, this.burst === 0 ? FETCH_BURST : this.burst, FETCH_BURST);
-  }
-
-  /** Puts a queue at the end of the turn if it has entries and is not there yet. */
-  #list(sqid: number): void {
-    const i32 = this.memory.i32;
-    const at = this.sqs.at(sqid);
-    if (this.listed[sqid] === 1 || i32[at + FETCH] === i32[at + TAIL]) return;
-    if (sqid === 0 && this.#adminSlot !== NONE) return;
-    this.listed[sqid] = 1;
-    const end = this.#turnHead + this.#turnCount++;
-    this.turn[end >= this.turn.length ? end - this.turn.length : end] = sqid;
-  }
-
-  #promised(): number {
-    let sum = 0;
-    for (let i = 0; i < this.#fetching; i++) sum += this.#fetchCount[(this.#fetchHead + i) & (FETCHES - 1)]!;
-    return sum;
-  }
-
-  #isFetchingAdmin(): boolean {
-    for (let i = 0; i < this.#fetching; i++) {
-      if (this.#fetchQueue[(this.#fetchHead + i) & (FETCHES - 1)] === 0) return true;
-    }
-    return false;
-  }
-
-  #fetchLater(sqid: number, first: number, count: number, delay: number): void {
-    const at = (this.#fetchHead + this.#fetching++) & (FETCHES - 1);
-    this.#fetchQueue[at] = sqid;
-    this.#fetchFirst[at] = first;
-    this.#fetchCount[at] = count;
-    this.#fetchEvent[at] = this.clock.after(delay, this.onFetched, 0);
-  }
-
-  #fetched(): void {
-    const at = this.#fetchHead;
-    this.#fetchHead = (at + 1) & (FETCHES - 1);
-    this.#fetching--;
-    this.#take(this.#fetchQueue[at]!, this.#fetchFirst[at]!, this.#fetchCount[at]!);
-    this.pump();
-  }
-
-  /** The entries are here, in one read: each gets a slot and goes its way. */
-  #take(sqid: number, first: number, count: number): void {
-    const { i32, f64 } = this.memory;
-    const queue = this.sqs.at(sqid);
-    const base = f64[(queue + BASE) >>> 1]!;
-    const result = this.dma.read(base + first * ENTRY_BYTES, this.fetchBuffer, count * ENTRY_BYTES);
-    if (result !== OK) {
-      const entries = count === 1 ? `entry ${first}` : `entries ${first} to ${first + count - 1}`;
-      return this.#fatal(`${entries} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
-    }
-    const size = i32[queue + SIZE]!;
-    const end = this.fetchBuffer + count * ENTRY_BYTES;
-    let head = first;
-    // A command that completes at once may let the host in, but never back in here: pumping is not nested.
-    for (let entry = this.fetchBuffer; entry < end; entry += ENTRY_BYTES) {
-      if (i32[queue + EXISTS] === 0) return;
-      head = head + 1 === size ? 0 : head + 1;
-      i32[queue + HEAD] = head;
-      i32[queue + IN_FLIGHT]!++;
-      this.#begin(sqid, this.slots.take(sqid, i32[queue + SQ_CQID]!, entry >>> 3));
-    }
-  }
-
-  #begin(sqid: number, slot: number): void {
+  #begin(slot: number, sqid: number): void {
     if (sqid === 0) this.#adminSlot = slot;
     if (this.trace.on) this.#emit(T.NVME_FETCH, slot, this.slots.dword(slot, 0) & 0xff);
-    const { decode_ns } = this.#timing;
-    const delay = decode_ns === 0 ? 0 : this.#core(decode_ns);
+    const delay = this.decode_ns === 0 ? 0 : this.#core(this.decode_ns);
     if (delay === 0) this.#decoded(slot);
     else this.#later(slot, delay, this.onDecoded);
   }
@@ -331,8 +201,9 @@ export class Engine {
     if (this.trace.on) this.#emit(T.NVME_MEDIA, slot, 0);
     const status = slots.sqid(slot) === 0 ? this.admin.execute(slot) : this.nvm.execute(slot);
     if (status === HELD) {
-      this.#release(slot);
-      return this.pump();
+      this.#adminSlot = NO_SLOT;
+      this.fetcher.admit();
+      return this.fetcher.pump();
     }
     if (status !== SUCCESS) return this.fail(slot, status);
     if (slots.i32[slots.at(slot) + DIRECTION] !== TO_HOST) return this.complete(slot, SUCCESS);
@@ -366,9 +237,6 @@ export class Engine {
     return result;
   }
 
-  #failedAt = 0;
-  #failedWith: DmaResult = DMA_OK;
-
   /** Why the command failed, taken from whoever knows: the data movement, or the command set. */
   #reason(slot: number): string {
     const reason = this.#failedWith === OK ? this.nvm.reason : this.#dmaReason(slot);
@@ -390,11 +258,14 @@ export class Engine {
     return reason;
   }
 
-  // ---- completion ---------------------------------------------------------------------------------------------------
+  // ---- ends -------------------------------------------------------------------------------------------------------
 
-  /** Completes a command with an error: logged, counted and explained. `reason` is one sentence or empty; by default what is known. */
+  /**
+   * Completes a command with an error: logged, counted and explained. `reason` is one sentence or empty; by default
+   * what is known.
+   */
   fail(slot: number, status: number, reason = this.#reason(slot)): void {
-    const slots = this.slots;
+    const { slots } = this;
     const sqid = slots.sqid(slot);
     const name = opcodeName(sqid === 0, slots.dword(slot, 0) & 0xff);
     this.health.commandFailed(slot, status, `${name} (SQ ${sqid}, CID ${slots.cid(slot)})`, reason);
@@ -404,80 +275,31 @@ export class Engine {
 
   /** Completes a command. Its slot is given back when the entry has been posted. */
   complete(slot: number, status: number): void {
-    this.slots.i32[this.slots.at(slot) + SLOT_STATUS] = status;
-    const { complete_ns } = this.#timing;
+    this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = status;
+    const { complete_ns } = this;
     const delay = complete_ns === 0 ? 0 : this.#core(complete_ns) + this.dma.followDelay(16);
     if (delay === 0) this.#post(slot);
     else this.#later(slot, delay, this.onPost);
   }
 
-  /** The host moved the head of `cqid`: completions that waited for room go out. */
-  released(cqid: number): void {
-    const { i32 } = this.memory;
-    const at = this.cqs.at(cqid);
-    while (i32[at + WAITING_FIRST] !== NONE && !this.cqs.isFull(cqid)) {
-      const slot = i32[at + WAITING_FIRST]!;
-      i32[at + WAITING_FIRST] = i32[this.slots.at(slot) + NEXT]!;
-      this.#post(slot);
-    }
-    if (this.#turnCount > 0) this.pump();
-  }
-
   #post(slot: number): void {
-    const slots = this.slots;
-    const { i32, f64 } = this.memory;
-    const at = slots.at(slot);
-    const queue = this.cqs.at(i32[at + CQID]!);
-    const tail = i32[queue + TAIL]!;
-    const next = tail + 1 === i32[queue + SIZE]! ? 0 : tail + 1;
-    if (next === i32[queue + HEAD]!) return this.#wait(slot, queue);
-    const sqid = i32[at + SQID]!;
-    const submission = this.sqs.at(sqid);
-    const status = i32[at + SLOT_STATUS]!;
-    const phase = i32[queue + PHASE]!;
-    const result = this.dma.write16(
-      f64[(queue + BASE) >>> 1]! + tail * 16,
-      i32[at + RESULT]!,
-      i32[at + RESULT1]!,
-      i32[submission + HEAD]! | (sqid << 16),
-      i32[at + CID]! | (phase << 16) | (status << 17) | (DNR_BY_DEFAULT[status]! << 31),
-    );
-    if (result !== OK) {
-      const cqid = i32[at + CQID]!;
-      return this.#fatal(
-        `entry ${tail} of completion queue ${cqid} cannot be written: ${DMA_SENTENCES[result]}`,
-      );
+    if (this.fetcher.running) this.completer.post(slot);
+  }
+
+  /** A slot is free again, and with it perhaps the way for entries that waited. */
+  #posted(slot: number): void {
+    if (slot === this.#adminSlot) {
+      this.#adminSlot = NO_SLOT;
+      this.fetcher.admit();
     }
-    i32[queue + TAIL] = next;
-    if (next === 0) i32[queue + PHASE] = phase ^ 1;
-    if (this.trace.on) this.#emit(T.NVME_COMPLETE, slot, status);
-    if (this.#adminSlot === slot) this.#release(slot);
-    i32[submission + IN_FLIGHT]!--;
-    slots.give(slot);
-    if (i32[queue + INTERRUPTS] === 1) {
-      if (this.trace.on) this.trace.emit(T.NVME_INTERRUPT, this.dma.requester, sqid, i32[queue + VECTOR]!);
-      this.msix.raise(i32[queue + VECTOR]!, true);
-    }
-    if (this.#turnCount > 0) this.pump();
+    this.fetcher.pump();
   }
 
-  #wait(slot: number, queue: number): void {
-    const { i32 } = this.memory;
-    i32[this.slots.at(slot) + NEXT] = NONE;
-    const last = i32[queue + WAITING_LAST]!;
-    if (i32[queue + WAITING_FIRST] === NONE) i32[queue + WAITING_FIRST] = slot;
-    else i32[this.slots.at(last) + NEXT] = slot;
-    i32[queue + WAITING_LAST] = slot;
+  /** The host moved the head of `cqid`. */
+  released(cqid: number): void {
+    this.completer.released(cqid);
+    this.fetcher.pump();
   }
-
-  /** The admin buffer is free again: the next admin command may come. */
-  #release(slot: number): void {
-    if (this.#adminSlot !== slot) return;
-    this.#adminSlot = NONE;
-    if (this.sqs.exists(0)) this.#list(0);
-  }
-
-  // ---- ends ---------------------------------------------------------------------------------------------------------
 
   /** Takes every command of `sqid` out of the pipeline; each completes with `status` (Delete I/O SQ, Abort). */
   abortQueue(sqid: number, status: number): void {
@@ -488,43 +310,26 @@ export class Engine {
 
   /** Completes one command at once with `status`, whatever it was waiting for. False when it waits to be posted. */
   abort(slot: number, status: number): boolean {
-    const { i32 } = this.memory;
-    const at = this.slots.at(slot);
-    let waiting = i32[this.cqs.at(i32[at + CQID]!) + WAITING_FIRST]!;
-    for (; waiting !== NONE; waiting = i32[this.slots.at(waiting) + NEXT]!) {
-      if (waiting === slot) return false;
-    }
+    if (this.completer.isWaiting(slot)) return false;
     this.#cancel(slot);
-    i32[at + SLOT_STATUS] = status;
+    this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = status;
     this.#post(slot);
     return true;
   }
 
-  /** Drops completions that wait for room in `cqid`: it is being deleted, and the host will never make any. */
-  forget(cqid: number): void {
-    const { i32 } = this.memory;
-    let waiting = i32[this.cqs.at(cqid) + WAITING_FIRST]!;
-    for (; waiting !== NONE; waiting = i32[this.slots.at(waiting) + NEXT]!) this.slots.give(waiting);
-  }
-
   /** Controller reset: everything in flight is gone without a completion. */
   reset(): void {
+    const { slots } = this;
     this.running = false;
-    const slots = this.slots;
     for (let slot = 0; slot < slots.count; slot++) {
       if (!slots.isBusy(slot)) continue;
       this.#cancel(slot);
       slots.give(slot);
     }
-    for (let i = 0; i < this.#fetching; i++) {
-      this.clock.cancel(this.#fetchEvent[(this.#fetchHead + i) & (FETCHES - 1)]!);
-    }
-    this.#fetching = 0;
-    this.#turnCount = 0;
-    this.listed.fill(0);
+    this.fetcher.reset();
     this.sqs.removeAll();
     this.cqs.removeAll();
-    this.#adminSlot = NONE;
+    this.#adminSlot = NO_SLOT;
     assert(slots.free === slots.count, 'every slot is free after a reset');
   }
 

@@ -145,7 +145,7 @@ export class Features {
     const { engine, events, health } = this.#parts;
     if (fid === FID.ARBITRATION) {
       const burst = ARBITRATION.AB.get(this.value(fid));
-      engine.burst = burst === NO_BURST_LIMIT ? 0 : 1 << burst;
+      engine.fetcher.burst = burst === NO_BURST_LIMIT ? 0 : 1 << burst;
     } else if (fid === FID.ASYNC_EVENT) events.enabled = this.value(fid);
     else if (fid === FID.TEMPERATURE_THRESHOLD) {
       const kelvin = (index: number) => TEMPERATURE_THRESHOLD.TMPTH.get(this.value(fid, index));

@@ -15,7 +15,8 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../vfio/uapi/mman.ts';
-import type { Case, Field, MemoryStep, Recorded, Step } from './cases.ts';
+import type { Case, Field, Recorded, Step } from './cases.ts';
+import { accessMemory, fromHex, type MemoryAnswer, toHex } from './memory.ts';
 
 /** The first difference of a case. */
 export interface Difference {
@@ -68,11 +69,8 @@ async function attempt(
 }
 
 /** What a step answered; the same names as in the recording. */
-interface Got {
-  readonly ret: number;
+interface Got extends MemoryAnswer {
   readonly out?: Readonly<Record<string, bigint>>;
-  readonly bytes_read?: string;
-  readonly value_read?: bigint;
 }
 
 const BAD_POINTER = 0x10;
@@ -280,53 +278,6 @@ function readInto(length: number, read: (target: Uint8Array) => number): Got {
   return ret < 0 ? { ret } : { ret, bytes_read: toHex(target.subarray(0, ret)) };
 }
 
-function accessMemory(mapping: Mapping, step: MemoryStep): Got {
-  switch (step.do) {
-    case 'peek':
-      return { ret: 0, value_read: peek(mapping, step.offset, step.width) };
-    case 'poke':
-      poke(mapping, step.offset, step.width, BigInt(step.value!));
-      return { ret: 0 };
-    default: {
-      const bytes = mapping.bytes!.subarray(step.offset, step.offset + step.length);
-      if (step.do === 'dump') return { ret: 0, bytes_read: toHex(bytes) };
-      if (step.do === 'fnv') return { ret: 0, value_read: BigInt(fnv(bytes)) };
-      if (step.do === 'fill') bytes.fill(step.value);
-      else pattern(bytes, step.seed);
-      return { ret: 0 };
-    }
-  }
-}
-
-function peek(mapping: Mapping, offset: number, width: number): bigint {
-  if (width === 8) return mapping.read64(offset);
-  if (width === 4) return BigInt(mapping.read32(offset));
-  return BigInt(width === 2 ? mapping.read16(offset) : mapping.read8(offset));
-}
-
-function poke(mapping: Mapping, offset: number, width: number, value: bigint): void {
-  if (width === 8) mapping.write64(offset, value);
-  else if (width === 4) mapping.write32(offset, Number(value));
-  else if (width === 2) mapping.write16(offset, Number(value));
-  else mapping.write8(offset, Number(value));
-}
-
-/** FNV-1a, 32 bits. */
-function fnv(bytes: Uint8Array): number {
-  let hash = 0x811c_9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x0100_0193);
-  return hash >>> 0;
-}
-
-/** The linear congruential generator of the recordings: the top byte of each state. */
-function pattern(bytes: Uint8Array, seed: number): void {
-  let state = seed;
-  for (let index = 0; index < bytes.length; index++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    bytes[index] = state >>> 24;
-  }
-}
-
 function writeField(view: DataView, at: number, type: Field[0], value: bigint): void {
   if (type === 'u64') view.setBigUint64(at, BigInt.asUintN(64, value), true);
   else if (type === 'u8') view.setUint8(at, Number(value));
@@ -367,11 +318,3 @@ function callText(step: Step): string {
   const what = 'fd' in step ? step.fd : 'name' in step ? step.name : '';
   return [step.do, what, 'request' in step ? step.request : ''].filter((word) => word !== '').join(' ');
 }
-
-const toHex = (bytes: Uint8Array): string =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-
-const fromHex = (text: string): Uint8Array =>
-  Uint8Array.from({ length: text.length / 2 }, (_, index) =>
-    Number.parseInt(text.slice(index * 2, index * 2 + 2), 16),
-  );

@@ -40,7 +40,7 @@ describe('mistakes', () => {
     [['lspcy'], 'doorbell: unknown verb "lspcy"; did you mean "lspci"?'],
     [
       ['constructor'],
-      'doorbell: unknown verb "constructor"; there are fio, lspci, boards, first-light, help',
+      'doorbell: unknown verb "constructor"; there are fio, lspci, boards, conformance, first-light, help',
     ],
     [['help', 'bords'], 'doorbell: unknown verb "bords"; did you mean "boards"?'],
     [['fio'], 'doorbell: fio: give one job file: doorbell fio JOB.fio'],

@@ -1,6 +1,7 @@
 /** What the end-to-end tests share: every way to run a machine, data that tells blocks apart, and failures as text. */
-import { type Board, boot, type Machine, type Pace, pc } from '../../boards/index.ts';
+
 import type { NvmeBoard } from '../../boards/index.ts';
+import { type Board, boot, type Machine, type Pace, pc } from '../../boards/index.ts';
 import { NvmeDriver, type NvmeOptions } from '../../drivers/nvme/index.ts';
 
 export interface Way {

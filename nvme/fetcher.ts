@@ -1,0 +1,217 @@
+/**
+ * Which submission entries come next, and getting them: round robin over the queues that were rung, a burst of entries
+ * in one read, a few reads on their way at a time (Base 2.1 §3.4.4). Each entry gets a slot and begins.
+ * Not here: what happens to a command (engine.ts), doorbells (controller.ts), weighted arbitration.
+ */
+import type { Clock, HandlerId } from '../machine/clock.ts';
+import type { Memory } from '../machine/memory.ts';
+import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
+import { assert } from '../support/assert.ts';
+import { QUEUE, SQ, type SubmissionQueues } from './queues.ts';
+import type { Slots } from './slots.ts';
+import { SQE } from './spec/commands.ts';
+
+/** Entries asked for in one read, and reads on their way at one time. */
+const BURST = 16;
+const READS = 4;
+/** Slots that I/O commands leave to the admin queue, so that an I/O queue nobody reaps cannot lock it out. */
+const ADMIN_SLOTS = 1;
+// File constants fold; imported bindings do not (slots.ts).
+const ENTRY_BYTES = SQE.SIZE;
+const OK = DMA_OK;
+const { BASE, EXISTS, HEAD, SIZE, TAIL } = QUEUE;
+const { CQID, FETCH, IN_FLIGHT } = SQ;
+
+export interface FetcherParts {
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly dma: DmaPort;
+  readonly slots: Slots;
+  readonly sqs: SubmissionQueues;
+  /** From choosing entries to asking for them. */
+  readonly fetch_ns: number;
+  /** The entry is in the slot. */
+  readonly begin: (slot: number, sqid: number) => void;
+  /** Entries cannot be read: the controller cannot go on. */
+  readonly fatal: (reason: string) => void;
+}
+
+export class Fetcher {
+  /** Entries per turn (Arbitration feature, AB); 0 means no limit. */
+  burst = 0;
+  /** False while nothing may be fetched. */
+  running = false;
+  /** An admin command is being worked on; its data buffer is shared, so the next one waits. */
+  isAdminBusy = false;
+  private readonly clock: Clock;
+  private readonly memory: Memory;
+  private readonly dma: DmaPort;
+  private readonly slots: Slots;
+  private readonly sqs: SubmissionQueues;
+  private readonly fetch_ns: number;
+  private readonly begin: (slot: number, sqid: number) => void;
+  private readonly fatal: (reason: string) => void;
+  private readonly onArrived: HandlerId;
+  /** SRAM for the entries of one read. */
+  private readonly buffer: number;
+  /** Queues with entries to fetch, in turn: a ring of queue ids, and who is in it. */
+  private readonly turn: Int32Array;
+  private readonly listed: Uint8Array;
+  #turnHead = 0;
+  #turnCount = 0;
+  /** Reads on their way, a ring: the link answers them in order. */
+  readonly #queues = new Int32Array(READS);
+  readonly #firsts = new Int32Array(READS);
+  readonly #counts = new Int32Array(READS);
+  readonly #events = new Float64Array(READS);
+  #readHead = 0;
+  #reads = 0;
+  #isPumping = false;
+
+  constructor(parts: FetcherParts) {
+    this.clock = parts.clock;
+    this.memory = parts.memory;
+    this.dma = parts.dma;
+    this.slots = parts.slots;
+    this.sqs = parts.sqs;
+    this.fetch_ns = parts.fetch_ns;
+    this.begin = parts.begin;
+    this.fatal = parts.fatal;
+    this.turn = new Int32Array(parts.sqs.count);
+    this.listed = new Uint8Array(parts.sqs.count);
+    this.buffer = parts.memory.reserve(BURST * ENTRY_BYTES);
+    assert(this.buffer >= 0, 'device memory holds one burst of entries');
+    this.onArrived = parts.clock.register(() => this.#arrived());
+  }
+
+  /** The host rang the tail doorbell of `sqid`. */
+  ring(sqid: number): void {
+    this.#list(sqid);
+    this.pump();
+  }
+
+  /** The admin command is done, or held: the next one may come. */
+  admit(): void {
+    this.isAdminBusy = false;
+    if (this.sqs.exists(0)) this.#list(0);
+  }
+
+  /** Fetches as long as there are entries, free slots and free reads. Call it when one of them may have come. */
+  pump(): void {
+    if (this.#turnCount === 0 || this.#isPumping || !this.running) return;
+    this.#isPumping = true;
+    const { i32, f64 } = this.memory;
+    let refused = 0;
+    while (refused < this.#turnCount && this.#reads < READS) {
+      const sqid = this.#next();
+      const at = this.sqs.at(sqid);
+      const first = i32[at + FETCH]!;
+      const count = this.#allowance(sqid, at, first);
+      if (count <= 0) {
+        refused++;
+        this.#list(sqid);
+        continue;
+      }
+      refused = 0;
+      const end = first + count;
+      i32[at + FETCH] = end === i32[at + SIZE]! ? 0 : end;
+      this.#list(sqid);
+      const iova = f64[(at + BASE) >>> 1]! + first * ENTRY_BYTES;
+      const delay = this.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
+      if (delay === 0) this.#take(sqid, first, count);
+      else this.#later(sqid, first, count, delay);
+    }
+    this.#isPumping = false;
+  }
+
+  /** Forgets everything that was asked for. */
+  reset(): void {
+    for (let i = 0; i < this.#reads; i++)
+      this.clock.cancel(this.#events[(this.#readHead + i) & (READS - 1)]!);
+    this.#reads = 0;
+    this.#turnCount = 0;
+    this.listed.fill(0);
+    this.isAdminBusy = false;
+  }
+
+  #next(): number {
+    const sqid = this.turn[this.#turnHead]!;
+    this.#turnHead = this.#turnHead + 1 === this.turn.length ? 0 : this.#turnHead + 1;
+    this.#turnCount--;
+    this.listed[sqid] = 0;
+    return sqid;
+  }
+
+  /** Puts a queue at the end of the turn if it has entries and is not there yet. */
+  #list(sqid: number): void {
+    const { i32 } = this.memory;
+    const at = this.sqs.at(sqid);
+    if (this.listed[sqid] === 1 || i32[at + FETCH] === i32[at + TAIL]) return;
+    if (sqid === 0 && this.isAdminBusy) return;
+    this.listed[sqid] = 1;
+    const end = this.#turnHead + this.#turnCount++;
+    this.turn[end >= this.turn.length ? end - this.turn.length : end] = sqid;
+  }
+
+  /** Entries that may be asked for in one read: what was rung, up to the ring's end, in the arbitration burst. */
+  #allowance(sqid: number, at: number, first: number): number {
+    const { i32 } = this.memory;
+    const tail = i32[at + TAIL]!;
+    const rung = (tail < first ? i32[at + SIZE]! : tail) - first;
+    const free = this.slots.free - (this.#reads === 0 ? 0 : this.#promised());
+    if (sqid === 0) return this.isAdminBusy ? 0 : Math.min(1, rung, free);
+    return Math.min(rung, free - ADMIN_SLOTS, this.burst === 0 ? BURST : this.burst, BURST);
+  }
+
+  /** Slots that reads on their way will need. */
+  #promised(): number {
+    let sum = 0;
+    for (let i = 0; i < this.#reads; i++) sum += this.#counts[(this.#readHead + i) & (READS - 1)]!;
+    return sum;
+  }
+
+  #later(sqid: number, first: number, count: number, delay: number): void {
+    if (sqid === 0) this.isAdminBusy = true;
+    const at = (this.#readHead + this.#reads++) & (READS - 1);
+    this.#queues[at] = sqid;
+    this.#firsts[at] = first;
+    this.#counts[at] = count;
+    this.#events[at] = this.clock.after(delay, this.onArrived, 0);
+  }
+
+  #arrived(): void {
+    const at = this.#readHead;
+    this.#readHead = (at + 1) & (READS - 1);
+    this.#reads--;
+    this.#take(this.#queues[at]!, this.#firsts[at]!, this.#counts[at]!);
+    this.pump();
+  }
+
+  /** The entries are here: each gets a slot and goes its way. */
+  #take(sqid: number, first: number, count: number): void {
+    const { i32, f64 } = this.memory;
+    const queue = this.sqs.at(sqid);
+    // A queue that was deleted while its entries were on their way wants none of them.
+    if (i32[queue + EXISTS] === 0) return;
+    const result = this.dma.read(
+      f64[(queue + BASE) >>> 1]! + first * ENTRY_BYTES,
+      this.buffer,
+      count * ENTRY_BYTES,
+    );
+    if (result !== OK) {
+      const entries = count === 1 ? `entry ${first}` : `entries ${first} to ${first + count - 1}`;
+      this.fatal(`${entries} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
+      return;
+    }
+    if (sqid === 0) this.isAdminBusy = true;
+    const size = i32[queue + SIZE]!;
+    const end = this.buffer + count * ENTRY_BYTES;
+    let head = first;
+    for (let entry = this.buffer; entry < end; entry += ENTRY_BYTES) {
+      head = head + 1 === size ? 0 : head + 1;
+      i32[queue + HEAD] = head;
+      i32[queue + IN_FLIGHT]!++;
+      this.begin(this.slots.take(sqid, i32[queue + CQID]!, entry >>> 3), sqid);
+    }
+  }
+}
