@@ -6,7 +6,6 @@
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
-import { assert } from '../support/assert.ts';
 import { QUEUE, SQ, type SubmissionQueues } from './queues.ts';
 import type { Slots } from './slots.ts';
 import { SQE } from './spec/commands.ts';
@@ -52,8 +51,6 @@ export class Fetcher {
   private readonly begin: (slot: number, sqid: number) => void;
   private readonly fatal: (reason: string) => void;
   private readonly onArrived: HandlerId;
-  /** SRAM for the entries of one read. */
-  private readonly buffer: number;
   /** Queues with entries to fetch, in turn: a ring of queue ids, and who is in it. */
   private readonly turn: Int32Array;
   private readonly listed: Uint8Array;
@@ -79,8 +76,6 @@ export class Fetcher {
     this.fatal = parts.fatal;
     this.turn = new Int32Array(parts.sqs.count);
     this.listed = new Uint8Array(parts.sqs.count);
-    this.buffer = parts.memory.reserve(BURST * ENTRY_BYTES);
-    assert(this.buffer >= 0, 'device memory holds one burst of entries');
     this.onArrived = parts.clock.register(() => this.#arrived());
   }
 
@@ -187,31 +182,41 @@ export class Fetcher {
     this.pump();
   }
 
-  /** The entries are here: each gets a slot and goes its way. */
+  /** The entries are here: they go into free slots, as many as are in a row at a time, and begin. */
   #take(sqid: number, first: number, count: number): void {
     const { i32, f64 } = this.memory;
+    const { slots } = this;
     const queue = this.sqs.at(sqid);
-    // A queue that was deleted while its entries were on their way wants none of them.
-    if (i32[queue + EXISTS] === 0) return;
-    const result = this.dma.read(
-      f64[(queue + BASE) >>> 1]! + first * ENTRY_BYTES,
-      this.buffer,
-      count * ENTRY_BYTES,
-    );
-    if (result !== OK) {
-      const entries = count === 1 ? `entry ${first}` : `entries ${first} to ${first + count - 1}`;
-      this.fatal(`${entries} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
-      return;
-    }
-    if (sqid === 0) this.isAdminBusy = true;
     const size = i32[queue + SIZE]!;
-    const end = this.buffer + count * ENTRY_BYTES;
-    let head = first;
-    for (let entry = this.buffer; entry < end; entry += ENTRY_BYTES) {
+    let index = first;
+    const end = first + count;
+    // A queue that is deleted while its entries are on their way wants none of them.
+    while (index < end && i32[queue + EXISTS] === 1) {
+      const slot = slots.nextFree();
+      const run = slots.freeRun(slot, end - index);
+      const iova = f64[(queue + BASE) >>> 1]! + index * ENTRY_BYTES;
+      const result = this.dma.read(iova, slots.entry(slot) * 4, run * ENTRY_BYTES);
+      if (result !== OK) {
+        this.fatal(`entry ${index} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
+        return;
+      }
+      this.#begin(sqid, queue, slot, run, index, size);
+      index += run;
+    }
+  }
+
+  #begin(sqid: number, queue: number, firstSlot: number, run: number, index: number, size: number): void {
+    const { i32 } = this.memory;
+    if (sqid === 0) this.isAdminBusy = true;
+    const cqid = i32[queue + CQID]!;
+    // All are taken before the first one begins: one that completes at once must not leave a gap in the row.
+    for (let slot = firstSlot; slot < firstSlot + run; slot++) this.slots.take(slot, sqid, cqid);
+    let head = index;
+    for (let slot = firstSlot; slot < firstSlot + run; slot++) {
       head = head + 1 === size ? 0 : head + 1;
       i32[queue + HEAD] = head;
       i32[queue + IN_FLIGHT]!++;
-      this.begin(this.slots.take(sqid, i32[queue + CQID]!, entry >>> 3), sqid);
+      this.begin(slot, sqid);
     }
   }
 }

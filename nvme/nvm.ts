@@ -79,7 +79,8 @@ export class NvmCommands {
   check(slot: number): number {
     const slots = this.slots;
     const at = slots.at(slot);
-    const cdw0 = slots.u32[at]!;
+    const entry = slots.entry(slot);
+    const cdw0 = slots.u32[entry]!;
     const opcode = cdw0 & 0xff;
     if (opcode === FLUSH) return this.#checkFlush(slot);
     const isKnown =
@@ -91,18 +92,18 @@ export class NvmCommands {
     if (!isKnown) return STATUS.INVALID_OPCODE;
     if ((cdw0 & REFUSED_FLAGS) !== 0)
       return this.#refuse('FUSE and PSDT must be 0: no fused commands, no SGLs');
-    const nsid = slots.u32[at + NSID]!;
+    const nsid = slots.u32[entry + NSID]!;
     const namespace = nsid < this.namespaces.length ? this.namespaces[nsid] : undefined;
     if (namespace === undefined) return this.#missing(nsid);
     slots.i32[at + NAMESPACE] = nsid;
     if (opcode === DATASET_MANAGEMENT) return this.#checkRanges(slot);
-    return this.#checkBlocks(at, opcode, namespace);
+    return this.#checkBlocks(at, entry, opcode, namespace);
   }
 
-  #checkBlocks(at: number, opcode: number, namespace: Namespace): number {
+  #checkBlocks(at: number, entry: number, opcode: number, namespace: Namespace): number {
     const { i32, u32, f64 } = this.slots;
-    const first = u64(i32[at + CDW10]!, i32[at + CDW11]!);
-    const count = (u32[at + CDW12]! & NLB_MASK) + 1;
+    const first = u64(i32[entry + CDW10]!, i32[entry + CDW11]!);
+    const count = (u32[entry + CDW12]! & NLB_MASK) + 1;
     const bytes = count * namespace.block_bytes;
     if (opcode !== WRITE_ZEROES) {
       if (bytes > this.maxTransfer)
@@ -166,7 +167,7 @@ export class NvmCommands {
   }
 
   #opcode(slot: number): number {
-    return this.slots.i32[this.slots.at(slot)]! & 0xff;
+    return this.slots.i32[this.slots.entry(slot)]! & 0xff;
   }
 
   #namespace(slot: number): Namespace {

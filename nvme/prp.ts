@@ -46,7 +46,7 @@ export class PrpWalker {
   /** Nanoseconds until the lists that `bytes` of data need have been read; 0 when PRP1 and PRP2 say it all. */
   delay(slot: number, bytes: number): number {
     const { u32 } = this.slots;
-    const word = this.slots.at(slot) + PRP1;
+    const word = this.slots.entry(slot) + PRP1;
     const inFirst = this.#page - (u32[word]! & (this.#page - 1));
     if (bytes <= inFirst + this.#page) return 0;
     const entries = Math.ceil((bytes - inFirst) / this.#page);
@@ -58,7 +58,7 @@ export class PrpWalker {
     const { i32, u32, f64 } = this.slots;
     const page = this.#page;
     const at = this.slots.at(slot);
-    const word = at + PRP1;
+    const word = this.slots.entry(slot) + PRP1;
     const segment = this.slots.segmentsAt(slot);
     const low = i32[word]!;
     const inFirst = page - (low & (page - 1));

@@ -1,7 +1,7 @@
 /**
- * The commands inside the controller: one record each in controller SRAM (device-local memory), taken when an entry is
- * fetched and given back when its completion is posted. The I/O path reads and writes records by word offset, through
- * one typed array; everything else uses the methods.
+ * The commands inside the controller: a slot each in controller SRAM (device-local memory), with the 64-byte submission
+ * entry, a record and segments; taken when the entry is fetched and given back when its completion is posted. The I/O
+ * path reads and writes them by word offset, through one typed array; everything else uses the methods.
  * Not here: what happens to a command (engine.ts), what it means (nvm.ts, admin.ts).
  */
 import type { Memory } from '../machine/memory.ts';
@@ -17,38 +17,39 @@ export const NO_SLOT = -1;
 const NO_EVENT = -1;
 
 /**
- * A record, in 32-bit words; the submission entry is its first 16. OFFSET and EVENT are doubles.
+ * A record, in 32-bit words. OFFSET and EVENT are doubles.
  * Hot files take what they need into constants of their own (`const { CID } = SLOT`): the engine folds those, while an
  * imported binding is loaded and checked at every use.
  */
 export const SLOT = {
-  WORDS: 32,
-  SQID: 16,
-  CQID: 17,
-  CID: 18,
-  STATUS: 19,
-  /** CQE dwords 0 and 1. */
-  RESULT: 20,
-  RESULT1: 21,
-  /** The data phase: DATA_*, its bytes, and how many segments of host memory they take. */
-  DIRECTION: 22,
-  BYTES: 23,
-  SEGMENTS: 24,
-  /** NSID of an I/O command that was checked. */
-  NAMESPACE: 25,
-  /** Next slot that waits for room in the same completion queue. */
-  NEXT: 26,
-  BUSY: 27,
+  WORDS: 16,
   /** Media byte offset of an I/O command. */
-  OFFSET: 28,
+  OFFSET: 0,
   /** The event that will move the command on. */
-  EVENT: 30,
+  EVENT: 2,
+  SQID: 4,
+  CQID: 5,
+  CID: 6,
+  STATUS: 7,
+  /** CQE dwords 0 and 1. */
+  RESULT: 8,
+  RESULT1: 9,
+  /** The data phase: DATA_*, its bytes, and how many segments of host memory they take. */
+  DIRECTION: 10,
+  BYTES: 11,
+  SEGMENTS: 12,
+  /** NSID of an I/O command that was checked. */
+  NAMESPACE: 13,
+  /** Next slot that waits for room in the same completion queue. */
+  NEXT: 14,
 } as const;
 
 /** A segment of host memory, in 32-bit words: its address as a double, then its bytes. */
 export const SEGMENT = { WORDS: 4, ADDRESS: 0, BYTES: 2 } as const;
 
-const { WORDS, SQID, CQID, CID, RESULT, RESULT1, DIRECTION, BYTES, SEGMENTS, BUSY, EVENT } = SLOT;
+const { WORDS, SQID, CQID, CID, RESULT, RESULT1, DIRECTION, BYTES, SEGMENTS, EVENT } = SLOT;
+/** A submission entry has 16 words. */
+const ENTRY_SHIFT = 4;
 
 export class Slots {
   readonly count: number;
@@ -57,28 +58,37 @@ export class Slots {
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
   readonly f64: Float64Array;
-  /** Word index of the first record and of the first segment. */
+  /** Word index of slot 0's submission entry, record and first segment. */
+  private readonly entries: number;
   private readonly records: number;
   private readonly segmentWords: number;
   private readonly segmentStride: number;
-  private readonly freeList: Int32Array;
-  private freeTop: number;
+  private readonly busy: Uint8Array;
+  #free: number;
+  #cursor = 0;
 
   constructor(memory: Memory, count: number, maxSegments: number) {
+    const entries = memory.reserve(count * SQE.SIZE);
     const records = memory.reserve(count * WORDS * 4);
     const segments = memory.reserve(count * maxSegments * SEGMENT.WORDS * 4);
-    assert(records >= 0 && segments >= 0, 'device memory holds the command slots');
+    assert(entries >= 0 && records >= 0 && segments >= 0, 'device memory holds the command slots');
     this.count = count;
     this.maxSegments = maxSegments;
     this.i32 = memory.i32;
     this.u32 = memory.u32;
     this.f64 = memory.f64;
+    this.entries = entries >>> 2;
     this.records = records >>> 2;
     this.segmentWords = segments >>> 2;
     this.segmentStride = maxSegments * SEGMENT.WORDS;
-    this.freeList = Int32Array.from({ length: count }, (_, index) => count - 1 - index);
-    this.freeTop = count;
+    this.busy = new Uint8Array(count);
+    this.#free = count;
     for (let slot = 0; slot < count; slot++) this.f64[(this.at(slot) + EVENT) >>> 1] = NO_EVENT;
+  }
+
+  /** Word index of a slot's submission entry; those of consecutive slots follow one another. */
+  entry(slot: number): number {
+    return this.entries + (slot << ENTRY_SHIFT);
   }
 
   /** Word index of a slot's record. */
@@ -92,39 +102,43 @@ export class Slots {
   }
 
   get free(): number {
-    return this.freeTop;
+    return this.#free;
   }
 
-  /**
-   * A slot for a submission entry of `sqid` that stands in device-local memory at double index `entry`; there must be
-   * a free slot. Entries are copied as doubles: eight moves, no call.
-   */
-  take(sqid: number, cqid: number, entry: number): number {
-    const slot = this.freeList[--this.freeTop]!;
+  /** The next free slot, where there is one; `freeRun` says how many follow it. Slots that were just used come first. */
+  nextFree(): number {
+    const { busy, count } = this;
+    if (this.#free === count) this.#cursor = 0;
+    while (busy[this.#cursor] === 1) this.#cursor = this.#cursor + 1 === count ? 0 : this.#cursor + 1;
+    return this.#cursor;
+  }
+
+  /** How many free slots there are in a row from `first`, up to `wanted`. */
+  freeRun(first: number, wanted: number): number {
+    const { busy, count } = this;
+    let run = 1;
+    while (run < wanted && first + run < count && busy[first + run] === 0) run++;
+    return run;
+  }
+
+  /** Takes a free slot whose entry, of submission queue `sqid`, has arrived. */
+  take(slot: number, sqid: number, cqid: number): void {
+    const { i32 } = this;
     const at = this.records + slot * WORDS;
-    const { i32, f64 } = this;
-    const to = at >>> 1;
-    f64[to] = f64[entry]!;
-    f64[to + 1] = f64[entry + 1]!;
-    f64[to + 2] = f64[entry + 2]!;
-    f64[to + 3] = f64[entry + 3]!;
-    f64[to + 4] = f64[entry + 4]!;
-    f64[to + 5] = f64[entry + 5]!;
-    f64[to + 6] = f64[entry + 6]!;
-    f64[to + 7] = f64[entry + 7]!;
-    i32[at + CID] = i32[entry << 1]! >>> 16;
     i32[at + SQID] = sqid;
     i32[at + CQID] = cqid;
+    i32[at + CID] = i32[this.entries + (slot << ENTRY_SHIFT)]! >>> 16;
     i32[at + RESULT] = 0;
     i32[at + RESULT1] = 0;
     i32[at + DIRECTION] = 0;
-    i32[at + BUSY] = 1;
-    return slot;
+    this.busy[slot] = 1;
+    this.#free--;
+    this.#cursor = slot + 1 === this.count ? 0 : slot + 1;
   }
 
   give(slot: number): void {
-    this.i32[this.records + slot * WORDS + BUSY] = 0;
-    this.freeList[this.freeTop++] = slot;
+    this.busy[slot] = 0;
+    this.#free++;
   }
 
   /** The busy slot of a command, or NO_SLOT. */
@@ -136,7 +150,7 @@ export class Slots {
   }
 
   isBusy(slot: number): boolean {
-    return this.i32[this.at(slot) + BUSY] === 1;
+    return this.busy[slot] === 1;
   }
 
   sqid(slot: number): number {
@@ -149,7 +163,7 @@ export class Slots {
 
   /** The dword at byte `offset` of a slot's submission entry, unsigned: `dword(slot, SQE.CDW10)`. */
   dword(slot: number, offset: number): number {
-    return this.u32[this.at(slot) + (offset >>> 2)]!;
+    return this.u32[this.entry(slot) + (offset >>> 2)]!;
   }
 
   /** Says which data phase the command has. */

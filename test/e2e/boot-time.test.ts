@@ -1,12 +1,12 @@
 /**
- * From a board to the first block read: 300 ms of process time is the promise, measured by `npm run bench`. In here a
- * fresh process has three times as much, because it shares two cores with the other tests.
+ * From a board to the first block read, in the process time of a fresh process that has imported what it needs. It is
+ * a quarter of the bound on the machine that the bound was promised for, so other tests beside it do no harm.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-const BOUND_MS = 900;
+const BOUND_MS = 300;
 
 test.each(['timed', 'functional'])('boot to first I/O at the %s pace takes little time', (pace) => {
   const program = join(import.meta.dirname, 'first-io.ts');

@@ -1,0 +1,132 @@
+/**
+ * The package as its users get it: built, packed, installed in an empty folder without a registry, then run, imported
+ * and type-checked there. Built beside the checkout, so that its own dist/ stays what it is.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readmeProgram } from './e2e/readme.ts';
+
+const root = join(import.meta.dirname, '..');
+const folder = mkdtempSync(join(tmpdir(), 'doorbell-package-'));
+/** The folder of a user, empty but for a package.json. */
+const home = join(folder, 'home');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly files: readonly string[];
+  readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
+}
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+const installed = join(home, 'node_modules', manifest.name);
+const compiler = join(root, 'node_modules/typescript/bin/tsc');
+
+const FIVE_LINES = `import { type Board, boot, pc } from 'doorbell/boards';
+import { NvmeDriver } from 'doorbell/drivers/nvme';
+const board: Board = { ...pc, name: 'mine', ram: '64m' };
+const driver: NvmeDriver = await NvmeDriver.open(boot(board).kernel);
+console.log((await driver.namespace(1).read(0, 8)).length, driver.info.serial);
+`;
+const WRONG = `import { boot, NvmeDriver, pc } from 'doorbell';
+const driver = await NvmeDriver.open(boot(pc).kernel);
+await driver.namespace(1).write('zero', new Uint8Array(512));
+`;
+const PROGRAMS = { five: FIVE_LINES, readme: readmeProgram(), wrong: WRONG } as const;
+
+/** Runs a program in the folder of the user and returns what it prints. */
+const run = (command: string, ...argv: string[]): string =>
+  execFileSync(command, argv, { cwd: home, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+/** Builds, packs and installs the package. */
+function install(): void {
+  const staged = join(folder, 'staged');
+  const build = ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(staged, 'dist')];
+  execFileSync(process.execPath, [compiler, ...build]);
+  for (const path of ['package.json', ...manifest.files]) {
+    if (path !== 'dist') cpSync(join(root, path), join(staged, path), { recursive: true });
+  }
+  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
+  execFileSync('npm', ['pack', ...quiet, '--pack-destination', folder], { cwd: staged, stdio: 'ignore' });
+  mkdirSync(home);
+  writeFileSync(join(home, 'package.json'), '{ "private": true }');
+  const tarball = join(folder, `${manifest.name}-${manifest.version}.tgz`);
+  execFileSync('npm', ['install', ...quiet, tarball], { cwd: home, stdio: 'ignore' });
+}
+
+/** Compiles the user's programs, and the declarations of the package with them. Returns what the compiler says. */
+function compile(): string {
+  for (const [name, text] of Object.entries(PROGRAMS)) writeFileSync(join(home, `${name}.mts`), text);
+  const files = Object.keys(PROGRAMS).map((name) => `${name}.mts`);
+  const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+  const options = ['--strict', '--skipLibCheck', 'false', '--target', 'es2023', '--module', 'nodenext'];
+  return spawnSync(process.execPath, [compiler, ...options, ...types, ...files], {
+    cwd: home,
+    encoding: 'utf8',
+  }).stdout;
+}
+
+let compilerSays = '';
+beforeAll(() => {
+  install();
+  compilerSays = compile();
+}, 60_000);
+
+test('brings nothing along and leaves nothing out', () => {
+  expect(readdirSync(join(home, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+    'doorbell',
+  ]);
+  expect(readdirSync(installed).sort()).toEqual([
+    'LICENSE',
+    'README.md',
+    'cli',
+    'dist',
+    'package.json',
+    'scenarios',
+  ]);
+});
+
+test('npx doorbell lspci shows the board', () => {
+  expect(run('npx', '--offline', 'doorbell', 'lspci')).toMatch(
+    /^00:04\.0 PCI bridge: .*\n01:00\.0 Non-Volatile memory controller: .*\n$/,
+  );
+});
+
+test('every door opens, and has its declarations', () => {
+  const doors = Object.keys(manifest.exports).map((door) => manifest.name + door.slice(1));
+  for (const { types } of Object.values(manifest.exports)) {
+    expect(existsSync(join(installed, types)), types).toBe(true);
+  }
+  const script = `const doors = await Promise.all(${JSON.stringify(doors)}.map((door) => import(door)));
+    console.log(JSON.stringify(doors.map((door) => Object.keys(door))));`;
+  const names = JSON.parse(run(process.execPath, '--input-type=module', '-e', script)) as string[][];
+  const behind = (door: string) => names[doors.indexOf(door)];
+  expect(behind('doorbell')).toEqual(expect.arrayContaining(['boot', 'pc', 'workstation', 'NvmeDriver']));
+  expect(behind('doorbell/drivers/nvme')).toContain('NvmeDriver');
+  expect(behind('doorbell/boards')).toContain('boot');
+  expect(behind('doorbell/uapi')).toEqual(
+    expect.arrayContaining(['VFIO_DEVICE_RESET', 'IOMMU_IOAS_MAP', 'EBADFD']),
+  );
+});
+
+test('programs with the driver and a board type-check, one that misuses them does not', () => {
+  const complaints = compilerSays.split('\n').filter((line) => line.includes('error'));
+  expect(complaints).toEqual([expect.stringMatching(/^wrong\.mts\(3,\d+\): error TS2345: /)]);
+});
+
+test('the compiled programs run on the built package', () => {
+  expect(run(process.execPath, 'five.mjs')).toBe('4096 DOORBELL0\n');
+  expect(run(process.execPath, 'readme.mjs')).not.toBe('');
+});
