@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchMap } from './map.ts';
 import type { Metric } from './measure.ts';
 import { benchDoorbell, benchEvents, benchIommu } from './micro.ts';
 import { benchCopy, benchRead } from './read.ts';
@@ -23,6 +24,8 @@ const VARIANTS: Record<string, () => Metric[] | Promise<Metric[]>> = {
   ),
   iommu: benchIommu,
   doorbell: benchDoorbell,
+  'map.4096': () => benchMap(4096),
+  'map.1073741824': () => benchMap(2 ** 30),
   'events.16': () => benchEvents(16),
   'events.1000': () => benchEvents(1000),
   'events.100000': () => benchEvents(100_000),

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Board, pc, workstation } from '../boards/index.ts';
-import { suggestion, UserError } from './user-error.ts';
+import { suggestion } from '../support/nearest.ts';
+import { UserError } from './user-error.ts';
 
 export const BOARDS: readonly Board[] = [pc, workstation];
 

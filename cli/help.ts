@@ -1,5 +1,6 @@
 /** `doorbell help`: what each verb does and takes. */
-import { suggestion, UserError } from './user-error.ts';
+import { suggestion } from '../support/nearest.ts';
+import { UserError } from './user-error.ts';
 
 /** One verb: a line for the overview, and the page of `help VERB`. */
 interface Page {

@@ -8,7 +8,8 @@ import type { EmulatedKernel } from '../../vfio/kernel.ts';
 import { straceLine } from '../../vfio/strace.ts';
 import { parseArguments } from '../arguments.ts';
 import type { Output } from '../output.ts';
-import { suggestion, UserError } from '../user-error.ts';
+import { suggestion } from '../../support/nearest.ts';
+import { UserError } from '../user-error.ts';
 import { type CaseFile, readCaseFiles } from './files.ts';
 import { differenceText, runCase } from './runner.ts';
 

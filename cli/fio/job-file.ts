@@ -3,7 +3,8 @@
  * Every mistake is a UserError with file, line, key and the nearest known one.
  * Not here: what a key means (options.ts), sizes of namespaces (targets.ts).
  */
-import { suggestion, UserError } from '../user-error.ts';
+import { suggestion } from '../../support/nearest.ts';
+import { UserError } from '../user-error.ts';
 import { DEFAULT_OPTIONS, IGNORED, type JobOptions, OPTIONS, SYNCHRONOUS } from './options.ts';
 
 /** One job of the file with its clones still together. */

@@ -4,7 +4,7 @@
  * Not here: sections and lines (job-file.ts), what the options do (engine.ts).
  */
 import { formatSize, parseSize } from '../../support/numbers.ts';
-import { suggestion } from '../user-error.ts';
+import { suggestion } from '../../support/nearest.ts';
 import { parsePattern, type VerifyPattern } from './pattern.ts';
 
 /** An amount in bytes, or a share of the namespace. */

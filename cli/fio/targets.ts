@@ -7,7 +7,8 @@ import { existsSync, statSync } from 'node:fs';
 import { sizeOf } from '../../boards/check.ts';
 import type { Board, NvmeBoard, PortBoard } from '../../boards/index.ts';
 import { alignDown } from '../../support/numbers.ts';
-import { suggestion, UserError } from '../user-error.ts';
+import { suggestion } from '../../support/nearest.ts';
+import { UserError } from '../user-error.ts';
 import type { Job } from './job-file.ts';
 import type { Amount } from './options.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { pc } from '../../boards/index.ts';
 import { PAGES } from '../../cli/help.ts';
-import { nearest } from '../../cli/user-error.ts';
+import { nearest } from '../../support/nearest.ts';
 import { doorbell } from './doorbell.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'doorbell-cli-'));

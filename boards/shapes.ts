@@ -1,0 +1,177 @@
+/**
+ * The shape of a board: every key that its parts have and what each may hold alone. A key that an interface gains has
+ * no shape here and does not compile. Not here: rules between keys and places (check.ts).
+ */
+import type { UnitOptions } from '../iommu/capabilities.ts';
+import type { HostProfile } from '../machine/timing/host.ts';
+import type { LinkProfile } from '../machine/timing/link.ts';
+import type { ControllerProfile, ControllerTiming, MediaProfile, PcieProfile } from '../nvme/profile.ts';
+import { isPowerOfTwo, parseSize } from '../support/numbers.ts';
+import {
+  ascii,
+  atLeast,
+  fields,
+  flag,
+  list,
+  must,
+  oneOf,
+  optional,
+  orNull,
+  type Shape,
+  text,
+  whole,
+} from '../support/shape.ts';
+import type { Board, NamespaceBoard, NvmeBoard, PortBoard, SwitchBoard } from './board.ts';
+
+/** Bytes of a size that a board gives as a number or a text; NaN when it is neither. */
+export const bytesOf = (size: unknown): number =>
+  typeof size === 'string' ? parseSize(size) : typeof size === 'number' ? size : Number.NaN;
+
+const size = must("a size, such as 65536 or '64m'", (value) => {
+  const bytes = bytesOf(value);
+  return Number.isSafeInteger(bytes) && bytes > 0;
+});
+const duration = atLeast(0, 'zero or more nanoseconds');
+const powerOfTwo = (low: number, high: number): Shape =>
+  must(`a power of two from ${low} to ${high}`, (value) => {
+    return isPowerOfTwo(value as number) && (value as number) >= low && (value as number) <= high;
+  });
+const u16 = whole(0, 0xffff);
+
+const HOST = fields<HostProfile>({
+  rootComplex_ns: duration,
+  memory_ns: duration,
+  iotlbHit_ns: duration,
+  walkRead_ns: duration,
+  store_ns: duration,
+  syscall_ns: duration,
+  interrupt_ns: duration,
+  wakeup_ns: duration,
+  submit_ns: duration,
+  complete_ns: duration,
+});
+
+const LINK = fields<LinkProfile>({
+  generation: oneOf(1, 2, 3, 4, 5),
+  lanes: oneOf(1, 2, 4, 8, 16),
+  maxPayload_bytes: powerOfTwo(128, 4096),
+  readRequest_bytes: powerOfTwo(128, 4096),
+  propagation_ns: duration,
+});
+
+const UNIT = fields<Partial<UnitOptions>>({
+  hostAddressBits: optional(whole(32, 52)),
+  guestAddressBits: optional(whole(39, 57)),
+  domainIdBits: optional(oneOf(4, 6, 8, 10, 12, 14, 16)),
+  tableBits: optional(list(oneOf(39, 48, 57), 1)),
+  leaf2M: optional(flag),
+  leaf1G: optional(flag),
+  cachingMode: optional(flag),
+  passThrough: optional(flag),
+  snoopControl: optional(flag),
+  interruptRemapping: optional(flag),
+  faultRecords: optional(whole(1, 256)),
+  addressMaskMax: optional(whole(0, 63)),
+  iotlbEntries: optional(powerOfTwo(1, 65_536)),
+});
+
+const MEDIA = fields<MediaProfile>({
+  channels: whole(1, 65_536),
+  stripe_bytes: powerOfTwo(512, 2 ** 30),
+  read_ns: duration,
+  write_ns: duration,
+  jitter_ns: duration,
+  bus_bytes_per_ns: must('more than zero', (value) => Number.isFinite(value) && (value as number) > 0),
+  flush_ns: duration,
+});
+
+const TIMING = fields<ControllerTiming>({
+  fetch_ns: duration,
+  decode_ns: duration,
+  complete_ns: duration,
+  cores: whole(1, 1024),
+  ready_ns: duration,
+  shutdown_ns: duration,
+  media: MEDIA,
+});
+
+const PCIE = fields<PcieProfile>({
+  maxPayload_bytes: optional(powerOfTwo(128, 4096)),
+  aspm: optional(whole(0, 3)),
+  deviceControl: optional(u16),
+  deviceCapabilities2: optional(whole(0, 0xffff_ffff)),
+});
+
+const PROFILE = fields<ControllerProfile>({
+  name: text,
+  vendor: u16,
+  device: u16,
+  revision: whole(0, 0xff),
+  subsystemVendor: u16,
+  subsystem: u16,
+  version: whole(0x1_0000, 0xffff_ffff),
+  model: ascii(40),
+  firmware: ascii(8),
+  oui: whole(0, 0xff_ffff),
+  nqn: ascii(200),
+  maxQueueEntries: whole(2, 65_536),
+  maxQueuePairs: whole(1, 65_535),
+  timeout: whole(1, 255),
+  doorbellStride: whole(0, 10),
+  pageMin: whole(0, 15),
+  pageMax: whole(0, 15),
+  commandSets: whole(0, 0xff),
+  mdts: whole(1, 12),
+  asyncEvents: whole(1, 256),
+  aborts: whole(1, 256),
+  errorLogEntries: whole(1, 256),
+  maxNamespaces: whole(1, 1024),
+  savesFeatures: flag,
+  pcie: optional(PCIE),
+  msixVectors: whole(1, 2048),
+  msixTable: whole(0, 2 ** 31),
+  msixPba: whole(0, 2 ** 31),
+  bar_bytes: powerOfTwo(0x2000, 2 ** 31),
+  commandSlots: whole(1, 65_536),
+  writeCache: flag,
+  timing: orNull(TIMING),
+});
+
+const NAMESPACE = fields<NamespaceBoard>({
+  size,
+  block_bytes: optional(powerOfTwo(512, 65_536)),
+  image: optional(text),
+  readOnly: optional(flag),
+  eui64: optional(must('16 hexadecimal digits', (value) => /^[0-9a-f]{16}$/i.test(String(value)))),
+});
+
+const NVME = fields<NvmeBoard>({
+  kind: oneOf('nvme'),
+  serial: ascii(20),
+  profile: PROFILE,
+  namespaces: list(NAMESPACE),
+  group: optional(whole(0, 0xffff)),
+});
+
+const device: Shape = (value, path) => {
+  const kind = (value as { kind?: unknown } | undefined)?.kind;
+  if (kind === 'nvme') return NVME(value, path);
+  if (kind === 'switch') return SWITCH(value, path);
+  return { path, problem: "must be null or have a kind, 'nvme' or 'switch'" };
+};
+
+const PORT = fields<PortBoard>({ at: text, link: LINK, device: orNull(device) });
+const SWITCH = fields<SwitchBoard>({ kind: oneOf('switch'), ports: list(PORT) });
+
+export const BOARD = fields<Board>({
+  name: text,
+  description: text,
+  ram: size,
+  media: size,
+  host: HOST,
+  iommu: UNIT,
+  mmioBase: optional(must('a multiple of 4096 below 4 GiB', (value) => {
+    return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32 && ((value as number) & 0xfff) === 0;
+  })),
+  rootPorts: list(PORT, 1),
+});

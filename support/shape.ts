@@ -1,0 +1,93 @@
+/**
+ * Shapes of plain data that people write by hand: which keys an object has and what each may hold. A shape returns the
+ * first thing wrong, as a path and a clause, or null. Not here: what data mean, and rules between fields.
+ */
+import { suggestion } from './nearest.ts';
+
+export interface Problem {
+  /** Where, such as `rootPorts[0].link.lanes`; empty for the whole. */
+  readonly path: string;
+  /** A clause without a full stop that says what would be possible. */
+  readonly problem: string;
+}
+
+export type Shape = (value: unknown, path: string) => Problem | null;
+
+/** A value as a message shows it. */
+const show = (value: unknown): string =>
+  typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value);
+
+/** A shape from a test and what a value that fails it should have been: `must be ${what}`. */
+export const must =
+  (what: string, isFit: (value: unknown) => boolean): Shape =>
+  (value, path) =>
+    isFit(value) ? null : { path, problem: `must be ${what}, got ${show(value)}` };
+
+export const flag: Shape = must('true or false', (value) => typeof value === 'boolean');
+
+export const whole = (low: number, high: number): Shape =>
+  must(
+    `a whole number from ${low} to ${high}`,
+    (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high,
+  );
+
+/** A finite number from `low` on. `what` says so in words, such as `zero or more nanoseconds`. */
+export const atLeast = (low: number, what: string): Shape =>
+  must(what, (value) => Number.isFinite(value) && (value as number) >= low);
+
+export const oneOf = (...values: readonly (number | string)[]): Shape =>
+  must(`${values.slice(0, -1).join(', ')} or ${values.at(-1)}`, (value) =>
+    values.includes(value as number | string),
+  );
+
+/** Printable ASCII of at most `length` characters. */
+export const ascii = (length: number): Shape =>
+  must(
+    `ASCII text of at most ${length} characters`,
+    (value) => typeof value === 'string' && value.length <= length && /^[ -~]*$/.test(value),
+  );
+
+export const text: Shape = must('a text', (value) => typeof value === 'string' && value !== '');
+
+export const optional =
+  (shape: Shape): Shape =>
+  (value, path) =>
+    value === undefined ? null : shape(value, path);
+
+export const orNull =
+  (shape: Shape): Shape =>
+  (value, path) =>
+    value === null ? null : shape(value, path);
+
+export const list =
+  (shape: Shape, least = 0): Shape =>
+  (value, path) => {
+    if (!Array.isArray(value) || value.length < least) {
+      return { path, problem: `must be a list${least === 0 ? '' : ` of at least ${least}`}, got ${show(value)}` };
+    }
+    for (const [index, item] of value.entries()) {
+      const problem = shape(item, `${path}[${index}]`);
+      if (problem !== null) return problem;
+    }
+    return null;
+  };
+
+/** An object with a shape for every key of `T`, and no other key. */
+export const fields =
+  <T extends object>(shapes: { readonly [Key in keyof T]-?: Shape }): Shape =>
+  (value, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return { path, problem: `must be an object, got ${show(value)}` };
+    const known = Object.keys(shapes);
+    const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
+    for (const key of Object.keys(value)) {
+      if (known.includes(key)) continue;
+      return { path: at(key), problem: `is not a key here${suggestion(key, known) || `; there are ${known.join(' ')}`}` };
+    }
+    for (const key of known) {
+      const found = (value as Record<string, unknown>)[key];
+      const problem = shapes[key as keyof T](found, at(key));
+      if (problem !== null) return found === undefined ? { path: at(key), problem: 'is missing' } : problem;
+    }
+    return null;
+  };
