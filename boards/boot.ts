@@ -10,6 +10,7 @@ import { Interrupts } from '../machine/interrupts.ts';
 import { Memory } from '../machine/memory.ts';
 import { Pages } from '../machine/pages.ts';
 import { Bridge, portDescription } from '../machine/pcie/bridge.ts';
+import type { FunctionDescription } from '../machine/pcie/capabilities.ts';
 import { DmaPort } from '../machine/pcie/dma-port.ts';
 import { enumerate, type Topology } from '../machine/pcie/enumerate.ts';
 import { RootComplex } from '../machine/pcie/root-complex.ts';
@@ -19,13 +20,15 @@ import { Trace } from '../machine/trace.ts';
 import type { BlockStore } from '../nvme/block-store.ts';
 import { NvmeController } from '../nvme/controller.ts';
 import { Namespace } from '../nvme/namespace.ts';
+import { CONTROLLER_BYTES } from '../nvme/profile.ts';
 import { SparseStore } from '../nvme/sparse-store.ts';
 import { alignUp } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
 import { Dmesg } from '../vfio/dmesg.ts';
 import { EmulatedKernel } from '../vfio/kernel.ts';
 import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
-import { BoardError, checkBoard, devfnOf, sizeOf } from './check.ts';
+import { BoardError, checkBoard, devfnOf } from './check.ts';
+import { bytesOf } from './shapes.ts';
 
 /** `timed`: every hop costs what the board says. `functional`: nothing costs anything; doorbells run to completion. */
 export type Pace = 'timed' | 'functional';
@@ -40,8 +43,6 @@ export interface BootOptions {
 }
 
 const IOMMU_BASE = 0xfed9_0000;
-/** Device memory of one controller besides its media: command slots, buffers and one chunk of zeroes per namespace. */
-const CONTROLLER_BYTES = 16 * 1024 ** 2;
 
 /** A booted machine. Programs use `kernel`; everything else is for looking inside. */
 export class Machine {
@@ -74,9 +75,7 @@ export class Machine {
     this.interrupts = builder.interrupts;
     this.iommu = builder.iommu;
     this.rootComplex = builder.rootComplex;
-    board.rootPorts.forEach((port, index) => {
-      builder.plugPort(port, `rootPorts[${index}]`);
-    });
+    builder.plugRootPorts();
     this.controllers = builder.controllers;
     this.topology = enumerate(this.rootComplex, { mmioBase: board.mmioBase });
     this.#iommuDriver = bootIommu(builder);
@@ -99,6 +98,14 @@ export class Machine {
 /** Boots `board`. Throws BoardError, one sentence, when the board cannot exist. */
 export function boot(board: Board, options: BootOptions = {}): Machine {
   return new Machine(board, options);
+}
+
+type PortKind = Parameters<typeof portDescription>[0];
+
+/** A port and where it sits on its bus. */
+interface BusPlace {
+  readonly devfn: number;
+  readonly bridge: Bridge;
 }
 
 /** The parts while they are put together. */
@@ -127,8 +134,8 @@ class Builder {
     this.host = this.isFree ? FREE_HOST : board.host;
     const { host } = this;
     const drives = countDrives(board.rootPorts);
-    const local = sizeOf(board.name, 'media', board.media) + drives * CONTROLLER_BYTES;
-    this.memory = new Memory(sizeOf(board.name, 'ram', board.ram), alignUp(local, 65_536));
+    const local = bytesOf(board.media) + drives * CONTROLLER_BYTES;
+    this.memory = new Memory(bytesOf(board.ram), alignUp(local, 65_536));
     const { memory } = this;
     this.pages = new Pages(memory);
     this.interrupts = new Interrupts(clock, trace, host.interrupt_ns);
@@ -138,27 +145,34 @@ class Builder {
     this.rootComplex.mapBlock(IOMMU_BASE, this.iommu.registerBytes, this.iommu);
   }
 
-  /** Puts a root port and everything below it on bus 0. */
-  plugPort(port: PortBoard, path: string): void {
-    const bridge = this.#port('ROOT_PORT', port, null, path);
-    this.rootComplex.plug(devfnOf(this.board.name, `${path}.at`, port.at), bridge);
+  /** Puts the root ports and everything below them on bus 0. */
+  plugRootPorts(): void {
+    for (const { devfn, bridge } of this.#ports('ROOT_PORT', this.board.rootPorts, null, 'rootPorts')) {
+      this.rootComplex.plug(devfn, bridge);
+    }
   }
 
-  #port(kind: 'ROOT_PORT' | 'DOWNSTREAM', port: PortBoard, parent: Link | null, path: string): Bridge {
+  /** The ports of one bus with what is behind them. Ports that share a device number are its functions. */
+  #ports(kind: PortKind, ports: readonly PortBoard[], parent: Link | null, path: string): BusPlace[] {
+    const places = ports.map(({ at }) => devfnOf(at));
+    return ports.map((port, index) => {
+      const devfn = places[index]!;
+      const multifunction = places.some((other) => other !== devfn && other >>> 3 === devfn >>> 3);
+      const description = { ...portDescription(kind, port.link), multifunction };
+      return { devfn, bridge: this.#port(description, port, parent, `${path}[${index}]`) };
+    });
+  }
+
+  #port(description: FunctionDescription, port: PortBoard, parent: Link | null, path: string): Bridge {
     const link = new Link(this.clock, this.isFree ? null : port.link, parent);
-    const bridge = new Bridge(path, portDescription(kind, port.link), link);
+    const bridge = new Bridge(path, description, link);
     const { device } = port;
     if (device?.kind === 'nvme') bridge.plug(0, this.#drive(device, link, port, `${path}.device`));
     else if (device !== null) {
       const upstream = new Bridge(`${path}.device`, portDescription('UPSTREAM', port.link), null);
       bridge.plug(0, upstream);
-      device.ports.forEach((below, index) => {
-        const here = `${path}.device.ports[${index}]`;
-        upstream.plug(
-          devfnOf(this.board.name, `${here}.at`, below.at),
-          this.#port('DOWNSTREAM', below, link, here),
-        );
-      });
+      const below = this.#ports('DOWNSTREAM', device.ports, link, `${path}.device.ports`);
+      for (const place of below) upstream.plug(place.devfn, place.bridge);
     }
     return bridge;
   }
@@ -195,7 +209,7 @@ class Builder {
   }
 
   #store(namespace: NamespaceBoard, path: string): BlockStore {
-    const bytes = sizeOf(this.board.name, `${path}.size`, namespace.size);
+    const bytes = bytesOf(namespace.size);
     if (namespace.image === undefined) return new SparseStore(this.memory, bytes);
     if (this.options.openStore === undefined) {
       throw new BoardError(

@@ -1,93 +1,89 @@
 /**
  * Finds what is impossible in a board before anything is built. The first problem is one sentence with its path in the
- * board, such as `rootPorts[0].device.namespaces[1].size`. Not here: resources, which firmware finds out (enumerate.ts).
+ * board, such as `rootPorts[0].device.namespaces[1].size`. What a key may hold alone is in shapes.ts; here is what
+ * keys mean together. Not here: resources, which firmware finds out (enumerate.ts).
  */
 
 import { checkGeometry } from '../nvme/namespace.ts';
 import { checkProfile } from '../nvme/profile.ts';
-import { parseSize } from '../support/numbers.ts';
-import type { Board, NvmeBoard, PortBoard } from './board.ts';
+import { formatSize, MIB } from '../support/numbers.ts';
+import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
+import { BOARD, bytesOf } from './shapes.ts';
 
 /** A board that cannot exist. The message names the board, the place in it and what would be possible. */
 export class BoardError extends Error {
   override readonly name = 'BoardError';
   constructor(board: string, path: string, problem: string) {
-    super(`board ${board}: ${path}: ${problem}`);
+    super(`board ${board}: ${path === '' ? '' : `${path}: `}${problem}`);
   }
 }
 
+/** Tells that a place in the board is impossible, and why. */
+type Refuse = (path: string, problem: string) => never;
+
 const LIMIT = 4 * 1024 ** 3 - 65_536;
+const LEAST_RAM = 16 * MIB;
+/** More than this has chunks that no media could hold (nvme/sparse-store.ts). */
+const LARGEST_IN_MEMORY = 2 ** 44;
 
-/** Bytes of a size that a board gives as a number or a text. Throws BoardError. */
-export function sizeOf(board: string, path: string, size: number | string): number {
-  const bytes = typeof size === 'number' ? size : parseSize(size);
-  if (Number.isInteger(bytes) && bytes > 0) return bytes;
-  throw new BoardError(
-    board,
-    path,
-    `'${size}' is not a size; write a number of bytes or a text such as '64m'`,
-  );
-}
-
-/** Device and function of a port's `at`, as devfn. Throws BoardError. */
-export function devfnOf(board: string, path: string, at: string): number {
+/** Device and function of a port's `at`, as devfn; `checkBoard` has seen that it is one. */
+export function devfnOf(at: string): number {
   const match = /^([0-9a-f]{2})\.([0-7])$/i.exec(at);
-  const device = match === null ? 32 : Number.parseInt(match[1]!, 16);
-  if (match !== null && device < 32) return (device << 3) | Number(match[2]);
-  throw new BoardError(
-    board,
-    path,
-    `'${at}' is not a place on a bus; write device and function such as '04.0'`,
-  );
+  const device = match === null ? Number.NaN : Number.parseInt(match[1]!, 16);
+  return device < 32 ? (device << 3) | Number(match![2]) : Number.NaN;
 }
 
 /** Throws BoardError for the first impossible thing in `board`. */
 export function checkBoard(board: Board): void {
-  const ram = sizeOf(board.name, 'ram', board.ram);
-  const media = sizeOf(board.name, 'media', board.media);
-  const fail = (path: string, problem: string): never => {
-    throw new BoardError(board.name, path, problem);
+  const refuse: Refuse = (path, problem) => {
+    throw new BoardError(String(board?.name ?? '(unnamed)'), path, problem);
   };
-  if (ram % 65_536 !== 0) fail('ram', `${ram} bytes are not a multiple of 64 KiB`);
-  if (ram < 16 * 1024 ** 2) fail('ram', `${ram} bytes are too few to boot; 16m is the least`);
-  if (ram + media > LIMIT) fail('media', 'RAM and media together must stay below 4 GiB');
-  for (const [name, value] of Object.entries(board.host)) {
-    if (!(value >= 0)) fail(`host.${name}`, `a cost is zero or more nanoseconds, got ${String(value)}`);
-  }
-  checkPorts(board, 'rootPorts', board.rootPorts);
+  const misshapen = BOARD(board, '');
+  if (misshapen !== null) refuse(misshapen.path, misshapen.problem);
+  const ram = bytesOf(board.ram);
+  if (ram % 65_536 !== 0) refuse('ram', `${ram} bytes are not a multiple of 64 KiB`);
+  if (ram < LEAST_RAM) refuse('ram', `${ram} bytes are too few to boot; 16m is the least`);
+  if (ram + bytesOf(board.media) > LIMIT) refuse('media', 'RAM and media together must stay below 4 GiB');
+  checkPorts('rootPorts', board.rootPorts, refuse);
 }
 
-function checkPorts(board: Board, path: string, ports: readonly PortBoard[]): void {
+function checkPorts(path: string, ports: readonly PortBoard[], refuse: Refuse): void {
   const places = new Map<number, string>();
-  for (const [index, port] of ports.entries()) {
+  for (const [index, { at }] of ports.entries()) {
     const here = `${path}[${index}]`;
-    const devfn = devfnOf(board.name, `${here}.at`, port.at);
+    const devfn = devfnOf(at);
+    if (Number.isNaN(devfn))
+      refuse(`${here}.at`, `'${at}' is not a place on a bus; write device and function such as '04.0'`);
     const other = places.get(devfn);
-    if (other !== undefined)
-      throw new BoardError(board.name, `${here}.at`, `'${port.at}' is already taken by ${other}`);
+    if (other !== undefined) refuse(`${here}.at`, `'${at}' is already taken by ${other}`);
     places.set(devfn, here);
-    if (port.device?.kind === 'nvme') checkDrive(board, `${here}.device`, port.device);
-    else if (port.device !== null) checkPorts(board, `${here}.device.ports`, port.device.ports);
+  }
+  for (const [index, { at, device }] of ports.entries()) {
+    const here = `${path}[${index}]`;
+    if (!places.has(devfnOf(at) & ~7))
+      refuse(`${here}.at`, `nobody finds '${at}' while '${at.slice(0, 2)}.0' is empty`);
+    if (device?.kind === 'nvme') checkDrive(`${here}.device`, device, refuse);
+    else if (device !== null) checkPorts(`${here}.device.ports`, device.ports, refuse);
   }
 }
 
-function checkDrive(board: Board, path: string, drive: NvmeBoard): void {
-  const problem = checkProfile(drive.profile);
-  if (problem !== null) throw new BoardError(board.name, `${path}.profile (${drive.profile.name})`, problem);
-  if (drive.serial.length > 20) {
-    throw new BoardError(
-      board.name,
-      `${path}.serial`,
-      `'${drive.serial}' is longer than the 20 characters of Identify`,
-    );
+function checkDrive(path: string, drive: NvmeBoard, refuse: Refuse): void {
+  const { profile, namespaces } = drive;
+  const problem = checkProfile(profile);
+  if (problem !== null) refuse(`${path}.profile (${profile.name})`, problem);
+  if (namespaces.length > profile.maxNamespaces) {
+    const limit = `${profile.maxNamespaces} of profile ${profile.name} (maxNamespaces)`;
+    refuse(`${path}.namespaces`, `${namespaces.length} are more than the ${limit}`);
   }
-  for (const [index, namespace] of drive.namespaces.entries()) {
-    const here = `${path}.namespaces[${index}]`;
-    const bytes = sizeOf(board.name, `${here}.size`, namespace.size);
-    const impossible = checkGeometry(bytes, namespace.block_bytes ?? 512);
-    if (impossible !== null) throw new BoardError(board.name, here, impossible);
-    if (namespace.eui64 !== undefined && !/^[0-9a-f]{16}$/i.test(namespace.eui64)) {
-      throw new BoardError(board.name, `${here}.eui64`, `'${namespace.eui64}' is not 16 hexadecimal digits`);
-    }
+  for (const [index, namespace] of namespaces.entries()) {
+    const impossible = checkNamespace(namespace);
+    if (impossible !== null) refuse(`${path}.namespaces[${index}]`, impossible);
   }
+}
+
+function checkNamespace({ size, block_bytes, image }: NamespaceBoard): string | null {
+  const bytes = bytesOf(size);
+  if (image === undefined && bytes > LARGEST_IN_MEMORY)
+    return `${formatSize(bytes)} are too many to keep in memory; ${formatSize(LARGEST_IN_MEMORY)} is the most`;
+  return checkGeometry(bytes, block_bytes ?? 512);
 }

@@ -6,7 +6,7 @@ import type { UnitOptions } from '../iommu/capabilities.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import type { LinkProfile } from '../machine/timing/link.ts';
 import type { ControllerProfile, ControllerTiming, MediaProfile, PcieProfile } from '../nvme/profile.ts';
-import { isPowerOfTwo, parseSize } from '../support/numbers.ts';
+import { isPowerOfTwo, PAGE_SIZE, parseSize } from '../support/numbers.ts';
 import {
   ascii,
   atLeast,
@@ -37,6 +37,11 @@ const powerOfTwo = (low: number, high: number): Shape =>
     return isPowerOfTwo(value as number) && (value as number) >= low && (value as number) <= high;
   });
 const u16 = whole(0, 0xffff);
+/** Firmware places BARs between RAM and the chipset's own registers. */
+const mmioBase = must('a multiple of 4096 from 0xc0000000 to 0xfebff000', (value) => {
+  const base = value as number;
+  return Number.isInteger(base / PAGE_SIZE) && base >= 0xc000_0000 && base < 0xfec0_0000;
+});
 
 const HOST = fields<HostProfile>({
   rootComplex_ns: duration,
@@ -116,10 +121,11 @@ const PROFILE = fields<ControllerProfile>({
   nqn: ascii(200),
   maxQueueEntries: whole(2, 65_536),
   maxQueuePairs: whole(1, 65_535),
+  weightedArbitration: flag,
   timeout: whole(1, 255),
   doorbellStride: whole(0, 10),
-  pageMin: whole(0, 15),
-  pageMax: whole(0, 15),
+  pageMin: whole(0, 4),
+  pageMax: whole(0, 4),
   commandSets: whole(0, 0xff),
   mdts: whole(1, 12),
   asyncEvents: whole(1, 256),
@@ -170,8 +176,6 @@ export const BOARD = fields<Board>({
   media: size,
   host: HOST,
   iommu: UNIT,
-  mmioBase: optional(must('a multiple of 4096 below 4 GiB', (value) => {
-    return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32 && ((value as number) & 0xfff) === 0;
-  })),
+  mmioBase: optional(mmioBase),
   rootPorts: list(PORT, 1),
 });

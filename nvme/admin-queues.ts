@@ -99,10 +99,11 @@ export class AdminQueues {
   }
 
   createSq(slot: number): void {
-    const { slots, sqs, cqs } = this.#parts;
+    const { slots, sqs, cqs, engine } = this.#parts;
     const { QID, QSIZE } = CREATE_QUEUE_CDW10.decode(slots.dword(slot, SQE.CDW10));
-    const { CQID } = CREATE_SQ_CDW11.decode(slots.dword(slot, SQE.CDW11));
+    const { CQID, QPRIO } = CREATE_SQ_CDW11.decode(slots.dword(slot, SQE.CDW11));
     sqs.create(QID, this.#base(slot), QSIZE + 1, CQID);
+    engine.fetcher.arbiter.setPriority(QID, QPRIO);
     cqs.addUsers(CQID, 1);
   }
 

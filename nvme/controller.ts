@@ -27,6 +27,7 @@ import { Slots } from './slots.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import {
   AMS,
+  CAP_AMS,
   AQA,
   CAP_CSS,
   CAP_HI,
@@ -275,8 +276,9 @@ export class NvmeController extends PcieFunction {
     const isOffered =
       (css === CSS.NVM || css === CSS.ALL || css === CSS.ADMIN_ONLY) && profile.commandSets & cssBit;
     if (!isOffered) return `CC.CSS ${css} is not among CAP.CSS`;
-    if (CC.AMS.get(this.#cc) !== AMS.ROUND_ROBIN)
-      return `CC.AMS ${CC.AMS.get(this.#cc)} is not among CAP.AMS`;
+    const ams = CC.AMS.get(this.#cc);
+    const isArbitrated = ams === AMS.ROUND_ROBIN || (ams === AMS.WEIGHTED_ROUND_ROBIN && profile.weightedArbitration);
+    if (!isArbitrated) return `CC.AMS ${ams} is not among CAP.AMS`;
     if (mps < profile.pageMin || mps > profile.pageMax) {
       return `CC.MPS ${mps} is outside CAP.MPSMIN ${profile.pageMin} to CAP.MPSMAX ${profile.pageMax}`;
     }
@@ -297,6 +299,7 @@ export class NvmeController extends PcieFunction {
   #becomeReady(): void {
     this.#pendingState = -1;
     this.engine.prp.page_bytes = PAGE << CC.MPS.get(this.#cc);
+    this.engine.fetcher.arbiter.reset(CC.AMS.get(this.#cc) === AMS.WEIGHTED_ROUND_ROBIN);
     this.cqs.create(0, this.#acq, AQA.ACQS.get(this.#aqa) + 1, true, 0);
     this.sqs.create(0, this.#asq, AQA.ASQS.get(this.#aqa) + 1, 0);
     this.#csts = CSTS.encode({ RDY: 1 });
@@ -407,7 +410,12 @@ function byNsid(namespaces: readonly Namespace[], maxNamespaces: number): (Names
 }
 
 const capLow = (profile: ControllerProfile): number =>
-  CAP_LO.encode({ MQES: profile.maxQueueEntries - 1, CQR: 1, TO: profile.timeout });
+  CAP_LO.encode({
+    MQES: profile.maxQueueEntries - 1,
+    CQR: 1,
+    AMS: profile.weightedArbitration ? CAP_AMS.WEIGHTED_ROUND_ROBIN : 0,
+    TO: profile.timeout,
+  });
 const capHigh = (profile: ControllerProfile): number =>
   CAP_HI.encode({
     DSTRD: profile.doorbellStride,

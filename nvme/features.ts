@@ -144,8 +144,9 @@ export class Features {
   #apply(fid: number): void {
     const { engine, events, health } = this.#parts;
     if (fid === FID.ARBITRATION) {
-      const burst = ARBITRATION.AB.get(this.value(fid));
-      engine.fetcher.burst = burst === NO_BURST_LIMIT ? 0 : 1 << burst;
+      const { AB, HPW, MPW, LPW } = ARBITRATION.decode(this.value(fid));
+      engine.fetcher.burst = AB === NO_BURST_LIMIT ? 0 : 1 << AB;
+      engine.fetcher.arbiter.setWeights(HPW + 1, MPW + 1, LPW + 1);
     } else if (fid === FID.ASYNC_EVENT) events.enabled = this.value(fid);
     else if (fid === FID.TEMPERATURE_THRESHOLD) {
       const kelvin = (index: number) => TEMPERATURE_THRESHOLD.TMPTH.get(this.value(fid, index));

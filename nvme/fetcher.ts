@@ -1,11 +1,12 @@
 /**
- * Which submission entries come next, and getting them: round robin over the queues that were rung, a burst of entries
- * in one read, a few reads on their way at a time (Base 2.1 §3.4.4). Each entry gets a slot and begins.
- * Not here: what happens to a command (engine.ts), doorbells (controller.ts), weighted arbitration.
+ * Getting submission entries: a burst from the queue whose turn it is in one read, a few reads on their way at a time.
+ * Each entry gets a slot and begins. Not here: whose turn it is (arbiter.ts), what happens to a command (engine.ts),
+ * doorbells (controller.ts).
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
+import { Arbiter } from './arbiter.ts';
 import { QUEUE, SQ, type SubmissionQueues } from './queues.ts';
 import type { Slots } from './slots.ts';
 import { SQE } from './spec/commands.ts';
@@ -36,6 +37,7 @@ export interface FetcherParts {
 }
 
 export class Fetcher {
+  readonly arbiter: Arbiter;
   /** Entries per turn (Arbitration feature, AB); 0 means no limit. */
   burst = 0;
   /** False while nothing may be fetched. */
@@ -51,11 +53,6 @@ export class Fetcher {
   private readonly begin: (slot: number, sqid: number) => void;
   private readonly fatal: (reason: string) => void;
   private readonly onArrived: HandlerId;
-  /** Queues with entries to fetch, in turn: a ring of queue ids, and who is in it. */
-  private readonly turn: Int32Array;
-  private readonly listed: Uint8Array;
-  #turnHead = 0;
-  #turnCount = 0;
   /** Reads on their way, a ring: the link answers them in order. */
   readonly #queues = new Int32Array(READS);
   readonly #firsts = new Int32Array(READS);
@@ -74,8 +71,7 @@ export class Fetcher {
     this.fetch_ns = parts.fetch_ns;
     this.begin = parts.begin;
     this.fatal = parts.fatal;
-    this.turn = new Int32Array(parts.sqs.count);
-    this.listed = new Uint8Array(parts.sqs.count);
+    this.arbiter = new Arbiter(parts.sqs.count);
     this.onArrived = parts.clock.register(() => this.#arrived());
   }
 
@@ -93,12 +89,13 @@ export class Fetcher {
 
   /** Fetches as long as there are entries, free slots and free reads. Call it when one of them may have come. */
   pump(): void {
-    if (this.#turnCount === 0 || this.#isPumping || !this.running) return;
+    const { arbiter } = this;
+    if (arbiter.waiting === 0 || this.#isPumping || !this.running) return;
     this.#isPumping = true;
     const { i32, f64 } = this.memory;
     let refused = 0;
-    while (refused < this.#turnCount && this.#reads < READS) {
-      const sqid = this.#next();
+    while (refused < arbiter.waiting && this.#reads < READS) {
+      const sqid = arbiter.next();
       const at = this.sqs.at(sqid);
       const first = i32[at + FETCH]!;
       const count = this.#allowance(sqid, at, first);
@@ -108,6 +105,7 @@ export class Fetcher {
         continue;
       }
       refused = 0;
+      arbiter.charge(count);
       const end = first + count;
       i32[at + FETCH] = end === i32[at + SIZE]! ? 0 : end;
       this.#list(sqid);
@@ -119,33 +117,19 @@ export class Fetcher {
     this.#isPumping = false;
   }
 
-  /** Forgets everything that was asked for. */
+  /** Forgets everything that was asked for. The arbiter is told by the controller, which knows CC.AMS. */
   reset(): void {
     for (let i = 0; i < this.#reads; i++)
       this.clock.cancel(this.#events[(this.#readHead + i) & (READS - 1)]!);
     this.#reads = 0;
-    this.#turnCount = 0;
-    this.listed.fill(0);
     this.isAdminBusy = false;
   }
 
-  #next(): number {
-    const sqid = this.turn[this.#turnHead]!;
-    this.#turnHead = this.#turnHead + 1 === this.turn.length ? 0 : this.#turnHead + 1;
-    this.#turnCount--;
-    this.listed[sqid] = 0;
-    return sqid;
-  }
-
-  /** Puts a queue at the end of the turn if it has entries and is not there yet. */
+  /** Lets a queue wait for its turn if it has entries. */
   #list(sqid: number): void {
     const { i32 } = this.memory;
     const at = this.sqs.at(sqid);
-    if (this.listed[sqid] === 1 || i32[at + FETCH] === i32[at + TAIL]) return;
-    if (sqid === 0 && this.isAdminBusy) return;
-    this.listed[sqid] = 1;
-    const end = this.#turnHead + this.#turnCount++;
-    this.turn[end >= this.turn.length ? end - this.turn.length : end] = sqid;
+    if (i32[at + FETCH] !== i32[at + TAIL] && !(sqid === 0 && this.isAdminBusy)) this.arbiter.add(sqid);
   }
 
   /** Entries that may be asked for in one read: what was rung, up to the ring's end, in the arbitration burst. */
@@ -155,7 +139,8 @@ export class Fetcher {
     const rung = (tail < first ? i32[at + SIZE]! : tail) - first;
     const free = this.slots.free - (this.#reads === 0 ? 0 : this.#promised());
     if (sqid === 0) return this.isAdminBusy ? 0 : Math.min(1, rung, free);
-    return Math.min(rung, free - ADMIN_SLOTS, this.burst === 0 ? BURST : this.burst, BURST);
+    const { credit } = this.arbiter;
+    return Math.min(rung, free - ADMIN_SLOTS, this.burst === 0 ? BURST : this.burst, BURST, credit);
   }
 
   /** Slots that reads on their way will need. */

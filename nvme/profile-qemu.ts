@@ -11,6 +11,7 @@ export const QEMU: ControllerProfile = {
   firmware: '7.2',
   nqn: 'nqn.2019-08.org.qemu:',
   maxQueueEntries: 2048,
+  weightedArbitration: false,
   savesFeatures: false,
   pcie: { maxPayload_bytes: 128, aspm: 1, deviceControl: 0, deviceCapabilities2: 0x0030_0000 },
 };

@@ -1,10 +1,12 @@
 /**
  * What a controller is, as plain data: PCI identity, CAP, limits, Identify strings and what its parts cost in time.
- * A board carries one profile per controller; users copy and edit it. `check` names the first impossible value.
+ * A board carries one profile per controller; users copy and edit it. `checkProfile` names the first impossible combination.
  * Not here: namespaces (namespace.ts), the meaning of the fields (spec/).
  */
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
-import { isPowerOfTwo } from '../support/numbers.ts';
+import { formatSize, MIB, PAGE_SIZE } from '../support/numbers.ts';
+import { SEGMENT, SLOT } from './slots.ts';
+import { SQE } from './spec/commands.ts';
 
 /** How long the medium takes. Sources of the shipped ones: reference/numbers.md §2. */
 export interface MediaProfile {
@@ -57,6 +59,8 @@ export interface ControllerProfile {
   /** Entries of the largest I/O queue (CAP.MQES + 1), and I/O queue pairs. */
   readonly maxQueueEntries: number;
   readonly maxQueuePairs: number;
+  /** CAP.AMS: weighted round robin with urgent class, besides round robin. */
+  readonly weightedArbitration: boolean;
   /** CAP.TO in 500 ms, CAP.DSTRD, CAP.MPSMIN and MPSMAX as log2(page) - 12. */
   readonly timeout: number;
   readonly doorbellStride: number;
@@ -122,6 +126,7 @@ export const GENERIC: ControllerProfile = {
   nqn: 'nqn.2014-08.org.nvmexpress:doorbell:',
   maxQueueEntries: 4096,
   maxQueuePairs: 64,
+  weightedArbitration: true,
   timeout: 15,
   doorbellStride: 0,
   pageMin: 0,
@@ -142,38 +147,51 @@ export const GENERIC: ControllerProfile = {
   timing: OPTANE_P4800X,
 };
 
-/** One sentence naming the first impossible combination, or null. */
+/** Device memory that a controller has besides its media: command slots, transfer buffers, queue records. */
+export const CONTROLLER_BYTES = 16 * MIB;
+
+/** One sentence naming the first impossible combination, or null. What a key may hold alone is not looked at. */
 export function checkProfile(profile: ControllerProfile): string | null {
-  const { maxQueuePairs, doorbellStride, bar_bytes, msixVectors, msixTable, msixPba } = profile;
+  const { maxQueuePairs, doorbellStride, pageMin, pageMax, timing } = profile;
+  const { bar_bytes, msixVectors, msixTable, msixPba } = profile;
   const doorbellEnd = 0x1000 + 2 * (maxQueuePairs + 1) * (4 << doorbellStride);
-  const between = (key: keyof ControllerProfile, low: number, high: number): string | null => {
-    const value = profile[key] as number;
-    const fits = Number.isInteger(value) && value >= low && value <= high;
-    return fits ? null : `${key} must be a whole number from ${low} to ${high}, got ${value}`;
-  };
-  return (
-    between('maxQueueEntries', 2, 65_536) ??
-    between('maxQueuePairs', 1, 65_535) ??
-    between('doorbellStride', 0, 10) ??
-    between('timeout', 1, 255) ??
-    between('mdts', 1, 12) ??
-    between('msixVectors', 1, 2048) ??
-    between('asyncEvents', 1, 256) ??
-    between('aborts', 1, 256) ??
-    between('errorLogEntries', 1, 256) ??
-    between('maxNamespaces', 1, 1024) ??
-    between('commandSlots', 1, 65_536) ??
-    between('pageMax', profile.pageMin, 15) ??
-    (isPowerOfTwo(bar_bytes) ? null : `bar_bytes must be a power of two, got ${bar_bytes}`) ??
-    (doorbellEnd <= msixTable
-      ? null
-      : `${maxQueuePairs} queue pairs put doorbells up to ${doorbellEnd}, over the MSI-X table at ${msixTable}; ` +
-        'move msixTable or lower maxQueuePairs') ??
-    (msixTable + 16 * msixVectors <= msixPba || msixPba + Math.ceil(msixVectors / 64) * 8 <= msixTable
-      ? null
-      : `the MSI-X table of ${msixVectors} vectors at ${msixTable} runs into msixPba at ${msixPba}`) ??
-    (Math.max(msixTable + 16 * msixVectors, msixPba + Math.ceil(msixVectors / 64) * 8) <= bar_bytes
-      ? null
-      : `bar_bytes is ${bar_bytes}, too small for the MSI-X table and pending bits`)
-  );
+  const tableEnd = msixTable + 16 * msixVectors;
+  const pbaEnd = msixPba + Math.ceil(msixVectors / 64) * 8;
+  if (pageMax < pageMin)
+    return `pageMax is ${pageMax} and pageMin ${pageMin}: the largest page is the smaller one`;
+  if (msixTable % 8 !== 0 || msixPba % 8 !== 0)
+    return `msixTable at ${msixTable} and msixPba at ${msixPba} must be multiples of 8`;
+  if (doorbellEnd > Math.min(msixTable, msixPba)) {
+    return (
+      `${maxQueuePairs} queue pairs put doorbells up to ${doorbellEnd}, over the MSI-X table at ${msixTable} or the ` +
+      `pending bits at ${msixPba}; move them or lower maxQueuePairs`
+    );
+  }
+  if (tableEnd > msixPba && pbaEnd > msixTable)
+    return `the MSI-X table of ${msixVectors} vectors at ${msixTable} runs into msixPba at ${msixPba}`;
+  if (Math.max(tableEnd, pbaEnd) > bar_bytes)
+    return `bar_bytes is ${bar_bytes}, too small for the MSI-X table and pending bits`;
+  if (profile.commandSlots <= profile.asyncEvents)
+    return `${profile.asyncEvents} asyncEvents may wait in commandSlots for ever, and there are ${profile.commandSlots}`;
+  const needed = memoryOf(profile);
+  if (needed > CONTROLLER_BYTES) {
+    return (
+      `${profile.commandSlots} commandSlots for transfers of mdts ${profile.mdts} need ${formatSize(needed)} of ` +
+      `controller memory, and there are ${formatSize(CONTROLLER_BYTES)}; lower one of them`
+    );
+  }
+  return timing === null ? null : checkMedia(timing.media);
+}
+
+/** Command slots with their segments, the admin and the data buffer, and room for queue records and a PRP list. */
+function memoryOf({ commandSlots, mdts, pageMin }: ControllerProfile): number {
+  const pages = 2 ** (mdts + pageMin);
+  const slot_bytes = SQE.SIZE + SLOT.WORDS * 4 + (pages + 1) * SEGMENT.WORDS * 4;
+  return commandSlots * slot_bytes + 2 * pages * PAGE_SIZE + MIB;
+}
+
+function checkMedia({ jitter_ns, read_ns, write_ns }: MediaProfile): string | null {
+  const least = Math.min(read_ns, write_ns);
+  if (jitter_ns <= 2 * least) return null;
+  return `timing.media.jitter_ns is ${jitter_ns}, wider than twice the ${least} of read_ns or write_ns: time would run back`;
 }
