@@ -27,8 +27,6 @@ export interface CompleterParts {
   readonly slots: Slots;
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
-  /** The entry was posted and the slot given back. */
-  readonly posted: (slot: number) => void;
   /** The entry cannot be written: the controller cannot go on. */
   readonly fatal: (reason: string) => void;
 }
@@ -41,7 +39,6 @@ export class Completer {
   private readonly slots: Slots;
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
-  private readonly posted: (slot: number) => void;
   private readonly fatal: (reason: string) => void;
 
   constructor(parts: CompleterParts) {
@@ -52,12 +49,14 @@ export class Completer {
     this.slots = parts.slots;
     this.sqs = parts.sqs;
     this.cqs = parts.cqs;
-    this.posted = parts.posted;
     this.fatal = parts.fatal;
   }
 
-  /** Posts the completion of a slot, or lets it wait for room in its queue. */
-  post(slot: number): void {
+  /**
+   * Posts the completion of a slot and gives the slot back, or lets it wait for room in its queue. Returns whether it
+   * was posted.
+   */
+  post(slot: number): boolean {
     const { i32, f64 } = this.memory;
     const at = this.slots.at(slot);
     const queue = this.cqs.at(i32[at + CQID]!);
@@ -65,7 +64,7 @@ export class Completer {
     const next = tail + 1 === i32[queue + SIZE]! ? 0 : tail + 1;
     if (next === i32[queue + HEAD]!) {
       this.#wait(slot, queue);
-      return;
+      return false;
     }
     const sqid = i32[at + SQID]!;
     const submission = this.sqs.at(sqid);
@@ -81,7 +80,7 @@ export class Completer {
     if (result !== OK) {
       const cqid = i32[at + CQID]!;
       this.fatal(`entry ${tail} of completion queue ${cqid} cannot be written: ${DMA_SENTENCES[result]}`);
-      return;
+      return false;
     }
     i32[queue + TAIL] = next;
     if (next === 0) i32[queue + PHASE] = phase ^ 1;
@@ -89,7 +88,7 @@ export class Completer {
     if (this.trace.on) this.#emit(slot, sqid, status);
     this.slots.give(slot);
     if (i32[queue + INTERRUPTS] === 1) this.#interrupt(i32[at + CQID]!, i32[queue + VECTOR]!);
-    this.posted(slot);
+    return true;
   }
 
   /** The host moved the head of `cqid`: completions that waited for room go out. */

@@ -15,11 +15,14 @@ import { Fetcher } from './fetcher.ts';
 import type { ControllerTiming } from './profile.ts';
 import { PrpWalker } from './prp.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
-import { DATA_NONE, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
+import { DATA_NONE, DATA_TO_CONTROLLER, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
 import { opcodeName } from './spec/commands.ts';
 import { STATUS } from './spec/status.ts';
 
-/** `execute` keeps the command: it completes later through `complete` (Asynchronous Event Request). */
+/**
+ * `check` or `execute` keeps the command. It goes on through `accept` or `mapped`, or ends through `complete`: an
+ * Asynchronous Event Request, half of a fused pair, a command whose SGL is being read.
+ */
 export const HELD = -1;
 // File constants fold; imported bindings do not (slots.ts).
 const { SUCCESS } = STATUS;
@@ -27,6 +30,7 @@ const { BYTES, DIRECTION, EVENT, SQID, STATUS: SLOT_STATUS } = SLOT;
 const OK = DMA_OK;
 const NO_DATA = DATA_NONE;
 const TO_HOST = DATA_TO_HOST;
+const TO_CONTROLLER = DATA_TO_CONTROLLER;
 const FREE_TIMING = { fetch_ns: 0, decode_ns: 0, complete_ns: 0, cores: 1 } as const;
 
 /** What commands of one kind of queue mean. Every method takes a slot and returns a status. */
@@ -45,6 +49,8 @@ export interface CommandSet {
 export interface IoCommandSet extends CommandSet {
   reason: string;
   delay(slot: number): number;
+  /** The command failed or is being aborted. */
+  drop(slot: number): void;
 }
 
 /** Who is told of every command that fails: `who` names it, `reason` is one sentence or empty. */
@@ -83,6 +89,7 @@ export class Engine {
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
   private readonly health: FailureLog;
+  private readonly takesNoTime: boolean;
   private readonly decode_ns: number;
   private readonly complete_ns: number;
   private readonly coreFreeAt: Float64Array;
@@ -109,14 +116,14 @@ export class Engine {
     this.sqs = sqs;
     this.cqs = cqs;
     this.health = parts.health;
+    this.takesNoTime = parts.timing === null;
     this.decode_ns = timing.decode_ns;
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);
     this.prp = new PrpWalker(memory, dma, slots);
     const begin = (slot: number, sqid: number): void => this.#begin(slot, sqid);
     this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
-    const posted = (slot: number): void => this.#posted(slot);
-    this.completer = new Completer({ memory, trace, dma, msix, slots, sqs, cqs, posted, fatal });
+    this.completer = new Completer({ memory, trace, dma, msix, slots, sqs, cqs, fatal });
     this.onDecoded = clock.register((slot) => this.#decoded(slot));
     this.onMapped = clock.register((slot) => this.#mapped(slot));
     this.onReceived = clock.register((slot) => this.#received(slot));
@@ -135,11 +142,43 @@ export class Engine {
   }
 
   #begin(slot: number, sqid: number): void {
+    if (sqid !== 0 && this.takesNoTime && this.dma.link.free && !this.trace.on) {
+      this.#runThrough(slot);
+      return;
+    }
     if (sqid === 0) this.#adminSlot = slot;
     if (this.trace.on) this.#emit(T.NVME_FETCH, slot, this.slots.dword(slot, 0) & 0xff);
     const delay = this.decode_ns === 0 ? 0 : this.#core(this.decode_ns);
     if (delay === 0) this.#decoded(slot);
     else this.#later(slot, delay, this.onDecoded);
+  }
+
+  /**
+   * Where neither the controller nor its link takes time an I/O command needs no events: the steps of `#decoded` to
+   * `complete` in one go. It is called while entries are being fetched, so that nothing needs to be pumped after it.
+   */
+  #runThrough(slot: number): void {
+    const { nvm } = this;
+    let status = nvm.check(slot);
+    let reason: string | undefined;
+    if (status === SUCCESS) {
+      const { i32 } = this.memory;
+      const at = this.slots.at(slot);
+      const direction = i32[at + DIRECTION]!;
+      if (direction !== NO_DATA) {
+        status = this.prp.walk(slot, i32[at + BYTES]!);
+        if (status !== SUCCESS) reason = this.prp.reason;
+      }
+      if (status === SUCCESS && direction === TO_CONTROLLER) status = nvm.receive(slot);
+      if (status === SUCCESS) status = nvm.execute(slot);
+      if (status === SUCCESS && direction === TO_HOST) status = nvm.send(slot);
+    }
+    if (status !== SUCCESS) {
+      if (status !== HELD) this.fail(slot, status, reason);
+      return;
+    }
+    this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = SUCCESS;
+    if (this.fetcher.running) this.completer.post(slot);
   }
 
   #later(slot: number, delay: number, handler: HandlerId): void {
@@ -161,22 +200,32 @@ export class Engine {
     const { i32 } = this.memory;
     const at = this.slots.at(slot);
     const status = i32[at + SQID] === 0 ? this.admin.check(slot) : this.nvm.check(slot);
-    if (status !== SUCCESS) return this.fail(slot, status);
+    if (status === SUCCESS) this.accept(slot);
+    else if (status !== HELD) this.fail(slot, status);
+  }
+
+  /** The command was checked: its data pointer is looked at, if it has one. */
+  accept(slot: number): void {
+    const { i32 } = this.memory;
+    const at = this.slots.at(slot);
     if (i32[at + DIRECTION] === NO_DATA) return this.#execute(slot);
     const delay = this.prp.delay(slot, i32[at + BYTES]!);
     if (delay === 0) this.#mapped(slot);
     else this.#later(slot, delay, this.onMapped);
   }
 
-  /** The PRP lists are here: walk them, then fetch the data or execute. */
+  /** The PRP lists are here. */
   #mapped(slot: number): void {
-    const { i32 } = this.memory;
-    const at = this.slots.at(slot);
-    const bytes = i32[at + BYTES]!;
-    const status = this.prp.walk(slot, bytes);
-    if (status !== SUCCESS) return this.fail(slot, status, this.prp.reason);
-    if (i32[at + DIRECTION] === TO_HOST) return this.#execute(slot);
-    const delay = this.dma.readDelay(this.slots.segmentAddress(slot, 0), bytes);
+    const status = this.prp.walk(slot, this.slots.bytes(slot));
+    if (status === SUCCESS) this.mapped(slot);
+    else this.fail(slot, status, this.prp.reason);
+  }
+
+  /** The pieces of host memory are known: fetch the data, or execute. */
+  mapped(slot: number): void {
+    const { slots } = this;
+    if (slots.i32[slots.at(slot) + DIRECTION] === TO_HOST) return this.#execute(slot);
+    const delay = this.dma.readDelay(slots.segmentAddress(slot, 0), slots.bytes(slot));
     if (delay === 0) this.#received(slot);
     else this.#later(slot, delay, this.onReceived);
   }
@@ -199,8 +248,10 @@ export class Engine {
   #executed(slot: number): void {
     const slots = this.slots;
     if (this.trace.on) this.#emit(T.NVME_MEDIA, slot, 0);
-    const status = slots.sqid(slot) === 0 ? this.admin.execute(slot) : this.nvm.execute(slot);
+    const isAdmin = slots.sqid(slot) === 0;
+    const status = isAdmin ? this.admin.execute(slot) : this.nvm.execute(slot);
     if (status === HELD) {
+      if (!isAdmin) return;
       this.#adminSlot = NO_SLOT;
       this.fetcher.admit();
       return this.fetcher.pump();
@@ -270,6 +321,7 @@ export class Engine {
     const name = opcodeName(sqid === 0, slots.dword(slot, 0) & 0xff);
     this.health.commandFailed(slot, status, `${name} (SQ ${sqid}, CID ${slots.cid(slot)})`, reason);
     if (this.trace.on) this.#emit(T.NVME_REJECT, slot, status);
+    if (sqid !== 0) this.nvm.drop(slot);
     this.complete(slot, status);
   }
 
@@ -283,12 +335,12 @@ export class Engine {
   }
 
   #post(slot: number): void {
-    if (this.fetcher.running) this.completer.post(slot);
+    if (this.fetcher.running && this.completer.post(slot)) this.#goOn();
   }
 
-  /** A slot is free again, and with it perhaps the way for entries that waited. */
-  #posted(slot: number): void {
-    if (slot === this.#adminSlot) {
+  /** Slots have become free, and with them perhaps the way for entries that waited. */
+  #goOn(): void {
+    if (this.#adminSlot !== NO_SLOT && !this.slots.isBusy(this.#adminSlot)) {
       this.#adminSlot = NO_SLOT;
       this.fetcher.admit();
     }
@@ -298,7 +350,7 @@ export class Engine {
   /** The host moved the head of `cqid`. */
   released(cqid: number): void {
     this.completer.released(cqid);
-    this.fetcher.pump();
+    this.#goOn();
   }
 
   /** Takes every command of `sqid` out of the pipeline; each completes with `status` (Delete I/O SQ, Abort). */
@@ -311,6 +363,7 @@ export class Engine {
   /** Completes one command at once with `status`, whatever it was waiting for. False when it waits to be posted. */
   abort(slot: number, status: number): boolean {
     if (this.completer.isWaiting(slot)) return false;
+    if (this.slots.sqid(slot) !== 0) this.nvm.drop(slot);
     this.#cancel(slot);
     this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = status;
     this.#post(slot);

@@ -18,7 +18,7 @@ const identify = (harness: Harness) => ({
 describe('registers', () => {
   test('R1 R3 CAP and VS say what the profile says', () => {
     const harness = new Harness();
-    expect(CAP_LO.decode(harness.read32(REG.CAP))).toEqual({ MQES: 4095, CQR: 1, AMS: 0, TO: 15 });
+    expect(CAP_LO.decode(harness.read32(REG.CAP))).toEqual({ MQES: 4095, CQR: 1, AMS: 1, TO: 15 });
     const { CSS, MPSMIN, MPSMAX, DSTRD } = CAP_HI.decode(harness.read32(REG.CAP_HI));
     expect({ CSS, MPSMIN, MPSMAX, DSTRD }).toEqual({ CSS: 0xc1, MPSMIN: 0, MPSMAX: 4, DSTRD: 0 });
     expect(harness.read32(REG.VS)).toBe(0x1_0400);
@@ -77,12 +77,19 @@ describe('enable', () => {
     ['I4', { cc: CC.MPS.set(CC_NORMAL, 5) }, FAILED, 'CC.MPS above MPSMAX'],
     ['I5', { cc: CC.CSS.set(CC_NORMAL, 1) }, FAILED, 'CC.CSS not in CAP.CSS'],
     ['I6', { cc: CC.AMS.set(CC_NORMAL, 2) }, FAILED, 'CC.AMS reserved'],
-    ['I6', { cc: CC.AMS.set(CC_NORMAL, 1) }, FAILED, 'CC.AMS weighted round robin, not in CAP.AMS'],
+    ['I6', { cc: CC.AMS.set(CC_NORMAL, 7) }, FAILED, 'CC.AMS vendor specific, not in CAP.AMS'],
+    ['I1', { cc: CC.AMS.set(CC_NORMAL, 1) }, READY, 'weighted round robin, which CAP.AMS has'],
     ['Q37', { asqs: 4096, acqs: 4096 }, READY, 'admin queues of 4096 entries'],
   ])('%s %o gives CSTS %i: %s', (_, options, csts) => {
     const harness = new Harness();
     expect(harness.enable(options)).toBe(csts);
     if (csts === FAILED) expect(harness.controller.health.rejections.at(-1)).toContain('fatal');
+  });
+
+  test('I6 a profile without weighted round robin refuses it', () => {
+    const harness = new Harness({ profile: { ...FUNCTIONAL, weightedArbitration: false } });
+    expect(CAP_LO.AMS.get(harness.read32(REG.CAP))).toBe(0);
+    expect(harness.enable({ cc: CC.AMS.set(CC_NORMAL, 1) })).toBe(FAILED);
   });
 
   test('I4 a profile with larger smallest pages refuses 4 KiB', () => {
