@@ -140,6 +140,9 @@ const PROFILE = fields<ControllerProfile>({
   bar_bytes: powerOfTwo(0x2000, 2 ** 31),
   commandSlots: whole(1, 65_536),
   writeCache: flag,
+  dirty_bytes: whole(0, 2 ** 30),
+  compareAndWriteBlocks: whole(0, 65_536),
+  sgls: whole(0, 0xffff_ffff),
   timing: orNull(TIMING),
 });
 

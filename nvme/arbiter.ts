@@ -102,7 +102,8 @@ export class Arbiter {
   }
 
   #weightedRank(): number {
-    for (let rank = HIGH; rank <= LOW; rank++) if (this.lengths[rank]! > 0 && this.credits[rank]! > 0) return rank;
+    for (let rank = HIGH; rank <= LOW; rank++)
+      if (this.lengths[rank]! > 0 && this.credits[rank]! > 0) return rank;
     return NOBODY;
   }
 }

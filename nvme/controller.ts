@@ -18,6 +18,7 @@ import { AdminCommands } from './admin.ts';
 import { Engine } from './engine.ts';
 import { Events } from './events.ts';
 import { Health } from './health.ts';
+import { Context } from './io/command.ts';
 import { Media } from './media.ts';
 import type { Namespace } from './namespace.ts';
 import { NvmCommands } from './nvm.ts';
@@ -27,8 +28,8 @@ import { Slots } from './slots.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import {
   AMS,
-  CAP_AMS,
   AQA,
+  CAP_AMS,
   CAP_CSS,
   CAP_HI,
   CAP_LO,
@@ -70,6 +71,7 @@ export class NvmeController extends PcieFunction {
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
   private readonly admin: AdminCommands;
+  private readonly nvm: NvmCommands;
   private readonly namespaces: readonly (Namespace | undefined)[];
   private readonly doorbellEnd: number;
   private readonly doorbellShift: number;
@@ -128,17 +130,22 @@ export class NvmeController extends PcieFunction {
       clock,
       cc: () => this.#cc,
     });
-    const media = new Media(clock, profile.timing?.media ?? null, parts.random);
-    engine.admin = this.admin;
-    engine.nvm = new NvmCommands({
+    const context = new Context({
+      profile,
+      clock,
       memory,
+      dma,
       slots: this.slots,
       engine,
-      media,
+      media: new Media(clock, profile.timing?.media ?? null, parts.random),
       health,
+      features: this.admin.features,
       namespaces: this.namespaces,
       maxTransfer_bytes,
     });
+    this.nvm = new NvmCommands(context);
+    engine.admin = this.admin;
+    engine.nvm = this.nvm;
     this.doorbellShift = profile.doorbellStride + 2;
     this.doorbellEnd = DOORBELL_BASE + (queues << (this.doorbellShift + 1));
     this.onReady = clock.register(() => this.#becomeReady());
@@ -277,7 +284,8 @@ export class NvmeController extends PcieFunction {
       (css === CSS.NVM || css === CSS.ALL || css === CSS.ADMIN_ONLY) && profile.commandSets & cssBit;
     if (!isOffered) return `CC.CSS ${css} is not among CAP.CSS`;
     const ams = CC.AMS.get(this.#cc);
-    const isArbitrated = ams === AMS.ROUND_ROBIN || (ams === AMS.WEIGHTED_ROUND_ROBIN && profile.weightedArbitration);
+    const isArbitrated =
+      ams === AMS.ROUND_ROBIN || (ams === AMS.WEIGHTED_ROUND_ROBIN && profile.weightedArbitration);
     if (!isArbitrated) return `CC.AMS ${ams} is not among CAP.AMS`;
     if (mps < profile.pageMin || mps > profile.pageMax) {
       return `CC.MPS ${mps} is outside CAP.MPSMIN ${profile.pageMin} to CAP.MPSMAX ${profile.pageMax}`;
@@ -316,6 +324,7 @@ export class NvmeController extends PcieFunction {
     if (this.#pendingState !== -1) this.clock.cancel(this.#pendingState);
     this.#pendingState = -1;
     this.engine.reset();
+    this.nvm.reset();
     this.admin.reset();
     this.#interruptMask = 0;
   }
@@ -328,7 +337,7 @@ export class NvmeController extends PcieFunction {
 
   #finishShutdown(): void {
     this.#pendingState = -1;
-    for (const namespace of this.namespaces) namespace?.store.flush();
+    this.nvm.flush();
     this.engine.running = false;
     this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
   }
@@ -346,6 +355,19 @@ export class NvmeController extends PcieFunction {
     this.engine.running = false;
     this.#csts = CSTS.CFS.set(this.#csts, 1);
     if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
+  }
+
+  /**
+   * Power is lost and comes back. What only the volatile write cache had is gone, unless a shutdown was complete; then
+   * everything is as after a conventional reset.
+   */
+  powerCut(): void {
+    if (CSTS.SHST.get(this.#csts) !== SHST.COMPLETE) {
+      this.health.unsafeShutdowns++;
+      this.nvm.losePower();
+    }
+    this.health.powerCycles++;
+    this.reset();
   }
 
   /** Function level or conventional reset: registers too. */

@@ -95,9 +95,16 @@ export class HostBehavior implements FeatureData {
   }
 }
 
-/** Who the host is, 64 or 128 bits; reservations will ask. */
+/** Who the host is, 64 or 128 bits: reservations ask. */
 export class HostIdentifier implements FeatureData {
+  /** The host gave 128 bits. */
+  isExtended = false;
   readonly #identifier = new Uint8Array(FEATURES[FID.HOST_IDENTIFIER]!.set_bytes);
+
+  /** All 16 bytes; a 64-bit identifier fills the first 8. */
+  get identifier(): Uint8Array {
+    return this.#identifier;
+  }
 
   bytes(cdw11: number): number {
     return HOST_IDENTIFIER.EXHID.get(cdw11) === 1 ? this.#identifier.length : this.#identifier.length / 2;
@@ -109,12 +116,14 @@ export class HostIdentifier implements FeatureData {
   }
 
   set(from: DataView): null {
-    this.#identifier.fill(0);
+    this.reset();
+    this.isExtended = from.byteLength === this.#identifier.length;
     for (let i = 0; i < from.byteLength; i++) this.#identifier[i] = from.getUint8(i);
     return null;
   }
 
   reset(): void {
+    this.isExtended = false;
     this.#identifier.fill(0);
   }
 }

@@ -57,6 +57,7 @@ export class Features {
   readonly #parts: FeatureParts;
   readonly #values: Readonly<Record<number, FeatureValues>>;
   readonly #data: Readonly<Record<number, FeatureData>>;
+  readonly host = new HostIdentifier();
 
   constructor(parts: FeatureParts) {
     this.#parts = parts;
@@ -64,7 +65,7 @@ export class Features {
     this.#data = {
       [FID.TIMESTAMP]: new Timestamp(parts.clock),
       [FID.HOST_BEHAVIOR]: new HostBehavior(),
-      [FID.HOST_IDENTIFIER]: new HostIdentifier(),
+      [FID.HOST_IDENTIFIER]: this.host,
     };
   }
 

@@ -6,6 +6,7 @@
 import { writeAscii } from './ascii.ts';
 import { OPTIONAL_COMMANDS } from './effects.ts';
 import { TEMPERATURE } from './health.ts';
+import { COPY_FORMATS } from './io/copy.ts';
 import type { ControllerProfile } from './profile.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import {
@@ -13,6 +14,7 @@ import {
   CTRATT,
   ENTRY_SIZES,
   FRMW,
+  FUSES,
   IDENTIFY_CONTROLLER,
   IDENTIFY_NVM_CONTROLLER,
   LPA,
@@ -32,6 +34,8 @@ const POWER_EXIT_US = 4;
 
 const FLUSH_ALL_SUPPORTED = 3;
 const IEEE_BYTES = 3;
+/** AWUN: each command works on its blocks in one go. AWUPF stays one block: failures and power cuts stop between two. */
+const EVERY_COMMAND = 0xffff;
 
 /** CNS 01h. `namespaces` is the largest valid NSID. */
 export function writeController(
@@ -69,6 +73,11 @@ export function writeController(
   set('CQES', ENTRY_SIZES.encode({ MIN: CQES, MAX: CQES }));
   set('NN', namespaces);
   set('ONCS', OPTIONAL_COMMANDS);
+  set('FUSES', FUSES.encode({ COMPARE_AND_WRITE: profile.compareAndWriteBlocks > 0 ? 1 : 0 }));
+  set('AWUN', EVERY_COMMAND);
+  set('ACWU', Math.max(0, profile.compareAndWriteBlocks - 1));
+  set('OCFS', COPY_FORMATS);
+  set('SGLS', profile.sgls);
   set('VWC', VWC.encode({ PRESENT: profile.writeCache ? 1 : 0, FLUSH_ALL: FLUSH_ALL_SUPPORTED }));
   const nqn = `${profile.nqn}${serial}`;
   writeAscii(bytes, at + IDENTIFY_CONTROLLER.SUBNQN, nqn.length, nqn);

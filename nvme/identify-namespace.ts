@@ -4,6 +4,7 @@
  * Not here: which NSIDs are valid, lists of NSIDs (identify.ts).
  */
 import { random } from '../support/random.ts';
+import { COPY_LIMITS } from './io/copy.ts';
 import type { Namespace } from './namespace.ts';
 import {
   CSI,
@@ -26,7 +27,10 @@ export function writeNamespace(view: DataView, at: number, namespace: Namespace)
   IDENTIFY_NAMESPACE.set(view, at, 'NSZE', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NCAP', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NUSE', namespace.blocks);
-  IDENTIFY_NAMESPACE.set(view, at, 'DLFEAT', DLFEAT.encode({ READ: READS_ZEROES }));
+  IDENTIFY_NAMESPACE.set(view, at, 'DLFEAT', DLFEAT.encode({ READ: READS_ZEROES, DEAC: 1 }));
+  IDENTIFY_NAMESPACE.set(view, at, 'MSSRL', COPY_LIMITS.RANGE_BLOCKS);
+  IDENTIFY_NAMESPACE.set(view, at, 'MCL', COPY_LIMITS.BLOCKS);
+  IDENTIFY_NAMESPACE.set(view, at, 'MSRC', COPY_LIMITS.RANGES - 1);
   const bytes = BigInt(namespace.blocks) * BigInt(namespace.block_bytes);
   view.setBigUint64(at + IDENTIFY_NAMESPACE.NVMCAP, bytes, true);
   IDENTIFY_NAMESPACE.set(view, at, 'NSATTR', writeProtected(namespace));

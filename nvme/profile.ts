@@ -7,6 +7,7 @@ import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import { formatSize, MIB, PAGE_SIZE } from '../support/numbers.ts';
 import { SEGMENT, SLOT } from './slots.ts';
 import { SQE } from './spec/commands.ts';
+import { SGLS } from './spec/identify.ts';
 
 /** How long the medium takes. Sources of the shipped ones: reference/numbers.md §2. */
 export interface MediaProfile {
@@ -89,6 +90,12 @@ export interface ControllerProfile {
   readonly commandSlots: number;
   /** Volatile write cache present. */
   readonly writeCache: boolean;
+  /** Written bytes that a power cut may take back while that cache is on; 0: capacitors save them all. */
+  readonly dirty_bytes: number;
+  /** Largest fused Compare and Write in blocks (ACWU + 1); 0: none. */
+  readonly compareAndWriteBlocks: number;
+  /** SGLS of Identify: which SGLs I/O commands may use. */
+  readonly sgls: number;
   /** null: nothing takes time (the functional pace turns every profile's timing to null). */
   readonly timing: ControllerTiming | null;
 }
@@ -144,6 +151,9 @@ export const GENERIC: ControllerProfile = {
   bar_bytes: 0x4000,
   commandSlots: 2048,
   writeCache: true,
+  dirty_bytes: 0,
+  compareAndWriteBlocks: 128,
+  sgls: SGLS.encode({ SUPPORT: 1, BIT_BUCKET: 1, MPTR_SGL: 1 }),
   timing: OPTANE_P4800X,
 };
 
@@ -171,8 +181,13 @@ export function checkProfile(profile: ControllerProfile): string | null {
     return `the MSI-X table of ${msixVectors} vectors at ${msixTable} runs into msixPba at ${msixPba}`;
   if (Math.max(tableEnd, pbaEnd) > bar_bytes)
     return `bar_bytes is ${bar_bytes}, too small for the MSI-X table and pending bits`;
-  if (profile.commandSlots <= profile.asyncEvents)
-    return `${profile.asyncEvents} asyncEvents may wait in commandSlots for ever, and there are ${profile.commandSlots}`;
+  const leastSlots = profile.asyncEvents + 2;
+  if (profile.commandSlots < leastSlots) {
+    return (
+      `${profile.asyncEvents} asyncEvents, an admin and an I/O command at a time need ${leastSlots} commandSlots, ` +
+      `got ${profile.commandSlots}`
+    );
+  }
   const needed = memoryOf(profile);
   if (needed > CONTROLLER_BYTES) {
     return (

@@ -75,7 +75,7 @@ export class SparseStore implements BlockStore {
     if (reused !== undefined) this.memory.fill(reused, 0, this.run);
     const chunk = reused ?? this.memory.reserve(this.run, 4096);
     if (chunk < 0) {
-      this.failure = 'the board has no device memory left for written blocks (raise mediaBytes in the board)';
+      this.failure = 'the board has no device memory left for written blocks (raise media in the board)';
       return STORE_FAILED;
     }
     this.chunks[index] = chunk;

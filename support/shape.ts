@@ -63,7 +63,10 @@ export const list =
   (shape: Shape, least = 0): Shape =>
   (value, path) => {
     if (!Array.isArray(value) || value.length < least) {
-      return { path, problem: `must be a list${least === 0 ? '' : ` of at least ${least}`}, got ${show(value)}` };
+      return {
+        path,
+        problem: `must be a list${least === 0 ? '' : ` of at least ${least}`}, got ${show(value)}`,
+      };
     }
     for (const [index, item] of value.entries()) {
       const problem = shape(item, `${path}[${index}]`);
@@ -82,7 +85,10 @@ export const fields =
     const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
     for (const key of Object.keys(value)) {
       if (known.includes(key)) continue;
-      return { path: at(key), problem: `is not a key here${suggestion(key, known) || `; there are ${known.join(' ')}`}` };
+      return {
+        path: at(key),
+        problem: `is not a key here${suggestion(key, known) || `; there are ${known.join(' ')}`}`,
+      };
     }
     for (const key of known) {
       const found = (value as Record<string, unknown>)[key];

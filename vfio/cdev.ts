@@ -54,6 +54,7 @@ export class CdevFile extends DeviceFile {
     if (request === VFIO_DEVICE_BIND_IOMMUFD) return this.#bind(argument);
     const { device } = this;
     if (!this.granted) return -EINVAL;
+    device.resume();
     if (request === VFIO_DEVICE_ATTACH_IOMMUFD_PT) return this.#attach(argument);
     if (request === VFIO_DEVICE_DETACH_IOMMUFD_PT) return this.#detach(argument);
     return device.ioctl(request, argument);

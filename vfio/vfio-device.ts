@@ -98,6 +98,9 @@ export abstract class VfioDevice implements IommufdClient {
   protected abstract enable(): number;
   /** Gives the hardware back: quiet, reset, and without interrupts. */
   protected abstract disable(): void;
+  /** Wakes the device if it may sleep: every request does so before it is looked at. */
+  abstract resume(): void;
+  /** A request to a device that `resume` has woken. */
   abstract ioctl(request: number, argument: number): number;
   abstract pread(target: Uint8Array, offset: number): number;
   abstract pwrite(source: Uint8Array, offset: number): number;

@@ -17,16 +17,18 @@ export class Virqfd {
   readonly #eventfd: EventFd;
   readonly #stop: () => void;
 
-  /** Runs `action` for every signal from now on, and once now if one is pending. Holds the eventfd. */
+  /**
+   * Runs `action` for every signal from now on, and consumes it; a signal that is pending already counts too, but stays
+   * in the eventfd. Holds the eventfd.
+   */
   constructor(eventfd: EventFd, action: () => void) {
     this.#eventfd = eventfd;
     eventfd.hold();
-    const consume = (): void => {
+    this.#stop = eventfd.listen(() => {
       eventfd.drain();
       action();
-    };
-    this.#stop = eventfd.listen(consume);
-    if (eventfd.signalled) consume();
+    });
+    if (eventfd.signalled) action();
   }
 
   release(): void {

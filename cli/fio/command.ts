@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { boot, type Pace } from '../../boards/index.ts';
 import { openStore } from '../../bridge/host.ts';
+import { suggestion } from '../../support/nearest.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
-import { suggestion } from '../../support/nearest.ts';
 import { UserError } from '../user-error.ts';
 import { type RunResult, runJobs } from './engine.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';

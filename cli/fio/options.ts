@@ -3,8 +3,9 @@
  * Names and defaults are fio's (HOWTO, "Job file parameters"). A rule returns the reason why a text is refused.
  * Not here: sections and lines (job-file.ts), what the options do (engine.ts).
  */
-import { formatSize, parseSize } from '../../support/numbers.ts';
+
 import { suggestion } from '../../support/nearest.ts';
+import { formatSize, parseSize } from '../../support/numbers.ts';
 import { parsePattern, type VerifyPattern } from './pattern.ts';
 
 /** An amount in bytes, or a share of the namespace. */

@@ -4,10 +4,10 @@
  * Not here: opening the image (bridge/host.ts).
  */
 import { existsSync, statSync } from 'node:fs';
-import { sizeOf } from '../../boards/check.ts';
 import type { Board, NvmeBoard, PortBoard } from '../../boards/index.ts';
-import { alignDown } from '../../support/numbers.ts';
+import { bytesOf } from '../../boards/shapes.ts';
 import { suggestion } from '../../support/nearest.ts';
+import { alignDown } from '../../support/numbers.ts';
 import { UserError } from '../user-error.ts';
 import type { Job } from './job-file.ts';
 import type { Amount } from './options.ts';
@@ -106,5 +106,5 @@ function withImages(
 /** Size in bytes of a namespace as the board describes it. */
 export const boardBytes = (board: Board, { drive, nsid }: Target): number => {
   const namespace = drivesOf(board.rootPorts)[drive]!.namespaces[nsid - 1]!;
-  return sizeOf(board.name, 'size', namespace.size);
+  return bytesOf(namespace.size);
 };

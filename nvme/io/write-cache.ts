@@ -35,8 +35,8 @@ export class WriteCache {
       if (from < 0) continue;
       units.set(at, this.#memory.u8.slice(from, from + unit));
       this.#used_bytes += unit;
+      if (this.#used_bytes > this.#capacity) this.#writeBackOldest();
     }
-    while (this.#used_bytes > this.#capacity) this.#writeBackOldest();
   }
 
   /** `length` bytes at `offset` are on the medium now. */
@@ -61,6 +61,11 @@ export class WriteCache {
         store.commit(offset, saved.length);
       }
     }
+    this.clear();
+  }
+
+  /** Everything is on the medium now. */
+  clear(): void {
     this.#stores.clear();
     this.#used_bytes = 0;
   }

@@ -11,7 +11,7 @@ const BOUND_MS = 300;
 test.each(['timed', 'functional'])('boot to first I/O at the %s pace takes little time', (pace) => {
   const program = join(import.meta.dirname, 'first-io.ts');
   const argv = ['--import', 'tsx', program, pace];
-  const { stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8', timeout: 15_000 });
+  const { stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8', timeout: 45_000 });
   expect(stderr).toBe('');
   const { cpu_ms } = JSON.parse(stdout) as { cpu_ms: number };
   expect(cpu_ms).toBeGreaterThan(0);

@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function run(path: string) {
   const argv = ['--import', 'tsx', path];
-  return spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8', timeout: 15_000 });
+  return spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8', timeout: 45_000 });
 }
 
 describe("README's first program", () => {

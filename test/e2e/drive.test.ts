@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { boot, workstation } from '../../boards/index.ts';
 import { findNvme, NvmeDriver } from '../../drivers/nvme/index.ts';
 import { KIB, MIB } from '../../support/numbers.ts';
-import { isSame, pattern, start, WAYS } from './rig.ts';
+import { isSame } from '../compare.ts';
+import { pattern, start, WAYS } from './rig.ts';
 
 describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
   test('a drive is what its board says', async () => {

@@ -9,7 +9,8 @@ import { openStore } from '../../bridge/host.ts';
 import { readSuperblock } from '../../cli/ext4.ts';
 import { NvmeDriver } from '../../drivers/nvme/index.ts';
 import { MIB } from '../../support/numbers.ts';
-import { isSame, pcWith } from './rig.ts';
+import { isSame } from '../compare.ts';
+import { pcWith } from './rig.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'doorbell-ext4-'));
 afterAll(() => rmSync(folder, { recursive: true }));

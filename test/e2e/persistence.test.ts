@@ -3,20 +3,17 @@
  * fdatasync of the file: the calls that the host gets are counted.
  */
 import { spawnSync } from 'node:child_process';
-import * as fs from 'node:fs';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest';
 import { boot } from '../../boards/index.ts';
 import { openStore } from '../../bridge/host.ts';
 import { NvmeDriver } from '../../drivers/nvme/index.ts';
 import { MIB } from '../../support/numbers.ts';
-import { isSame, pattern, pcWith } from './rig.ts';
-
-vi.mock('node:fs', async (original) => {
-  const real = await original<typeof fs>();
-  return { ...real, fdatasyncSync: vi.fn(real.fdatasyncSync) };
-});
+import { isSame } from '../compare.ts';
+import { pattern, pcWith } from './rig.ts';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'doorbell-keep-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -62,9 +59,14 @@ describe('a namespace on a file', () => {
 });
 
 describe('fdatasync', () => {
-  const synced = vi.mocked(fs.fdatasyncSync);
+  let synced: MockInstance<typeof fs.fdatasyncSync>;
   beforeEach(() => {
-    synced.mockClear();
+    synced = vi.spyOn(fs, 'fdatasyncSync');
+    syncBuiltinESMExports(); // so that `import { fdatasyncSync }` is the spy too
+  });
+  afterEach(() => {
+    synced.mockRestore();
+    syncBuiltinESMExports();
   });
 
   test('is what Flush, Force Unit Access and a shutdown mean, and a plain write does not', async () => {

@@ -39,9 +39,6 @@ export function pattern(bytes: number, seed = 1): Uint8Array {
   return new Uint8Array(words.buffer, 0, bytes);
 }
 
-/** Compares without printing megabytes when they differ. */
-export const isSame = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0;
-
 /** The error of a promise that is expected to be rejected, as `Name: sentence`. */
 export const sentence = (promise: Promise<unknown>): Promise<string> =>
   promise.then(

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Clock, type EventId } from '../../machine/clock.ts';
+import { runs } from '../runs.ts';
 
 function recorder() {
   const clock = new Clock();
@@ -147,5 +148,5 @@ test('Clock behaves like a sorted array under any mix of schedule, cancel, step 
     model.advance(1000);
     expect(ran).toEqual(model.ran);
   };
-  fc.assert(fc.property(commands, play), { numRuns: 300 });
+  fc.assert(fc.property(commands, play), { numRuns: runs(300, 20_000) });
 });

@@ -5,6 +5,7 @@ import type { BarDescription } from '../../machine/pcie/config-space.ts';
 import { EnumerationError, enumerate, type FoundFunction } from '../../machine/pcie/enumerate.ts';
 import { bdfText, CONFIG } from '../../machine/pcie/spec.ts';
 import { GIB, KIB, MIB } from '../../support/numbers.ts';
+import { runs } from '../runs.ts';
 import { bar, type Chassis, chassis, Toy, type ToyOptions } from './toy.ts';
 
 const WIDTH = { generation: 4, lanes: 4 } as const;
@@ -240,5 +241,5 @@ test('any tree: BARs are aligned, disjoint, inside every window above them, and 
       expect(leaf.writes).toEqual(leaf.config.bars.map(({ index, bytes }) => [index, bytes - 4, index + 1]));
     }
   };
-  fc.assert(fc.property(fc.array(tree, { minLength: 1, maxLength: 4 }), play), { numRuns: 60 });
+  fc.assert(fc.property(fc.array(tree, { minLength: 1, maxLength: 4 }), play), { numRuns: runs(60, 5_000) });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Memory } from '../../machine/memory.ts';
 import { Pages } from '../../machine/pages.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
+import { runs } from '../runs.ts';
 
 describe('Memory', () => {
   test('all views show the same little-endian bytes', () => {
@@ -110,6 +111,6 @@ describe('Pages', () => {
       for (const run of runs) pages.free(run.first * PAGE_SIZE, run.pages);
       expect(pages.allocate(RAM_PAGES - 8)).toBe(8 * PAGE_SIZE);
     };
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), play), { numRuns: 200 });
+    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), play), { numRuns: runs(200, 20_000) });
   });
 });

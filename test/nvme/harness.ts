@@ -30,6 +30,7 @@ export const FUNCTIONAL: ControllerProfile = { ...GENERIC, timing: null };
 /** CC of a driver with 4 KiB pages: entry sizes 6 and 4. */
 export const CC_NORMAL = CC.encode({ EN: 1, IOSQES: 6, IOCQES: 4 });
 
+const LARGEST_PAGE = 65_536;
 const DEVFN = 0x20;
 const BAR = 0xfe80_0000;
 const MSIX_CAPABILITY = 0x40;
@@ -51,6 +52,11 @@ export interface Entry {
   readonly nsid?: number;
   readonly prp1?: number;
   readonly prp2?: number;
+  /** Low and high word in the place of `prp2`: the second half of an SGL descriptor. */
+  readonly descriptor?: readonly [low: number, high: number];
+  readonly mptr?: number;
+  readonly cdw2?: number;
+  readonly cdw3?: number;
   readonly cdw10?: number;
   readonly cdw11?: number;
   readonly cdw12?: number;
@@ -225,7 +231,11 @@ export class Harness {
   }
 
   #admin(rings: Map<number, Ring>, entries: number, entry_bytes: number): number {
-    const base = this.allocate(Math.ceil((Math.max(entries, 1) * entry_bytes) / PAGE));
+    // Aligned to the largest page that CC.MPS may ask for.
+    const base = this.pages.allocate(
+      Math.ceil((Math.max(entries, 1) * entry_bytes) / PAGE),
+      LARGEST_PAGE / PAGE,
+    );
     rings.clear();
     rings.set(0, { base, entries, index: 0, phase: 1 });
     return base;
@@ -244,6 +254,12 @@ export class Harness {
     view.setUint32(SQE.NSID, entry.nsid ?? 0, true);
     view.setBigUint64(SQE.PRP1, BigInt(entry.prp1 ?? 0), true);
     view.setBigUint64(SQE.PRP2, BigInt(entry.prp2 ?? 0), true);
+    entry.descriptor?.forEach((word, index) => {
+      view.setUint32(SQE.PRP2 + 4 * index, word >>> 0, true);
+    });
+    view.setUint32(SQE.CDW2, entry.cdw2 ?? 0, true);
+    view.setUint32(SQE.CDW3, entry.cdw3 ?? 0, true);
+    view.setBigUint64(SQE.MPTR, BigInt(entry.mptr ?? 0), true);
     const { cdw10 = 0, cdw11 = 0, cdw12 = 0, cdw13 = 0, cdw14 = 0, cdw15 = 0 } = entry;
     [cdw10, cdw11, cdw12, cdw13, cdw14, cdw15].forEach((word, index) => {
       view.setUint32(SQE.CDW10 + 4 * index, word >>> 0, true);
@@ -331,12 +347,12 @@ export class Harness {
   }
 
   /** Create I/O Submission Queue that completes to `cqid`. */
-  createSq(qid: number, entries: number, cqid: number): Completion {
-    const base = this.allocate(Math.ceil((entries * SQE.SIZE) / PAGE));
-    this.#sqs.set(qid, { base, entries, index: 0, phase: 1 });
+  createSq(qid: number, entries: number, cqid: number, base = 0): Completion {
+    const memory = base === 0 ? this.allocate(Math.ceil((entries * SQE.SIZE) / PAGE)) : base;
+    this.#sqs.set(qid, { base: memory, entries, index: 0, phase: 1 });
     return this.submitAdmin({
       opcode: ADMIN.CREATE_SQ,
-      prp1: base,
+      prp1: memory,
       cdw10: qid | ((entries - 1) << 16),
       cdw11: 1 | (cqid << 16),
     });

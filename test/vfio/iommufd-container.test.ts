@@ -88,6 +88,18 @@ describe('mapping', () => {
     expect(machine.pages.free_pages).toBe(free + 4);
   });
 
+  test('a mapping without access is refused as soon as there is a page table for it', () => {
+    const range = { argsz: 32, flags: 0, iova: 0x10000n, size: 0x1000n };
+    for (const [attached, ret] of [
+      [false, 0],
+      [true, -E.EINVAL],
+    ] as const) {
+      const machine = container(attached);
+      expect(mapDma(machine, { ...range, vaddr: BigInt(machine.allocate(PAGE)) })).toBe(ret);
+      expect(mapDma(machine, { ...range, iova: 0x20000n })).toBe(attached ? -E.EFAULT : 0);
+    }
+  });
+
   test('165: type 1 forgoes large leaves', () => {
     const machine = container();
     machine.context.ioctl(V.VFIO_SET_IOMMU, V.VFIO_TYPE1_IOMMU);
@@ -121,6 +133,14 @@ describe('166: GET_INFO', () => {
   test.each([24, 39, 40, 55, 56, 72, TOTAL - 1])('%i bytes are not enough for the chain', (argsz) => {
     const { argsz: needed, cap_offset } = V.VfioIommuType1Info.decode(ask(argsz), 0);
     expect([needed, cap_offset]).toEqual([TOTAL, 0]);
+  });
+
+  test('ranges that fit are there already, their header is not', () => {
+    const view = ask(72);
+    expect(view.getUint32(40, true)).toBe(0xeeee_eeee);
+    expect(V.VfioIovaRange.decode(view, 56)).toEqual({ start: 0n, end: 0xfedf_ffffn });
+    expect(view.getUint32(72, true)).toBe(0xeeee_eeee);
+    expect(ask(71).getUint32(56, true)).toBe(0xeeee_eeee);
   });
 
   test('the whole chain', () => {

@@ -3,7 +3,7 @@
  * More of the configuration space is in vfio-pci-config.test.ts.
  */
 import { expect } from 'vitest';
-import { EBADF, EEXIST, EFAULT, EINVAL, EIO, ENODEV, ENOSPC, ENOTTY } from '../../vfio/uapi/errno.ts';
+import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, EIO, ENODEV, ENOSPC, ENOTTY } from '../../vfio/uapi/errno.ts';
 import { MAP_PRIVATE, MAP_SHARED, O_RDONLY } from '../../vfio/uapi/mman.ts';
 import * as V from '../../vfio/uapi/vfio.ts';
 import { Lab, line, PAGE, VFIO0 } from './linux-cases/lab.ts';
@@ -217,6 +217,31 @@ line(226, 'low power in, twice, and out', (lab) => {
   expect([feature(3), feature(3), feature(5), feature(5)]).toEqual([0, -EINVAL, 0, 0]);
   const other = lab.open(VFIO0);
   expect([feature(4, -1, 0), feature(4, 99, 0), feature(4, other, 0)]).toEqual([-EINVAL, -EBADF, -EINVAL]);
+});
+line(226, 'any request wakes it, ATTACH and DETACH too', (lab) => {
+  const device = bound(lab);
+  const event = lab.eventfd();
+  const enter = () => lab.ioctl(device, V.VFIO_DEVICE_FEATURE, 16, (1 << 17) | 4, event, 0);
+  const requests = [
+    () => lab.detach(device),
+    () => lab.attach(device, 99),
+    () => lab.ioctl(device, V.VFIO_DEVICE_GET_INFO, 16),
+    () => lab.kernel.ioctl(device, 0x3bee, 0),
+    () => pread(lab, device, 4, CONFIG),
+  ];
+  for (const request of requests) {
+    expect([enter(), lab.count(event)]).toEqual([0, -EAGAIN]);
+    request();
+    expect(lab.count(event)).toBe(1);
+  }
+});
+line(227, 'a signal that came before IOEVENTFD acts, and stays in the eventfd', (lab) => {
+  const device = bound(lab);
+  const event = lab.eventfd();
+  lab.kernel.write(event, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
+  const fields = { flags: 4, offset: SCRATCH, data: 9, fd: event };
+  expect(lab.call(device, V.VFIO_DEVICE_IOEVENTFD, V.VfioDeviceIoeventfd, fields).ret).toBe(0);
+  expect([lab.machine.functions[0]!.scratch, lab.count(event)]).toEqual([9, 1]);
 });
 line(227, 'an eventfd that writes a register', (lab) => {
   const device = bound(lab);

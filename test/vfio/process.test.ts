@@ -7,6 +7,7 @@ import { MIB, PAGE_SIZE } from '../../support/numbers.ts';
 import { Process } from '../../vfio/process.ts';
 import { E2BIG, EFAULT, EINVAL, ENOMEM } from '../../vfio/uapi/errno.ts';
 import { PROT_NONE, PROT_READ, PROT_WRITE } from '../../vfio/uapi/mman.ts';
+import { runs } from '../runs.ts';
 
 const RW = PROT_READ | PROT_WRITE;
 
@@ -199,6 +200,6 @@ test('any sequence of mmap, munmap, pin and unpin neither loses nor reuses a pag
       process.unmapAll();
       expect(pages.free_pages).toBe(before);
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200, 20_000) },
   );
 });

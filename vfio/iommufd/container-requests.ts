@@ -7,6 +7,7 @@
 import { ECAP } from '../../iommu/spec/registers.ts';
 import { alignUp, PAGE_MASK, PAGE_SIZE } from '../../support/numbers.ts';
 import { dmaAvailable, iovaRanges } from '../info-capabilities.ts';
+import type { Process } from '../process.ts';
 import { EFAULT, EINVAL, ENODEV, ENOENT, ENOTTY, EOPNOTSUPP } from '../uapi/errno.ts';
 import {
   IOMMU_VFIO_IOAS_CLEAR,
@@ -37,6 +38,8 @@ import {
   VfioIommuType1DmaMap,
   VfioIommuType1DmaUnmap,
   VfioIommuType1Info,
+  VfioIommuType1InfoCapIovaRange,
+  VfioIovaRange,
 } from '../uapi/vfio.ts';
 import type { Ioas } from './ioas.ts';
 import { mapUser, unmapRange } from './mapping.ts';
@@ -166,10 +169,8 @@ function getInfo(state: ContextState, address: number): number {
   let previous = 0;
   for (const view of [dmaAvailable(UNLIMITED), iovaRanges(state.compat.constraints.usable())]) {
     const capability = new Uint8Array(view.buffer);
-    if (argsz - total >= capability.length) {
-      const copied = process.copyOut(address + total, capability);
-      if (copied < 0) return copied;
-    }
+    const copied = copyCapability(process, address + total, capability, argsz - total);
+    if (copied < 0) return copied;
     if (previous > 0 && argsz >= total) {
       const linked = process.write32(address + previous + VfioInfoCapHeader.next, total);
       if (linked < 0) return linked;
@@ -184,6 +185,15 @@ function getInfo(state: ContextState, address: number): number {
   VfioIommuType1Info.set(info, 0, 'iova_pgsizes', pageSizes(state.compat));
   VfioIommuType1Info.set(info, 0, 'cap_offset', argsz >= total ? VfioIommuType1Info.SIZE : 0);
   return process.copyOut(address, new Uint8Array(info.buffer, 0, Math.min(argsz, VfioIommuType1Info.SIZE)));
+}
+
+/** Writes a capability into `room` bytes. Without room for all of it, as many ranges as fit, and no header. */
+function copyCapability(process: Process, address: number, capability: Uint8Array, room: number): number {
+  if (room >= capability.length) return process.copyOut(address, capability);
+  const header = VfioIommuType1InfoCapIovaRange.SIZE;
+  const ranges = Math.floor((room - header) / VfioIovaRange.SIZE);
+  if (ranges <= 0) return 0;
+  return process.copyOut(address + header, capability.subarray(header, header + ranges * VfioIovaRange.SIZE));
 }
 
 /** Sizes below a host page are shown as one host page. */

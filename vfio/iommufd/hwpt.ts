@@ -7,7 +7,7 @@ import type { Domain, MapOptions } from '../../iommu/domain.ts';
 import type { IommuDriver } from '../../iommu/driver.ts';
 import { LEAF_BYTES } from '../../iommu/spec/structures.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
-import { ENOMEM } from '../uapi/errno.ts';
+import { EINVAL, ENOMEM } from '../uapi/errno.ts';
 import type { Area } from './area.ts';
 import type { Ioas, PageTable } from './ioas.ts';
 import { IommufdObject, type ObjectTable } from './objects.ts';
@@ -57,7 +57,9 @@ export class Hwpt extends IommufdObject implements PageTable {
     return result;
   }
 
+  /** A container may map for no access at all, of which no entry can be made (-EINVAL). */
   map(area: Area, hugePages: boolean): number {
+    if (!area.access.readable && !area.access.writable) return -EINVAL;
     const start = Number(area.start);
     const { firstPage } = area;
     const options: MapOptions = {

@@ -17,7 +17,7 @@ import type { UserPages } from './user-pages.ts';
 
 /** A page table that shows an IOAS (hwpt.ts). */
 export interface PageTable extends Geometry {
-  /** Enters a pinned area. Returns 0 or -ENOMEM, with nothing entered. */
+  /** Enters a pinned area. Returns 0, -ENOMEM or -EINVAL, with nothing entered. */
   map(area: Area, hugePages: boolean): number;
   /** Takes an area out again, also of every cache. */
   unmap(area: Area): void;

@@ -21,7 +21,10 @@ export class GroupDeviceFile extends DeviceFile {
 
   /** BIND belongs to the cdev; ATTACH and DETACH are unknown to the device itself. */
   override ioctl(request: number, argument: number): number {
-    if (request !== VFIO_DEVICE_BIND_IOMMUFD) return this.device.ioctl(request, argument);
-    return this.#process.load(argument, BIND_MIN) === null ? -EFAULT : -EINVAL;
+    if (request === VFIO_DEVICE_BIND_IOMMUFD) {
+      return this.#process.load(argument, BIND_MIN) === null ? -EFAULT : -EINVAL;
+    }
+    this.device.resume();
+    return this.device.ioctl(request, argument);
   }
 }

@@ -111,7 +111,7 @@ export const STANDARD: ReadonlyMap<number, CapabilityRule> = new Map<number, Cap
       bytes: fixed(PM.SIZE),
       rules: [
         rule(PM.CAPABILITIES, 2, PME_SUPPORT, 0),
-        rule(PM.CONTROL, 2, PME_BITS, ~(PME_BITS | PM_CONTROL.POWER_STATE.mask)),
+        rule(PM.CONTROL, 4, PME_BITS, ~(PME_BITS | PM_CONTROL.POWER_STATE.mask)),
       ],
     },
   ],

@@ -36,6 +36,8 @@ const ROM_ENABLE = 1;
 const MSI_CONTROL = 2;
 const MSI_ENABLE = 1;
 const MSI_QUEUE_SIZE = 0x70;
+/** 4096 bytes; the codes above it are reserved. Base §7.5.3.4. */
+const READ_REQUEST_MAX = 5;
 const AF = { CAPABILITIES: 3, CONTROL: 4, TP_AND_FLR: 3 } as const;
 
 const TWO_32 = 0x1_0000_0000;
@@ -177,7 +179,7 @@ export class VirtualConfig {
       if (DEVICE_CAPABILITIES.FLR.get(capabilities) === 1) this.#effects.resetFunction();
     }
     const wanted = readRequest.get(control);
-    if (wanted === before) return;
+    if (wanted === before || wanted > READ_REQUEST_MAX) return;
     const real = this.#device.read16(at);
     const floor = DEVICE_CONTROL.MAX_PAYLOAD.get(real);
     this.#device.write16(at, readRequest.set(real, Math.max(wanted, floor)));

@@ -143,9 +143,12 @@ export class VfioPciDevice extends VfioDevice {
     this.pci.updateCommand(COMMAND.BUS_MASTER.mask, 0);
   }
 
+  resume(): void {
+    this.#lowPower.resume();
+  }
+
   ioctl(request: number, argument: number): number {
     const { process } = this;
-    this.#lowPower.resume();
     switch (request) {
       case VFIO_DEVICE_GET_INFO:
         return getInfo(process, argument, this.#regions, this.#canReset);
@@ -172,13 +175,13 @@ export class VfioPciDevice extends VfioDevice {
 
   pread(target: Uint8Array, offset: number): number {
     if (target.length === 0) return 0;
-    this.#lowPower.resume();
+    this.resume();
     return this.#regions.read(target, offset);
   }
 
   pwrite(source: Uint8Array, offset: number): number {
     if (source.length === 0) return 0;
-    this.#lowPower.resume();
+    this.resume();
     const done = this.#regions.write(source, offset);
     this.#updateGates();
     return done;

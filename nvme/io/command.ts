@@ -1,0 +1,151 @@
+/**
+ * What an I/O command is to the dispatcher (commands.ts), and what all of them work with. A command is checked when it
+ * is decoded, executed when its data and the medium are ready, and sends its data last. Every step works on controller
+ * SRAM in one go, so that no other command comes in between. Not here: the commands.
+ */
+import type { Clock } from '../../machine/clock.ts';
+import type { Memory } from '../../machine/memory.ts';
+import type { DmaPort } from '../../machine/pcie/dma-port.ts';
+import { assert } from '../../support/assert.ts';
+import { hex, u64 } from '../../support/numbers.ts';
+import type { Engine } from '../engine.ts';
+import type { Features } from '../features.ts';
+import type { Health } from '../health.ts';
+import type { Media } from '../media.ts';
+import type { Namespace } from '../namespace.ts';
+import type { ControllerProfile } from '../profile.ts';
+import { SLOT, type Slots } from '../slots.ts';
+import { SQE } from '../spec/commands.ts';
+import { STATUS } from '../spec/status.ts';
+import { Blocks } from './blocks.ts';
+import { Transfer } from './transfer.ts';
+import { WriteCache } from './write-cache.ts';
+
+/** What a command does with the blocks, for reservations and write protection. */
+export type Access = 'none' | 'read' | 'write';
+
+/** Bits that a command knows of the dwords that it does not use in full, by byte offset in the entry. */
+export type KnownBits = readonly (readonly [offset: number, mask: number])[];
+
+export interface IoCommand {
+  readonly access: Access;
+  readonly known: KnownBits;
+  /** Refuses what can be refused before data move; sets the data phase. Returns a status. */
+  check(slot: number, namespace: Namespace): number;
+  /** Nanoseconds the medium needs. */
+  delay(slot: number, namespace: Namespace): number;
+  /** Does the work. Returns a status, or HELD. */
+  execute(slot: number, namespace: Namespace): number;
+  /** Sends what the command reads. Returns a status. */
+  send?(slot: number, namespace: Namespace): number;
+}
+
+export interface ContextParts {
+  readonly profile: ControllerProfile;
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly dma: DmaPort;
+  readonly slots: Slots;
+  readonly engine: Engine;
+  readonly media: Media;
+  readonly health: Health;
+  readonly features: Features;
+  /** By nsid; index 0 and holes are undefined. */
+  readonly namespaces: readonly (Namespace | undefined)[];
+  /** Largest data transfer of one command. */
+  readonly maxTransfer_bytes: number;
+}
+
+export class Context {
+  readonly profile: ControllerProfile;
+  readonly memory: Memory;
+  readonly slots: Slots;
+  readonly engine: Engine;
+  readonly media: Media;
+  readonly health: Health;
+  readonly features: Features;
+  readonly blocks: Blocks;
+  readonly transfer: Transfer;
+  /** What a power cut takes back; null: nothing. */
+  readonly cache: WriteCache | null;
+  readonly namespaces: readonly (Namespace | undefined)[];
+  readonly maxTransfer: number;
+  /** SRAM for one transfer; valid within one step of one command. */
+  readonly data: number;
+  /** A second one: what is compared, or blocks and metadata as the host interleaves them. */
+  readonly other: number;
+
+  constructor(parts: ContextParts) {
+    this.profile = parts.profile;
+    this.memory = parts.memory;
+    this.slots = parts.slots;
+    this.engine = parts.engine;
+    this.media = parts.media;
+    this.health = parts.health;
+    this.features = parts.features;
+    const { dirty_bytes, sgls } = parts.profile;
+    this.cache = dirty_bytes > 0 ? new WriteCache(parts.memory, dirty_bytes) : null;
+    this.blocks = new Blocks({ ...parts, cache: this.cache });
+    this.transfer = new Transfer({ ...parts, sgls });
+    this.namespaces = parts.namespaces;
+    this.maxTransfer = parts.maxTransfer_bytes;
+    this.data = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
+    this.other = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
+    assert(this.data >= 0 && this.other >= 0, 'device memory holds two transfers');
+  }
+
+  // ---- the entry --------------------------------------------------------------------------------------------------
+
+  dword(slot: number, offset: number): number {
+    return this.slots.dword(slot, offset);
+  }
+
+  /** First block: CDW11:CDW10. Above 2^53 it is not exact, but larger than any namespace. */
+  first(slot: number): number {
+    return u64(this.dword(slot, SQE.CDW10), this.dword(slot, SQE.CDW11));
+  }
+
+  /** Number of blocks: CDW12.NLB counts from 0. */
+  count(slot: number): number {
+    return (this.dword(slot, SQE.CDW12) & 0xffff) + 1;
+  }
+
+  /** Says which data phase the command has. Returns the status of its limit, MDTS. */
+  setData(slot: number, direction: number, bytes: number): number {
+    this.slots.setData(slot, direction, bytes);
+    if (bytes <= this.maxTransfer) return STATUS.SUCCESS;
+    return this.refuse(`${bytes} bytes are more than MDTS allows (${this.maxTransfer})`, SQE.CDW12);
+  }
+
+  /** Where on the medium the command works, for its timing and the error log. */
+  setPlace(slot: number, offset_bytes: number): void {
+    this.slots.f64[(this.slots.at(slot) + SLOT.OFFSET) >>> 1] = offset_bytes;
+  }
+
+  // ---- common refusals --------------------------------------------------------------------------------------------
+
+  /** Invalid Field, with the byte of the entry that is wrong. */
+  refuse(reason: string, byte: number, status: number = STATUS.INVALID_FIELD): number {
+    return this.health.explain(status, reason, byte);
+  }
+
+  /** Refuses blocks beyond the end of the namespace. */
+  checkRange(namespace: Namespace, first: number, count: number): number {
+    if (first + count <= namespace.blocks) return STATUS.SUCCESS;
+    const reason = `block ${first + count - 1} is beyond the last one, ${namespace.blocks - 1}`;
+    return this.refuse(reason, SQE.CDW10, STATUS.LBA_OUT_OF_RANGE);
+  }
+
+  /** Refuses bits that the command does not know. */
+  checkReserved(slot: number, known: KnownBits): number {
+    for (const [offset, mask] of known) {
+      const unknown = (this.dword(slot, offset) & ~mask) >>> 0;
+      if (unknown === 0) continue;
+      const dword = `CDW${offset >>> 2}`;
+      const bit = 31 - Math.clz32(unknown & -unknown);
+      const reason = `bits ${hex(unknown, 8)} of ${dword} are reserved or not supported`;
+      return this.health.explain(STATUS.INVALID_FIELD, reason, offset + (bit >>> 3), bit & 7);
+    }
+    return STATUS.SUCCESS;
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Every I/O command that is not a plain Read or Write: which there are, and the checks they share in the order in which
+ * they count (Base 2.1 §4.1, §7; NVM Command Set 1.1 §3). Slots that come here have the complement of their NSID in
+ * SLOT.NAMESPACE. Not here: what each command means (its own file), plain Read and Write (../nvm.ts).
+ */
+import { hex } from '../../support/numbers.ts';
+import { HELD } from '../engine.ts';
+import type { Namespace } from '../namespace.ts';
+import { DATA_NONE, SLOT, type Slots } from '../slots.ts';
+import { CDW0, FUSE, NSID_BROADCAST, NVM, PSDT, SQE } from '../spec/commands.ts';
+import { SGLS } from '../spec/identify.ts';
+import { STATUS } from '../spec/status.ts';
+import type { Context, IoCommand } from './command.ts';
+import { Copy } from './copy.ts';
+import { DatasetManagement } from './dataset.ts';
+import { Flush } from './flush.ts';
+import { Fused } from './fused.ts';
+import { HostIdentity } from './host-identity.ts';
+import { Compare, Read, Verify, Write } from './read-write.ts';
+import {
+  ReservationAcquire,
+  ReservationRegister,
+  ReservationRelease,
+  ReservationReport,
+} from './reservation-commands.ts';
+import type { Host } from './reservations.ts';
+import { WriteUncorrectable, WriteZeroes } from './zeroes.ts';
+
+/** Bits 13:10 of CDW0. */
+const RESERVED_FLAGS = 0x3c00;
+const FUSE_RESERVED = 3;
+const PSDT_RESERVED = 3;
+/** In a slot's namespace word: a Flush of all namespaces, the complement of no NSID. */
+const ALL_NAMESPACES = -1;
+
+export class IoCommands {
+  readonly #context: Context;
+  readonly #slots: Slots;
+  readonly #commands: Readonly<Record<number, IoCommand>>;
+  readonly #flush: Flush;
+  readonly #fused: Fused;
+  readonly #identity: HostIdentity;
+  readonly #isSglSupported: boolean;
+  readonly #isMetadataSglSupported: boolean;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.#slots = context.slots;
+    this.#identity = new HostIdentity(context.features);
+    const identity = this.#identity;
+    const compare = new Compare(context);
+    const write = new Write(context);
+    this.#commands = {
+      [NVM.READ]: new Read(context),
+      [NVM.WRITE]: write,
+      [NVM.COMPARE]: compare,
+      [NVM.VERIFY]: new Verify(context),
+      [NVM.WRITE_ZEROES]: new WriteZeroes(context),
+      [NVM.WRITE_UNCORRECTABLE]: new WriteUncorrectable(context),
+      [NVM.DATASET_MANAGEMENT]: new DatasetManagement(context),
+      [NVM.COPY]: new Copy(context),
+      [NVM.RESERVATION_REGISTER]: new ReservationRegister(context, identity),
+      [NVM.RESERVATION_ACQUIRE]: new ReservationAcquire(context, identity),
+      [NVM.RESERVATION_RELEASE]: new ReservationRelease(context, identity),
+      [NVM.RESERVATION_REPORT]: new ReservationReport(context, identity),
+    };
+    this.#flush = new Flush(context);
+    this.#fused = new Fused({
+      memory: context.memory,
+      slots: context.slots,
+      engine: context.engine,
+      health: context.health,
+      transfer: context.transfer,
+      compare,
+      write,
+      maxTransfer_bytes: context.maxTransfer,
+      maxBlocks: context.profile.compareAndWriteBlocks,
+      prepare: (slot) => this.#prepare(slot),
+      proceed: (slot) => this.#proceed(slot),
+    });
+    this.#isSglSupported = SGLS.SUPPORT.get(context.profile.sgls) !== 0;
+    this.#isMetadataSglSupported = SGLS.MPTR_SGL.get(context.profile.sgls) === 1;
+  }
+
+  /** Every command must come here, plain or not: its place in its queue matters. */
+  get isWaiting(): boolean {
+    return this.#fused.isWaiting;
+  }
+
+  /** Who the host is, for reservations. */
+  get host(): Host {
+    return this.#identity.host;
+  }
+
+  reset(): void {
+    this.#fused.reset();
+    for (const namespace of this.#context.namespaces) {
+      if (namespace !== undefined && typeof this.host === 'symbol') namespace.reservations.unregister(this.host);
+    }
+    this.#identity.reset();
+  }
+
+  // ---- check ------------------------------------------------------------------------------------------------------
+
+  /** Validates the entry; sets namespace, direction and bytes of the slot. Returns a status, or HELD. */
+  check(slot: number): number {
+    if (this.#fused.isWaiting) this.#fused.arrive(slot);
+    const status = this.#checkForm(slot);
+    const isFused = CDW0.FUSE.get(this.#slots.dword(slot, SQE.OPC)) !== FUSE.NONE;
+    if (isFused && status === STATUS.SUCCESS) return this.#fused.check(slot);
+    const prepared = status === STATUS.SUCCESS ? this.#prepare(slot) : status;
+    if (prepared !== STATUS.SUCCESS || !this.#hasSgl(slot)) return prepared;
+    this.#context.transfer.map(slot);
+    return HELD;
+  }
+
+  /** What can be said of any entry: opcode and CDW0. */
+  #checkForm(slot: number): number {
+    const cdw0 = this.#slots.dword(slot, SQE.OPC);
+    const opcode = CDW0.OPC.get(cdw0);
+    const psdt = CDW0.PSDT.get(cdw0);
+    if (this.#commands[opcode] === undefined && opcode !== NVM.FLUSH) return STATUS.INVALID_OPCODE;
+    if ((cdw0 & RESERVED_FLAGS) !== 0) return this.#refuseFlags('bits 13:10 of CDW0 are reserved');
+    if (CDW0.FUSE.get(cdw0) === FUSE_RESERVED) return this.#refuseFlags('FUSE 3 is reserved');
+    if (psdt === PSDT_RESERVED) return this.#refuseFlags('PSDT 3 is reserved');
+    if (psdt !== PSDT.PRP && !this.#isSglSupported) return this.#refuseFlags('SGLs are not supported');
+    if (psdt === PSDT.SGL_METADATA_SGL && !this.#isMetadataSglSupported)
+      return this.#refuseFlags('the metadata pointer cannot name an SGL segment');
+    return STATUS.SUCCESS;
+  }
+
+  #refuseFlags(reason: string): number {
+    return this.#context.refuse(reason, SQE.FLAGS);
+  }
+
+  /** Checks a command that is well formed, up to its data pointer. */
+  #prepare(slot: number): number {
+    const nsid = this.#slots.dword(slot, SQE.NSID);
+    const opcode = this.#slots.dword(slot, SQE.OPC) & 0xff;
+    const place = this.#slots.at(slot) + SLOT.NAMESPACE;
+    this.#slots.i32[place] = ~nsid;
+    const namespace = nsid < this.#context.namespaces.length ? this.#context.namespaces[nsid] : undefined;
+    if (opcode === NVM.FLUSH) {
+      if (nsid === NSID_BROADCAST) this.#slots.i32[place] = ALL_NAMESPACES;
+      else if (namespace === undefined) return this.#missing(nsid);
+      else if (!namespace.reservations.allows(this.host, true)) return STATUS.RESERVATION_CONFLICT;
+      return this.#context.checkReserved(slot, this.#flush.known);
+    }
+    if (namespace === undefined) return this.#missing(nsid);
+    const command = this.#commands[opcode]!;
+    let status = this.#checkAccess(command, namespace);
+    if (status === STATUS.SUCCESS) status = this.#context.checkReserved(slot, command.known);
+    return status === STATUS.SUCCESS ? command.check(slot, namespace) : status;
+  }
+
+  #checkAccess(command: IoCommand, namespace: Namespace): number {
+    const isWrite = command.access === 'write';
+    if (command.access !== 'none' && !namespace.reservations.allows(this.host, isWrite))
+      return STATUS.RESERVATION_CONFLICT;
+    if (command.access === 'write' && namespace.readOnly) return STATUS.NAMESPACE_WRITE_PROTECTED;
+    return STATUS.SUCCESS;
+  }
+
+  #missing(nsid: number): number {
+    const isInactive = nsid > 0 && nsid < this.#context.namespaces.length;
+    const reason = isInactive ? `namespace ${nsid} is not active` : `NSID ${hex(nsid)} is not valid`;
+    const status = isInactive ? STATUS.INVALID_FIELD : STATUS.INVALID_NAMESPACE_OR_FORMAT;
+    return this.#context.refuse(reason, SQE.NSID, status);
+  }
+
+  #hasSgl(slot: number): boolean {
+    const hasData = this.#slots.i32[this.#slots.at(slot) + SLOT.DIRECTION] !== DATA_NONE;
+    return hasData && this.#context.transfer.usesSgl(slot);
+  }
+
+  /** Goes on with a command that was held after its check. */
+  #proceed(slot: number): void {
+    if (this.#hasSgl(slot)) this.#context.transfer.map(slot);
+    else this.#context.engine.accept(slot);
+  }
+
+  // ---- work -------------------------------------------------------------------------------------------------------
+
+  /** Nanoseconds the medium needs. */
+  delay(slot: number): number {
+    const namespace = this.#namespaceOf(slot);
+    const command = this.#commandOf(slot);
+    return command === undefined || namespace === null ? this.#flush.delay() : command.delay(slot, namespace);
+  }
+
+  /** Returns a status, or HELD. */
+  execute(slot: number): number {
+    const namespace = this.#namespaceOf(slot);
+    const command = this.#commandOf(slot);
+    if (command === undefined || namespace === null) return this.#flush.execute(namespace);
+    const isFused = CDW0.FUSE.get(this.#slots.dword(slot, SQE.OPC)) !== FUSE.NONE;
+    return isFused ? this.#fused.execute(slot, namespace) : command.execute(slot, namespace);
+  }
+
+  send(slot: number): number {
+    return this.#commandOf(slot)!.send!(slot, this.#namespaceOf(slot)!);
+  }
+
+  /** A command failed or was aborted before it was done. */
+  drop(slot: number): void {
+    this.#fused.drop(slot);
+  }
+
+  /** Undefined for Flush. */
+  #commandOf(slot: number): IoCommand | undefined {
+    return this.#commands[this.#slots.dword(slot, SQE.OPC) & 0xff];
+  }
+
+  /** The slot's namespace; null: all of them, or one that was detached meanwhile. */
+  #namespaceOf(slot: number): Namespace | null {
+    const word = this.#slots.i32[this.#slots.at(slot) + SLOT.NAMESPACE]!;
+    return word === ALL_NAMESPACES ? null : (this.#context.namespaces[~word] ?? null);
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Copy: ranges of blocks of a namespace, one after the other, to one place in it (NVM Command Set 1.1 §3.3). Every range
+ * is checked before the first block is copied; DW0 of a failure is the range that was not copied.
+ * Not here: formats 2 and 3, whose sources are in other namespaces.
+ */
+import { u64 } from '../../support/numbers.ts';
+import type { Namespace } from '../namespace.ts';
+import { DATA_TO_CONTROLLER } from '../slots.ts';
+import { COPY_CDW12, COPY_RANGE_LONG, COPY_RANGE_SHORT, SQE } from '../spec/commands.ts';
+import { STATUS } from '../spec/status.ts';
+import type { Access, Context, IoCommand } from './command.ts';
+
+/** Limits of one command: source ranges (MSRC + 1), blocks of one range (MSSRL), blocks of all (MCL). */
+export const COPY_LIMITS = { RANGES: 128, RANGE_BLOCKS: 1024, BLOCKS: 8192 } as const;
+/** OCFS of Identify: formats 0 and 1. */
+export const COPY_FORMATS = 3;
+
+const FORMAT = { SHORT: 0, LONG: 1 } as const;
+
+/** One source range. */
+interface Source {
+  readonly first: number;
+  readonly count: number;
+}
+
+export class Copy implements IoCommand {
+  readonly access: Access = 'write';
+  readonly known = [
+    [
+      SQE.CDW12,
+      COPY_CDW12.encode({
+        NR: 0xff,
+        DESFMT: 0xf,
+        PRINFOR: 0xf,
+        STCW: 1,
+        STCR: 1,
+        PRINFOW: 0xf,
+        FUA: 1,
+        LR: 1,
+      }),
+    ],
+    [SQE.CDW13, 0],
+  ] as const;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  check(slot: number, namespace: Namespace): number {
+    const context = this.#context;
+    const { NR, DESFMT } = COPY_CDW12.decode(context.dword(slot, SQE.CDW12));
+    if (DESFMT > FORMAT.LONG)
+      return context.refuse(`descriptor format ${DESFMT} is not supported`, SQE.CDW12 + 1);
+    if (DESFMT === FORMAT.LONG) {
+      const reason = 'descriptor format 1 is for namespaces with a 32- or 64-bit guard';
+      return context.refuse(reason, SQE.CDW12 + 1);
+    }
+    if (NR >= COPY_LIMITS.RANGES) return this.#tooMuch(`${NR + 1} ranges`, COPY_LIMITS.RANGES, SQE.CDW12);
+    context.setPlace(slot, context.first(slot) * namespace.block_bytes);
+    return context.setData(slot, DATA_TO_CONTROLLER, (NR + 1) * rangeBytes(DESFMT));
+  }
+
+  delay(slot: number, namespace: Namespace): number {
+    const { media } = this.#context;
+    return media.write(this.#context.first(slot) * namespace.block_bytes, namespace.block_bytes);
+  }
+
+  execute(slot: number, namespace: Namespace): number {
+    const { transfer, data, slots } = this.#context;
+    const fetched = transfer.fetch(slot, data);
+    if (fetched !== STATUS.SUCCESS) return fetched;
+    const sources = this.#sources(slot);
+    const checked = this.#checkSources(slot, namespace, sources);
+    if (checked !== STATUS.SUCCESS) return checked;
+    let to = this.#context.first(slot);
+    for (const [index, source] of sources.entries()) {
+      const status = this.#copy(namespace, source, to);
+      if (status !== STATUS.SUCCESS) {
+        slots.setResult(slot, index);
+        return status;
+      }
+      to += source.count;
+    }
+    return this.#settle(slot, namespace, to);
+  }
+
+  // ---- check ------------------------------------------------------------------------------------------------------
+
+  /** The ranges, which are in the data buffer. */
+  #sources(slot: number): Source[] {
+    const { memory, data, slots } = this.#context;
+    const { NR, DESFMT } = COPY_CDW12.decode(this.#context.dword(slot, SQE.CDW12));
+    const size = rangeBytes(DESFMT);
+    slots.setResult(slot, 0);
+    return Array.from({ length: NR + 1 }, (_, index) => {
+      const at = data + index * size;
+      const word = (at + COPY_RANGE_SHORT.SLBA) >>> 2;
+      return {
+        first: u64(memory.u32[word]!, memory.u32[word + 1]!),
+        count: memory.u16[(at + COPY_RANGE_SHORT.NLB) >>> 1]! + 1,
+      };
+    });
+  }
+
+  #checkSources(slot: number, namespace: Namespace, sources: readonly Source[]): number {
+    const context = this.#context;
+    const to = context.first(slot);
+    const total = sources.reduce((sum, { count }) => sum + count, 0);
+    if (total > COPY_LIMITS.BLOCKS) return this.#tooMuch(`${total} blocks`, COPY_LIMITS.BLOCKS, SQE.PRP1);
+    const range = context.checkRange(namespace, to, total);
+    if (range !== STATUS.SUCCESS) return range;
+    for (const [index, { first, count }] of sources.entries()) {
+      context.slots.setResult(slot, index);
+      if (count > COPY_LIMITS.RANGE_BLOCKS)
+        return this.#tooMuch(`${count} blocks of range ${index}`, COPY_LIMITS.RANGE_BLOCKS, SQE.PRP1);
+      const status = context.checkRange(namespace, first, count);
+      if (status !== STATUS.SUCCESS) return status;
+      if (first < to + total && to < first + count) {
+        const reason = `range ${index}, blocks ${first} to ${first + count - 1}, lies in the destination`;
+        return context.health.explain(STATUS.OVERLAPPING_IO_RANGE, reason, SQE.PRP1);
+      }
+    }
+    return STATUS.SUCCESS;
+  }
+
+  #tooMuch(what: string, limit: number, byte: number): number {
+    const reason = `${what} are more than the namespace allows (${limit})`;
+    return this.#context.refuse(reason, byte, STATUS.COMMAND_SIZE_LIMIT_EXCEEDED);
+  }
+
+  // ---- work -------------------------------------------------------------------------------------------------------
+
+  #copy(namespace: Namespace, { first, count }: Source, to: number): number {
+    const { blocks, data, maxTransfer } = this.#context;
+    const readable = blocks.checkReadable(namespace, first, count);
+    if (readable !== STATUS.SUCCESS) return readable;
+    const most = maxTransfer / namespace.block_bytes;
+    for (let done = 0; done < count; done += most) {
+      const step = Math.min(most, count - done);
+      const status = blocks.read(namespace, first + done, step, data);
+      if (status !== STATUS.SUCCESS) return status;
+      const written = blocks.write(namespace, to + done, step, data);
+      if (written !== STATUS.SUCCESS) return written;
+    }
+    return STATUS.SUCCESS;
+  }
+
+  #settle(slot: number, namespace: Namespace, end: number): number {
+    const context = this.#context;
+    const first = context.first(slot);
+    const isForced = COPY_CDW12.FUA.get(context.dword(slot, SQE.CDW12)) === 1;
+    return isForced ? context.blocks.persist(namespace, first, end - first) : STATUS.SUCCESS;
+  }
+}
+
+const rangeBytes = (format: number): number =>
+  format === FORMAT.SHORT ? COPY_RANGE_SHORT.SIZE : COPY_RANGE_LONG.SIZE;
