@@ -44,10 +44,14 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
  * Returns its log2, the address mask of a page-selective invalidation.
  */
 export function addressMaskFor(iova: number, bytes: number): number {
-  const first = iova / PAGE_SIZE;
-  const last = first + bytes / PAGE_SIZE - 1;
-  let mask = Math.ceil(Math.log2(bytes / PAGE_SIZE));
-  while (Math.floor(first / 2 ** mask) !== Math.floor(last / 2 ** mask)) mask++;
+  let first = iova / PAGE_SIZE;
+  let last = first + bytes / PAGE_SIZE - 1;
+  let mask = 0;
+  while (first !== last) {
+    first = Math.floor(first / 2);
+    last = Math.floor(last / 2);
+    mask++;
+  }
   return mask;
 }
 

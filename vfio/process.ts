@@ -49,6 +49,8 @@ export class Process {
   readonly #pages: Pages;
   /** In ascending order of address, never overlapping. */
   readonly #vmas: Vma[] = [];
+  /** The mapping that was found last. One that is unmapped has no length and covers nothing. */
+  #found: Vma | null = null;
   /** RLIMIT_MEMLOCK in pages; Infinity for the superuser of a default machine. */
   memlockLimit_pages = Number.POSITIVE_INFINITY;
   /** CAP_IPC_LOCK: locked pages are not counted against the limit. CAP_SYS_RESOURCE: the counting mode may be set. */
@@ -102,8 +104,12 @@ export class Process {
 
   /** The mapping that covers an address, or null. */
   find(address: Address): Vma | null {
+    const recent = this.#found;
+    if (recent !== null && address >= recent.address && address < recent.end) return recent;
     const vma = this.#vmas[this.#indexAfter(address) - 1];
-    return vma !== undefined && address < vma.end ? vma : null;
+    if (vma === undefined || address >= vma.end) return null;
+    this.#found = vma;
+    return vma;
   }
 
   // ---- copies between the kernel and the process ----------------------------------------------------------------
@@ -111,6 +117,11 @@ export class Process {
   /** Fills `target` from the process's memory. Returns 0, or -EFAULT when a byte of it cannot be read. */
   copyIn(address: Address, target: Uint8Array): number {
     const { u8 } = this.memory;
+    const from = this.#within(address, target.length, PROT_READ);
+    if (from >= 0) {
+      for (let i = 0; i < target.length; i++) target[i] = u8[from + i]!;
+      return 0;
+    }
     return this.#each(address, target.length, PROT_READ, (physical, done, length) => {
       for (let i = 0; i < length; i++) target[done + i] = u8[physical + i]!;
     });
@@ -119,6 +130,11 @@ export class Process {
   /** Writes `source` to the process's memory. Returns 0 or -EFAULT; the bytes before the fault are written. */
   copyOut(address: Address, source: Uint8Array): number {
     const { u8 } = this.memory;
+    const to = this.#within(address, source.length, PROT_WRITE);
+    if (to >= 0) {
+      for (let i = 0; i < source.length; i++) u8[to + i] = source[i]!;
+      return 0;
+    }
     return this.#each(address, source.length, PROT_WRITE, (physical, done, length) => {
       for (let i = 0; i < length; i++) u8[physical + i] = source[done + i]!;
     });
@@ -232,6 +248,13 @@ export class Process {
   #read32Across(address: Address): number {
     const word = new Uint8Array(4);
     return this.copyIn(address, word) < 0 ? -EFAULT : new DataView(word.buffer).getUint32(0, true);
+  }
+
+  /** Physical address of a range inside one mapping, as nearly every structure is, or -1. */
+  #within(address: Address, length: number, access: number): number {
+    const vma = this.find(address);
+    if (!(vma instanceof AnonymousVma) || (vma.protection & access) === 0) return -1;
+    return address + length <= vma.end ? vma.physical + (address - vma.address) : -1;
   }
 
   /** Calls `visit` for each physically contiguous piece of a range, in order, until one may not be accessed. */

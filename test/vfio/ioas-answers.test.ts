@@ -225,11 +225,14 @@ class Rules {
   }
 
   #isFree({ areas, allowed }: Space, { start, end }: Range): boolean {
-    return !areas.some((area) => meets(area, start, end)) && !allowed.some((r) => r.start < end && r.end > start);
+    return (
+      !areas.some((area) => meets(area, start, end)) && !allowed.some((r) => r.start < end && r.end > start)
+    );
   }
 
   #canFill(space: Space): number {
-    if (this.#isMisaligned(space) || !this.#isFree(space, { start: APERTURE_END, end: END })) return -E.EADDRINUSE;
+    if (this.#isMisaligned(space) || !this.#isFree(space, { start: APERTURE_END, end: END }))
+      return -E.EADDRINUSE;
     return space.areas.some(isBad) ? -E.EFAULT : 0;
   }
 
@@ -264,7 +267,19 @@ const pages = fc.nat(24).map((page) => page * PAGE);
 const iova = fc
   .tuple(fc.constantFrom(0, 0, 0, MSI.start - 8 * PAGE, MSI.end - 8 * PAGE, APERTURE_END - 12 * PAGE), pages)
   .chain(([base, page]) => fc.constantFrom(0, 0, 0, 0x800, 1).map((byte) => base + page + byte));
-const bytes = fc.constantFrom(PAGE, PAGE, 2 * PAGE, 3 * PAGE, 4 * PAGE, 0x1_0000, HUGE, 1, 0x400, 0x800, 0x1234);
+const bytes = fc.constantFrom(
+  PAGE,
+  PAGE,
+  2 * PAGE,
+  3 * PAGE,
+  4 * PAGE,
+  0x1_0000,
+  HUGE,
+  1,
+  0x400,
+  0x800,
+  0x1234,
+);
 const memory = fc
   .tuple(fc.nat(BUFFER_PAGES), fc.constantFrom(0, 0, 0, 0x800, 0x234))
   .map(([page, byte]) => page * PAGE + byte);
@@ -329,7 +344,11 @@ function ask(context: ReturnType<Machine['open']>, rules: Rules, devids: readonl
     case 'destroy':
       return machine.call(U.IOMMU_DESTROY, U.IommuDestroy, { id: ioas_id }, context).ret;
     case 'option': {
-      const fields = { option_id: U.IOMMU_OPTION_HUGE_PAGES, object_id: ioas_id, val64: s.writable ? 1n : 0n };
+      const fields = {
+        option_id: U.IOMMU_OPTION_HUGE_PAGES,
+        object_id: ioas_id,
+        val64: s.writable ? 1n : 0n,
+      };
       return machine.call(U.IOMMU_OPTION, U.IommuOption, fields, context).ret;
     }
   }

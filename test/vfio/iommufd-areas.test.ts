@@ -2,12 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allocateIova } from '../../vfio/iommufd/allocate.ts';
-import { AreaList, type Placed } from '../../vfio/iommufd/areas.ts';
+import { AreaList, type Placed, placed } from '../../vfio/iommufd/areas.ts';
 import { holes, type Interval, insertSorted } from '../../vfio/iommufd/intervals.ts';
 import { EINVAL, ENOSPC, EOVERFLOW } from '../../vfio/uapi/errno.ts';
 import { U64_MAX } from '../../vfio/uapi/iommufd.ts';
-
-const placed = (start: bigint, last: bigint): Placed => ({ start, last, key: 0, holeBefore: 0 });
 
 /** Addresses that meet: small ones, and ones above 2^53 that differ by less than a double can tell. */
 const address = fc.oneof(

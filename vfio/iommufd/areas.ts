@@ -8,13 +8,23 @@ import { assert } from '../../support/assert.ts';
 import { U64_MAX } from '../uapi/iommufd.ts';
 import type { Interval } from './intervals.ts';
 
-/** What the list keeps per area. The numbers are the list's own. */
+/** What the list needs of an area: doubles beside its bounds, because a BigInt takes 60 ns to become one. */
 export interface Placed extends Interval {
-  /** `start` rounded to a double. Rounding is monotone, so only equal keys need the exact bounds. */
-  key: number;
-  /** Bytes between the previous area (or address 0) and this one, rounded to a double. */
+  /** `start` and `last` rounded to doubles. Rounding is monotone, so only equal keys need the exact bounds. */
+  readonly startKey: number;
+  readonly lastKey: number;
+  /** Bytes between the previous area (or address 0) and this one, rounded to a double. The list's own. */
   holeBefore: number;
 }
+
+/** A range of a list that keeps nothing else with it. */
+export const placed = (start: bigint, last: bigint): Placed => ({
+  start,
+  last,
+  startKey: Number(start),
+  lastKey: Number(last),
+  holeBefore: 0,
+});
 
 interface Chunk<Area> {
   areas: Area[];
@@ -30,6 +40,8 @@ export class AreaList<Area extends Placed> {
   /** Where the last search ended. */
   #chunkAt = 0;
   #at = 0;
+  /** What it looked for, as long as nothing has changed: whoever changes the list has mostly just looked there. */
+  #sought: bigint | null = null;
 
   get size(): number {
     return this.#size;
@@ -37,7 +49,7 @@ export class AreaList<Area extends Placed> {
 
   /** The first area that ends at or after `address`, or null. */
   firstFrom(address: bigint): Area | null {
-    this.#search(address);
+    if (address !== this.#sought) this.#search(address, Number(address));
     const before = this.#before();
     if (before !== null && before.last >= address) return before;
     return this.#here();
@@ -51,8 +63,7 @@ export class AreaList<Area extends Placed> {
 
   /** Adds an area that overlaps no other. */
   insert(area: Area): void {
-    area.key = Number(area.start);
-    this.#search(area.start);
+    this.#search(area.start, area.startKey);
     const before = this.#before();
     const after = this.#here();
     assert(before === null || before.last < area.start, 'an area overlaps the one before it');
@@ -63,12 +74,14 @@ export class AreaList<Area extends Placed> {
     area.holeBefore = holeBetween(before, area);
     chunk.holeBound = Math.max(chunk.holeBound, area.holeBefore);
     if (after !== null) after.holeBefore = holeBetween(area, after);
+    this.#sought = null;
   }
 
   /** Takes out an area of the list. */
   remove(area: Area): void {
-    this.#search(area.start);
+    this.#search(area.start, area.startKey);
     assert(this.#before() === area, 'an area is removed that is not in the list');
+    this.#sought = null;
     const chunk = this.#chunks[this.#chunkAt]!;
     this.#at--;
     chunk.areas.splice(this.#at, 1);
@@ -105,7 +118,8 @@ export class AreaList<Area extends Placed> {
       if (first.last === U64_MAX) return;
       from = first.last + 1n;
     }
-    this.#search(from);
+    this.#search(from, Number(from));
+    this.#sought = null;
     for (; this.#chunkAt < this.#chunks.length; this.#chunkAt++, this.#at = 0) {
       const chunk = this.#chunks[this.#chunkAt]!;
       if (chunk.holeBound < wanted) continue;
@@ -127,9 +141,10 @@ export class AreaList<Area extends Placed> {
     if (tail <= last) visit(tail, last);
   }
 
-  /** Stands at the first area that starts after `address`; it may be one behind the end of its chunk. */
-  #search(address: bigint): void {
-    const key = Number(address);
+  /** Stands at the first area that starts after `address`, of which `key` is the double; or behind the end of its chunk. */
+  #search(address: bigint, key: number): void {
+    if (address === this.#sought) return;
+    this.#sought = address;
     const chunks = this.#chunks;
     let low = 0;
     let high = chunks.length;
@@ -186,7 +201,11 @@ export class AreaList<Area extends Placed> {
 }
 
 const startsAfter = (area: Placed, key: number, address: bigint): boolean =>
-  area.key !== key ? area.key > key : area.start > address;
+  area.startKey !== key ? area.startKey > key : area.start > address;
 
-const holeBetween = (before: Interval | null, area: Interval): number =>
-  Number(before === null ? area.start : area.start - before.last - 1n);
+/** Differences of doubles are exact below 2^53. */
+function holeBetween(before: Placed | null, area: Placed): number {
+  if (before === null) return area.startKey;
+  if (area.startKey <= Number.MAX_SAFE_INTEGER) return area.startKey - before.lastKey - 1;
+  return Number(area.start - before.last - 1n);
+}

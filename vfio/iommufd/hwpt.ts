@@ -60,8 +60,7 @@ export class Hwpt extends IommufdObject implements PageTable {
   /** A container may map for no access at all, of which no entry can be made (-EINVAL). */
   map(area: Area, hugePages: boolean): number {
     if (!area.access.readable && !area.access.writable) return -EINVAL;
-    const start = Number(area.start);
-    const { firstPage } = area;
+    const { startKey: start, firstPage } = area;
     const options: MapOptions = {
       read: area.access.readable,
       write: area.access.writable,
@@ -78,7 +77,7 @@ export class Hwpt extends IommufdObject implements PageTable {
   }
 
   unmap(area: Area): void {
-    this.domain.unmap(Number(area.start), Number(area.length));
+    this.domain.unmap(area.startKey, area.lastKey - area.startKey + 1);
   }
 
   /** `devices` of its users are gone. */

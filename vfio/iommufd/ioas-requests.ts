@@ -19,7 +19,7 @@ import {
   U64_MAX,
 } from '../uapi/iommufd.ts';
 import type { Access } from './area.ts';
-import { AreaList, type Placed } from './areas.ts';
+import { AreaList, type Placed, placed } from './areas.ts';
 import type { Argument } from './argument.ts';
 import { Ioas } from './ioas.ts';
 import { mapUser, unmapRange } from './mapping.ts';
@@ -79,7 +79,7 @@ export const ioasAllowIovas: Request = (state, argument) => {
     if (copied < 0) return copied;
     const { start, last } = IommuIovaRange.decode(view, 0);
     if (start >= last || ranges.firstIn(start, last) !== null) return -EINVAL;
-    ranges.insert({ start, last, key: 0, holeBefore: 0 });
+    ranges.insert(placed(start, last));
   }
   return ioas.constraints.allow([...ranges]);
 };
@@ -105,8 +105,7 @@ const hasUnknownFlags = (argument: Argument): boolean =>
 
 /** The IOAS that MAP or MAP_FILE names, or what is wrong with the numbers beside it. */
 function mapTarget(state: ContextState, argument: Argument): Ioas | number {
-  if (argument.u64(IommuIoasMap.iova) === U64_MAX) return -EOVERFLOW;
-  if (argument.u64(IommuIoasMap.length) === U64_MAX) return -EOVERFLOW;
+  if (argument.isMax(IommuIoasMap.iova) || argument.isMax(IommuIoasMap.length)) return -EOVERFLOW;
   if ((argument.u32(IommuIoasMap.flags) & PERMISSIONS) === 0) return -EINVAL;
   return ioasOf(state, argument.u32(IommuIoasMap.ioas_id)) ?? -ENOENT;
 }

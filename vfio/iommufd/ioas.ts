@@ -94,6 +94,7 @@ export class Ioas extends IommufdObject {
       this.#clear(area, this.#tables.length);
       this.areas.remove(area);
       bytes += area.length;
+      if (area.last === last) return { result: 0, bytes };
     }
   }
 
@@ -109,7 +110,7 @@ export class Ioas extends IommufdObject {
     if (!upper.isAligned(this.constraints.alignment)) return -EINVAL;
     const isShown = this.#tables.length > 0;
     if (isShown && this.constraints.hugePages) return -EINVAL;
-    area.last = last;
+    area.shorten(last);
     this.areas.insert(upper);
     if (isShown) area.pages.split(area.lastPage, upper.firstPage);
     return 0;

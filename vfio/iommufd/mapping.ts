@@ -10,6 +10,8 @@ import type { Ioas } from './ioas.ts';
 import type { ContextState } from './state.ts';
 import type { UserPages } from './user-pages.ts';
 
+const LENGTH_MAX = U64_MAX - BigInt(PAGE_SIZE);
+
 export interface UserRange {
   /** In the caller's memory, or in a file. */
   readonly address: bigint;
@@ -23,7 +25,7 @@ export interface UserRange {
 /** Maps memory of the caller. Returns the IOVA, or -EINVAL, -EOVERFLOW, or what `Ioas.map` says. */
 export function mapUser(state: ContextState, ioas: Ioas, range: UserRange): bigint | number {
   const { address, length, fixed, access, Pages } = range;
-  if (length === 0n || length > U64_MAX - BigInt(PAGE_SIZE)) return -EINVAL;
+  if (length === 0n || length > LENGTH_MAX) return -EINVAL;
   if (address + length > U64_MAX) return -EOVERFLOW;
   const pages = new Pages(state.host.process, address, access.writable, state.accounting);
   return ioas.map([{ pages, startByte: pages.offset, length }], fixed, access);

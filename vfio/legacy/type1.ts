@@ -23,10 +23,11 @@ const PAGE_OFFSET = BigInt(PAGE_MASK);
 
 /** One MAP_DMA. */
 export class DmaMapping implements Placed {
-  key = 0;
   holeBefore = 0;
   readonly start: bigint;
   readonly last: bigint;
+  readonly startKey: number;
+  readonly lastKey: number;
   readonly pages: DmaPages;
   /** False between an UNMAP and a MAP that carry the VADDR flag: the process is about to move its memory. */
   hasAddress = true;
@@ -34,6 +35,8 @@ export class DmaMapping implements Placed {
   constructor(start: bigint, size: bigint, pages: DmaPages) {
     this.start = start;
     this.last = start + size - 1n;
+    this.startKey = Number(start);
+    this.lastKey = Number(this.last);
     this.pages = pages;
   }
 
