@@ -25,6 +25,8 @@ export interface NvmeBoard {
   readonly serial: string;
   readonly profile: ControllerProfile;
   readonly namespaces: readonly NamespaceBoard[];
+  /** NVM capacity, for namespaces that a host creates; what the namespaces above take when absent. */
+  readonly capacity?: number | string;
   /** IOMMU group; numbered in order of discovery when absent. */
   readonly group?: number;
 }

@@ -202,6 +202,7 @@ class Builder {
       link: port.link,
       random: random(options.seed ?? 1, `${board.name}.${name}.media`),
       namespaces,
+      ...(drive.capacity === undefined ? {} : { capacity_bytes: bytesOf(drive.capacity) }),
     });
     this.controllers.push(controller);
     this.groups.push(drive.group);

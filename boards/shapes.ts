@@ -5,6 +5,12 @@
 import type { UnitOptions } from '../iommu/capabilities.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import type { LinkProfile } from '../machine/timing/link.ts';
+import type {
+  AdminProfile,
+  FirmwareProfile,
+  HostMemoryProfile,
+  OperationTiming,
+} from '../nvme/admin/profile.ts';
 import type { ControllerProfile, ControllerTiming, MediaProfile, PcieProfile } from '../nvme/profile.ts';
 import { isPowerOfTwo, PAGE_SIZE, parseSize } from '../support/numbers.ts';
 import {
@@ -90,14 +96,25 @@ const MEDIA = fields<MediaProfile>({
   flush_ns: duration,
 });
 
+const OPERATIONS = fields<OperationTiming>({
+  format_ns: duration,
+  blockErase_ns: duration,
+  cryptoErase_ns: duration,
+  overwritePass_ns: duration,
+  selfTestShort_ns: duration,
+  selfTestExtended_ns: duration,
+});
+
 const TIMING = fields<ControllerTiming>({
   fetch_ns: duration,
   decode_ns: duration,
   complete_ns: duration,
   cores: whole(1, 1024),
   ready_ns: duration,
+  mediaReady_ns: duration,
   shutdown_ns: duration,
   media: MEDIA,
+  operations: OPERATIONS,
 });
 
 const PCIE = fields<PcieProfile>({
@@ -105,6 +122,32 @@ const PCIE = fields<PcieProfile>({
   aspm: optional(whole(0, 3)),
   deviceControl: optional(u16),
   deviceCapabilities2: optional(whole(0, 0xffff_ffff)),
+});
+
+const pages = must('a multiple of 4096', (value) => Number.isInteger((value as number) / PAGE_SIZE));
+const ADMIN = fields<AdminProfile>({
+  namespaceManagement: flag,
+  format: flag,
+  sanitize: list(oneOf('crypto', 'block', 'overwrite')),
+  selfTest: flag,
+  firmware: orNull(
+    fields<FirmwareProfile>({ slots: whole(1, 7), isFirstReadOnly: flag, activatesNow: flag }),
+  ),
+  directives: flag,
+  doorbellBuffer: flag,
+  lbaStatus: flag,
+  keepAlive_ms: whole(0, 0xffff * 100),
+  telemetry: flag,
+  persistentEvents: flag,
+  hostMemory: orNull(
+    fields<HostMemoryProfile>({
+      preferred_bytes: pages,
+      minimum_bytes: pages,
+      descriptorMinimum_bytes: pages,
+      maxDescriptors: whole(0, 0xffff),
+    }),
+  ),
+  writeProtection: flag,
 });
 
 const PROFILE = fields<ControllerProfile>({
@@ -127,11 +170,15 @@ const PROFILE = fields<ControllerProfile>({
   pageMin: whole(0, 4),
   pageMax: whole(0, 4),
   commandSets: whole(0, 0xff),
+  readyModes: whole(0, 3),
+  subsystemReset: flag,
   mdts: whole(1, 12),
   asyncEvents: whole(1, 256),
   aborts: whole(1, 256),
   errorLogEntries: whole(1, 256),
-  maxNamespaces: whole(1, 1024),
+  maxNamespaces: whole(1, 65_535),
+  blockSizes: list(powerOfTwo(512, 65_536), 1),
+  admin: ADMIN,
   savesFeatures: flag,
   pcie: optional(PCIE),
   msixVectors: whole(1, 2048),
@@ -159,6 +206,7 @@ const NVME = fields<NvmeBoard>({
   serial: ascii(20),
   profile: PROFILE,
   namespaces: list(NAMESPACE),
+  capacity: optional(size),
   group: optional(whole(0, 0xffff)),
 });
 

@@ -4,12 +4,9 @@
  * Not here: the queues at work (engine.ts), the admin queue, which the registers make (controller.ts).
  */
 import { hex, u64 } from '../support/numbers.ts';
-import type { Engine } from './engine.ts';
+import type { AdminCommand, AdminParts } from './admin/command.ts';
 import type { Features } from './features.ts';
-import type { Health } from './health.ts';
-import type { ControllerProfile } from './profile.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
-import type { Slots } from './slots.ts';
 import {
   CQES,
   CREATE_CQ_CDW11,
@@ -22,19 +19,37 @@ import {
 import { CC } from './spec/registers.ts';
 import { STATUS } from './spec/status.ts';
 
-export interface QueueParts {
-  readonly profile: ControllerProfile;
-  readonly slots: Slots;
-  readonly sqs: SubmissionQueues;
-  readonly cqs: CompletionQueues;
-  readonly engine: Engine;
-  readonly health: Health;
+export interface QueueParts
+  extends Pick<AdminParts, 'profile' | 'slots' | 'sqs' | 'cqs' | 'engine' | 'health' | 'shadow' | 'cc'> {
   readonly features: Features;
-  /** The CC register. */
-  readonly cc: () => number;
 }
 
+/** A command that always succeeds once it was checked. */
+const command = (check: (slot: number) => number, execute: (slot: number) => void): AdminCommand => ({
+  check,
+  execute: (slot) => {
+    execute(slot);
+    return STATUS.SUCCESS;
+  },
+});
+
 export class AdminQueues {
+  readonly createCq = command(
+    (slot) => this.#checkCreateCq(slot),
+    (slot) => this.#createCq(slot),
+  );
+  readonly deleteCq = command(
+    (slot) => this.#checkDeleteCq(slot),
+    (slot) => this.#deleteCq(slot),
+  );
+  readonly createSq = command(
+    (slot) => this.#checkCreateSq(slot),
+    (slot) => this.#createSq(slot),
+  );
+  readonly deleteSq = command(
+    (slot) => this.#checkDeleteSq(slot),
+    (slot) => this.#deleteSq(slot),
+  );
   readonly #parts: QueueParts;
 
   constructor(parts: QueueParts) {
@@ -43,7 +58,7 @@ export class AdminQueues {
 
   // ---- completion queues ------------------------------------------------------------------------------------------
 
-  checkCreateCq(slot: number): number {
+  #checkCreateCq(slot: number): number {
     const { slots, cqs, features, profile, cc } = this.#parts;
     const cdw11 = slots.dword(slot, SQE.CDW11);
     if (CC.IOCQES.get(cc()) !== CQES)
@@ -56,14 +71,15 @@ export class AdminQueues {
     return this.#explain(STATUS.INVALID_INTERRUPT_VECTOR, reason, SQE.CDW11 + 2);
   }
 
-  createCq(slot: number): void {
-    const { slots, cqs } = this.#parts;
+  #createCq(slot: number): void {
+    const { slots, cqs, shadow } = this.#parts;
     const { QID, QSIZE } = CREATE_QUEUE_CDW10.decode(slots.dword(slot, SQE.CDW10));
     const { IEN, IV } = CREATE_CQ_CDW11.decode(slots.dword(slot, SQE.CDW11));
     cqs.create(QID, this.#base(slot), QSIZE + 1, IEN === 1, IV);
+    shadow.begin(QID, true);
   }
 
-  checkDeleteCq(slot: number): number {
+  #checkDeleteCq(slot: number): number {
     const { cqs } = this.#parts;
     const qid = this.#deleted(slot);
     if (qid === 0 || !cqs.exists(qid)) return this.#badId(`there is no I/O completion queue ${qid}`);
@@ -72,7 +88,7 @@ export class AdminQueues {
     return this.#explain(STATUS.INVALID_QUEUE_DELETION, reason, SQE.CDW10);
   }
 
-  deleteCq(slot: number): void {
+  #deleteCq(slot: number): void {
     const { cqs, engine } = this.#parts;
     const qid = this.#deleted(slot);
     engine.completer.forget(qid);
@@ -81,7 +97,7 @@ export class AdminQueues {
 
   // ---- submission queues ------------------------------------------------------------------------------------------
 
-  checkCreateSq(slot: number): number {
+  #checkCreateSq(slot: number): number {
     const { slots, sqs, cqs, features, cc } = this.#parts;
     const cdw11 = slots.dword(slot, SQE.CDW11);
     if (CC.IOSQES.get(cc()) !== SQES)
@@ -98,23 +114,24 @@ export class AdminQueues {
     return this.#checkCreate(slot, sqs, features.submissionQueues, CREATE_SQ_CDW11.PC.get(cdw11));
   }
 
-  createSq(slot: number): void {
-    const { slots, sqs, cqs, engine } = this.#parts;
+  #createSq(slot: number): void {
+    const { slots, sqs, cqs, engine, shadow } = this.#parts;
     const { QID, QSIZE } = CREATE_QUEUE_CDW10.decode(slots.dword(slot, SQE.CDW10));
     const { CQID, QPRIO } = CREATE_SQ_CDW11.decode(slots.dword(slot, SQE.CDW11));
     sqs.create(QID, this.#base(slot), QSIZE + 1, CQID);
+    shadow.begin(QID, false);
     engine.fetcher.arbiter.setPriority(QID, QPRIO);
     cqs.addUsers(CQID, 1);
   }
 
-  checkDeleteSq(slot: number): number {
+  #checkDeleteSq(slot: number): number {
     const qid = this.#deleted(slot);
     if (qid !== 0 && this.#parts.sqs.exists(qid)) return STATUS.SUCCESS;
     return this.#badId(`there is no I/O submission queue ${qid}`);
   }
 
   /** Commands that were fetched complete as aborted before the deletion does; entries never fetched are forgotten. */
-  deleteSq(slot: number): void {
+  #deleteSq(slot: number): void {
     const { sqs, cqs, engine } = this.#parts;
     const qid = this.#deleted(slot);
     engine.abortQueue(qid, STATUS.ABORTED_SQ_DELETION);

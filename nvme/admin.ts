@@ -1,43 +1,35 @@
 /**
- * The admin command set: which opcode goes where, what all admin commands have in common, Abort and Asynchronous Event
- * Request (Base 2.1 §5.1, §5.2). The engine works on one admin command at a time, so they share one data buffer.
- * Not here: queues (admin-queues.ts), Identify, features, logs; commands whose support Identify denies.
+ * The admin command set: which opcode is which command, what all admin commands have in common, and what a controller
+ * level reset does to them (Base 2.1 §5). The engine works on one admin command at a time, so they share one data
+ * buffer. Not here: the commands, one file each; commands whose support Identify denies are refused as invalid.
  */
-import type { Clock } from '../machine/clock.ts';
-import type { Memory } from '../machine/memory.ts';
 import { DMA_OK } from '../machine/pcie/dma-port.ts';
 import { assert } from '../support/assert.ts';
+import { Abort, EventRequest } from './admin/abort.ts';
+import type { AdminCommand, AdminParts } from './admin/command.ts';
+import { Directives } from './admin/directives.ts';
+import { DoorbellBuffer } from './admin/doorbell-buffer.ts';
+import { Firmware } from './admin/firmware.ts';
+import { Format } from './admin/format.ts';
+import { KeepAlive } from './admin/keep-alive.ts';
+import { LbaStatus } from './admin/lba-status.ts';
+import { logPages } from './admin/log-pages.ts';
+import { NamespaceAttachment, NamespaceManagement } from './admin/namespace-management.ts';
+import { PersistentEvents } from './admin/persistent-events.ts';
+import { Sanitize } from './admin/sanitize.ts';
+import { SelfTest } from './admin/self-test.ts';
+import { Telemetry } from './admin/telemetry.ts';
 import { AdminQueues } from './admin-queues.ts';
-import { ADMIN_EFFECTS } from './effects.ts';
-import { type Engine, HELD } from './engine.ts';
-import type { Events } from './events.ts';
+import { writeAscii } from './ascii.ts';
+import { adminEffects, type Effects } from './effects.ts';
+import { Timestamp } from './feature-data.ts';
 import { Features } from './features.ts';
-import type { Health } from './health.ts';
 import { Identify } from './identify.ts';
+import { PERSISTENT_EVENT_BYTES } from './limits.ts';
 import { Logs } from './logs.ts';
-import type { Namespace } from './namespace.ts';
-import type { ControllerProfile } from './profile.ts';
-import type { CompletionQueues, SubmissionQueues } from './queues.ts';
-import { NO_SLOT, type Slots } from './slots.ts';
-import { ABORT_CDW10, ABORT_RESULT, ADMIN, CDW0, FUSE, PSDT, SQE } from './spec/commands.ts';
+import { ADMIN, CDW0, FUSE, PSDT, SQE } from './spec/commands.ts';
+import { PERSISTENT_EVENT_TYPE, RESET_EVENT } from './spec/persistent-events.ts';
 import { STATUS } from './spec/status.ts';
-
-export interface AdminParts {
-  readonly profile: ControllerProfile;
-  readonly serial: string;
-  readonly clock: Clock;
-  readonly memory: Memory;
-  readonly slots: Slots;
-  readonly sqs: SubmissionQueues;
-  readonly cqs: CompletionQueues;
-  readonly engine: Engine;
-  readonly health: Health;
-  readonly events: Events;
-  /** By nsid; index 0 and inactive ones are undefined, and the last index is the largest valid NSID. */
-  readonly namespaces: readonly (Namespace | undefined)[];
-  /** The CC register. */
-  readonly cc: () => number;
-}
 
 /** Commands that do not use the NSID field, which must then be 0. Base 2.1 §3.2.1.2 */
 const WITHOUT_NAMESPACE: readonly number[] = [
@@ -47,125 +39,160 @@ const WITHOUT_NAMESPACE: readonly number[] = [
   ADMIN.CREATE_CQ,
   ADMIN.ABORT,
   ADMIN.ASYNC_EVENT_REQUEST,
+  ADMIN.FIRMWARE_COMMIT,
+  ADMIN.FIRMWARE_DOWNLOAD,
+  ADMIN.KEEP_ALIVE,
+  ADMIN.DOORBELL_BUFFER_CONFIG,
+  ADMIN.SANITIZE,
+];
+
+/** Commands that need the medium: refused until it is ready. Base 2.1 §3.5.4 */
+const ON_MEDIA: readonly number[] = [
+  ADMIN.NAMESPACE_MANAGEMENT,
+  ADMIN.NAMESPACE_ATTACHMENT,
+  ADMIN.FORMAT_NVM,
+  ADMIN.SANITIZE,
+  ADMIN.DEVICE_SELF_TEST,
+  ADMIN.GET_LBA_STATUS,
 ];
 
 export class AdminCommands {
   readonly features: Features;
-  readonly #slots: Slots;
-  readonly #engine: Engine;
-  readonly #health: Health;
-  readonly #events: Events;
-  readonly #queues: AdminQueues;
-  readonly #identify: Identify;
-  readonly #logs: Logs;
+  /** Doors for scenarios: failures on demand, and telemetry. */
+  readonly sanitize: Sanitize;
+  readonly selfTest: SelfTest;
+  readonly telemetry: Telemetry;
+  /** False while the medium is not ready; the controller says when. */
+  isMediaReady = true;
+  readonly #parts: AdminParts;
+  readonly #firmware: Firmware;
+  readonly #format: Format;
+  readonly #history: PersistentEvents;
+  readonly #timestamp: Timestamp;
+  readonly #effects: Effects;
+  readonly #commands: Readonly<Record<number, AdminCommand>>;
   /** Device-local memory for the data of the command that is worked on. */
   readonly #buffer: number;
 
   constructor(parts: AdminParts) {
-    const { profile, memory } = parts;
+    const { profile, memory, health } = parts;
     const maxTransfer_bytes = 4096 << (profile.mdts + profile.pageMin);
-    this.#slots = parts.slots;
-    this.#engine = parts.engine;
-    this.#health = parts.health;
-    this.#events = parts.events;
-    this.features = new Features(parts);
-    this.#queues = new AdminQueues({ ...parts, features: this.features });
-    this.#identify = new Identify(parts);
-    this.#logs = new Logs({ ...parts, maxTransfer_bytes });
-    this.#buffer = memory.reserve(Math.max(maxTransfer_bytes, this.#logs.largest_bytes), 4096);
+    const largestPage = Math.max(PERSISTENT_EVENT_BYTES, Telemetry.largest_bytes, health.errors.bytes);
+    this.#buffer = memory.reserve(Math.max(maxTransfer_bytes, largestPage), 4096);
     assert(this.#buffer >= 0, 'device memory holds one admin transfer');
+    this.#parts = parts;
+    this.#effects = adminEffects(profile);
+    const timestamp = new Timestamp(parts.clock);
+    const history = new PersistentEvents({ ...parts, timestamp });
+    const keepAlive = new KeepAlive(parts);
+    const features = new Features({ ...parts, timestamp, history, keepAlive });
+    const selfTest = new SelfTest(parts);
+    const firmware = new Firmware({ ...parts, history, maxTransfer_bytes });
+    const managed = { ...parts, history, selfTest };
+    const sanitize = new Sanitize({ ...managed, features, firmware });
+    const format = new Format(managed);
+    const telemetry = new Telemetry({ ...parts, history });
+    const pages = logPages({
+      ...parts,
+      features,
+      firmware,
+      selfTest,
+      telemetry,
+      history,
+      sanitize,
+    });
+    const queues = new AdminQueues({ ...parts, features });
+    const directives = new Directives({ ...parts, maxTransfer_bytes });
+    this.features = features;
+    this.sanitize = sanitize;
+    this.selfTest = selfTest;
+    this.telemetry = telemetry;
+    this.#firmware = firmware;
+    this.#format = format;
+    this.#history = history;
+    this.#timestamp = timestamp;
+    this.#commands = {
+      [ADMIN.DELETE_SQ]: queues.deleteSq,
+      [ADMIN.CREATE_SQ]: queues.createSq,
+      [ADMIN.GET_LOG_PAGE]: new Logs({ ...parts, pages, maxTransfer_bytes }),
+      [ADMIN.DELETE_CQ]: queues.deleteCq,
+      [ADMIN.CREATE_CQ]: queues.createCq,
+      [ADMIN.IDENTIFY]: new Identify({ ...parts, firmware }),
+      [ADMIN.ABORT]: new Abort(parts),
+      [ADMIN.SET_FEATURES]: features.setCommand,
+      [ADMIN.GET_FEATURES]: features.getCommand,
+      [ADMIN.ASYNC_EVENT_REQUEST]: new EventRequest(parts),
+      [ADMIN.NAMESPACE_MANAGEMENT]: new NamespaceManagement({ ...managed, features }),
+      [ADMIN.NAMESPACE_ATTACHMENT]: new NamespaceAttachment(parts),
+      [ADMIN.FIRMWARE_COMMIT]: firmware.commit,
+      [ADMIN.FIRMWARE_DOWNLOAD]: firmware.download,
+      [ADMIN.DEVICE_SELF_TEST]: selfTest,
+      [ADMIN.KEEP_ALIVE]: keepAlive,
+      [ADMIN.DIRECTIVE_SEND]: directives.send,
+      [ADMIN.DIRECTIVE_RECEIVE]: directives.receive,
+      [ADMIN.DOORBELL_BUFFER_CONFIG]: new DoorbellBuffer(parts),
+      [ADMIN.FORMAT_NVM]: format,
+      [ADMIN.SANITIZE]: sanitize,
+      [ADMIN.GET_LBA_STATUS]: new LbaStatus({ ...parts, maxTransfer_bytes }),
+    };
     this.reset();
   }
 
-  /** Controller level reset: events and requests are gone, features are back at saved or default values. */
+  /** Controller level reset: events and requests are gone, features are at saved or default values, and so on. */
   reset(): void {
-    this.#events.reset();
-    this.#health.reset();
+    const { events, health, shadow, coalescing } = this.#parts;
+    events.reset();
+    health.reset();
+    shadow.reset();
+    coalescing.reset();
+    this.#format.reset();
+    this.selfTest.reset();
+    this.#firmware.reset();
     this.features.reset();
+    this.#history.reset();
+    this.#recordReset();
+  }
+
+  #recordReset(): void {
+    const { health, clock } = this.#parts;
+    const revision = new Uint8Array(8);
+    writeAscii(revision, 0, revision.length, this.#firmware.revision);
+    this.#history.add(PERSISTENT_EVENT_TYPE.POWER_ON_OR_RESET, RESET_EVENT, {
+      REVISION: revision,
+      POWER_CYCLES: health.powerCycles,
+      POWER_ON_MS: Math.floor(clock.now / 1_000_000),
+      TIMESTAMP: this.#timestamp.now(),
+    });
   }
 
   /** Refuses what can be refused before data move; sets the data phase. Returns a status. */
   check(slot: number): number {
-    const cdw0 = this.#slots.dword(slot, SQE.OPC);
+    const { slots, health } = this.#parts;
+    const cdw0 = slots.dword(slot, SQE.OPC);
     const opcode = CDW0.OPC.get(cdw0);
-    if (ADMIN_EFFECTS[opcode] === undefined) {
-      return this.#health.explain(
-        STATUS.INVALID_OPCODE,
-        'this controller does not have the command',
-        SQE.OPC,
-      );
+    if (this.#effects[opcode] === undefined) {
+      return health.explain(STATUS.INVALID_OPCODE, 'this controller does not have the command', SQE.OPC);
     }
     if (CDW0.FUSE.get(cdw0) !== FUSE.NONE)
       return this.#refuse('admin commands are never fused (FUSE)', SQE.FLAGS);
     if (CDW0.PSDT.get(cdw0) !== PSDT.PRP) {
       return this.#refuse('admin commands on PCI Express use PRPs (PSDT 0)', SQE.FLAGS, 6);
     }
-    if (WITHOUT_NAMESPACE.includes(opcode) && this.#slots.dword(slot, SQE.NSID) !== 0) {
+    const gate = this.sanitize.gate(slot, opcode);
+    if (gate !== STATUS.SUCCESS) return gate;
+    if (!this.isMediaReady && ON_MEDIA.includes(opcode)) {
+      return health.explain(STATUS.ADMIN_MEDIA_NOT_READY, 'the medium is not ready yet');
+    }
+    if (WITHOUT_NAMESPACE.includes(opcode) && slots.dword(slot, SQE.NSID) !== 0) {
       return this.#refuse('the command does not use NSID, which must be 0', SQE.NSID);
     }
-    return this.#checkOpcode(slot, opcode);
-  }
-
-  #checkOpcode(slot: number, opcode: number): number {
-    switch (opcode) {
-      case ADMIN.DELETE_SQ:
-        return this.#queues.checkDeleteSq(slot);
-      case ADMIN.CREATE_SQ:
-        return this.#queues.checkCreateSq(slot);
-      case ADMIN.GET_LOG_PAGE:
-        return this.#logs.check(slot);
-      case ADMIN.DELETE_CQ:
-        return this.#queues.checkDeleteCq(slot);
-      case ADMIN.CREATE_CQ:
-        return this.#queues.checkCreateCq(slot);
-      case ADMIN.IDENTIFY:
-        return this.#identify.check(slot);
-      case ADMIN.SET_FEATURES:
-        return this.features.checkSet(slot);
-      case ADMIN.GET_FEATURES:
-        return this.features.checkGet(slot);
-      case ADMIN.ASYNC_EVENT_REQUEST:
-        if (!this.#events.isFull) return STATUS.SUCCESS;
-        return this.#health.explain(STATUS.AER_LIMIT_EXCEEDED, 'as many as AERL allows are outstanding');
-      default:
-        return STATUS.SUCCESS;
-    }
+    return this.#commands[opcode]!.check(slot);
   }
 
   /** Does the work; data for the host stay in the buffer. Returns a status, or HELD. */
   execute(slot: number): number {
-    const opcode = CDW0.OPC.get(this.#slots.dword(slot, SQE.OPC));
-    switch (opcode) {
-      case ADMIN.DELETE_SQ:
-        this.#queues.deleteSq(slot);
-        break;
-      case ADMIN.CREATE_SQ:
-        this.#queues.createSq(slot);
-        break;
-      case ADMIN.GET_LOG_PAGE:
-        this.#logs.write(slot, this.#buffer);
-        break;
-      case ADMIN.DELETE_CQ:
-        this.#queues.deleteCq(slot);
-        break;
-      case ADMIN.CREATE_CQ:
-        this.#queues.createCq(slot);
-        break;
-      case ADMIN.IDENTIFY:
-        this.#identify.write(slot, this.#buffer);
-        break;
-      case ADMIN.ABORT:
-        this.#abort(slot);
-        break;
-      case ADMIN.SET_FEATURES:
-        return this.features.set(slot, this.#buffer);
-      case ADMIN.GET_FEATURES:
-        this.features.get(slot, this.#buffer);
-        break;
-      default:
-        return this.#events.hold(slot) ? HELD : STATUS.SUCCESS;
-    }
-    return STATUS.SUCCESS;
+    const opcode = CDW0.OPC.get(this.#parts.slots.dword(slot, SQE.OPC));
+    return this.#commands[opcode]!.execute(slot, this.#buffer);
   }
 
   /** Brings the host's data into the buffer. */
@@ -179,30 +206,18 @@ export class AdminCommands {
   }
 
   #move(slot: number, isToHost: boolean): number {
-    const slots = this.#slots;
+    const { slots, engine } = this.#parts;
     let local = this.#buffer;
     for (let index = 0; index < slots.segments(slot); index++) {
       const bytes = slots.segmentBytes(slot, index);
-      const result = this.#engine.move(isToHost, slots.segmentAddress(slot, index), local, bytes);
+      const result = engine.move(isToHost, slots.segmentAddress(slot, index), local, bytes);
       if (result !== DMA_OK) return STATUS.DATA_TRANSFER_ERROR;
       local += bytes;
     }
     return STATUS.SUCCESS;
   }
 
-  /**
-   * Abort (§5.1.1): a held event request or a command on its way completes as aborted, before the Abort does. Admin
-   * commands run one at a time, so there is never a second Abort to count against ACL.
-   */
-  #abort(slot: number): void {
-    const { SQID, CID } = ABORT_CDW10.decode(this.#slots.dword(slot, SQE.CDW10));
-    const target = this.#slots.find(SQID, CID);
-    const canAbort = target !== NO_SLOT && target !== slot && (SQID !== 0 || this.#events.release(target));
-    const isAborted = canAbort && this.#engine.abort(target, STATUS.COMMAND_ABORT_REQUESTED);
-    this.#slots.setResult(slot, ABORT_RESULT.encode({ NOT_ABORTED: isAborted ? 0 : 1 }));
-  }
-
   #refuse(reason: string, byte: number, bit = 0): number {
-    return this.#health.explain(STATUS.INVALID_FIELD, reason, byte, bit);
+    return this.#parts.health.explain(STATUS.INVALID_FIELD, reason, byte, bit);
   }
 }

@@ -4,7 +4,6 @@
  */
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
-import type { Msix } from '../machine/pcie/msix.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { type CompletionQueues, CQ, QUEUE, SQ, type SubmissionQueues } from './queues.ts';
 import { NO_SLOT, SLOT, type Slots } from './slots.ts';
@@ -19,11 +18,17 @@ const NONE = NO_SLOT;
 const OK = DMA_OK;
 const DNR = DNR_BY_DEFAULT;
 
+/** Where interrupts go: MSI-X, or what gathers them first. */
+export interface InterruptSink {
+  /** Asks for an interrupt. `isBehindWrite`: right behind a DMA write, so it costs wire time only. */
+  raise(vector: number, isBehindWrite: boolean): void;
+}
+
 export interface CompleterParts {
   readonly memory: Memory;
   readonly trace: Trace;
   readonly dma: DmaPort;
-  readonly msix: Msix;
+  readonly msix: InterruptSink;
   readonly slots: Slots;
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
@@ -32,10 +37,11 @@ export interface CompleterParts {
 }
 
 export class Completer {
+  /** Who takes the interrupts; another one while the host coalesces them. */
+  interrupts: InterruptSink;
   private readonly memory: Memory;
   private readonly trace: Trace;
   private readonly dma: DmaPort;
-  private readonly msix: Msix;
   private readonly slots: Slots;
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
@@ -45,7 +51,7 @@ export class Completer {
     this.memory = parts.memory;
     this.trace = parts.trace;
     this.dma = parts.dma;
-    this.msix = parts.msix;
+    this.interrupts = parts.msix;
     this.slots = parts.slots;
     this.sqs = parts.sqs;
     this.cqs = parts.cqs;
@@ -132,6 +138,6 @@ export class Completer {
 
   #interrupt(cqid: number, vector: number): void {
     if (this.trace.on) this.trace.emit(T.NVME_INTERRUPT, this.dma.requester, cqid, vector);
-    this.msix.raise(vector, true);
+    this.interrupts.raise(vector, true);
   }
 }

@@ -1,50 +1,49 @@
 /**
  * The NVMe controller as a PCIe function: BAR0 registers, doorbells, enable, reset and shutdown (Base 2.1 §3.1, §3.5).
  * It owns the parts and connects them; commands run in engine.ts. MSI-X table and pending bits share BAR0.
- * Not here: CMB, PMR, boot partitions, NVM subsystem reset: their registers read 0 and CAP announces none.
+ * Not here: CMB, PMR, boot partitions, NSSD: their registers read 0 and CAP announces none.
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
-import { configSpace, type PcieDescription } from '../machine/pcie/capabilities.ts';
-import type { ConfigSpace } from '../machine/pcie/config-space.ts';
+import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { PcieFunction } from '../machine/pcie/function.ts';
 import { Msix } from '../machine/pcie/msix.ts';
-import { CLASS } from '../machine/pcie/spec.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { highWord, lowWord, u64 } from '../support/numbers.ts';
 import type { Random } from '../support/random.ts';
 import { AdminCommands } from './admin.ts';
+import {
+  capHigh,
+  capLow,
+  configurationProblem,
+  describeFunction,
+  fixedConfiguration,
+  knownConfiguration,
+  readyTimeouts,
+} from './capabilities.ts';
+import { ChunkPool } from './chunk-pool.ts';
+import { Coalescing } from './coalescing.ts';
 import { Engine } from './engine.ts';
 import { Events } from './events.ts';
 import { Health } from './health.ts';
 import { Context } from './io/command.ts';
 import { Media } from './media.ts';
 import type { Namespace } from './namespace.ts';
+import { Namespaces } from './namespaces.ts';
 import { NvmCommands } from './nvm.ts';
 import type { ControllerProfile } from './profile.ts';
 import { CompletionQueues, SubmissionQueues } from './queues.ts';
+import { ShadowDoorbells } from './shadow-doorbells.ts';
 import { Slots } from './slots.ts';
-import { CQES, SQES } from './spec/commands.ts';
-import {
-  AMS,
-  AQA,
-  CAP_AMS,
-  CAP_CSS,
-  CAP_HI,
-  CAP_LO,
-  CC,
-  CSS,
-  CSTS,
-  DOORBELL_BASE,
-  REG,
-  SHN,
-  SHST,
-} from './spec/registers.ts';
+import { SparseStore } from './sparse-store.ts';
+import { AMS, AQA, CC, CSTS, DOORBELL_BASE, NSSR_MAGIC, REG, SHN, SHST } from './spec/registers.ts';
+import { STATUS } from './spec/status.ts';
 
 const PAGE = 4096;
 /** Pages of zeroes between the end of the doorbells and the MSI-X table read 0. */
 const NOTHING = 0;
+const NO_EVENT = -1;
 
 export interface ControllerParts {
   readonly name: string;
@@ -57,27 +56,32 @@ export interface ControllerParts {
   /** What the link registers of configuration space tell. */
   readonly link: PcieDescription['link'];
   readonly random: Random;
+  /** Those that are attached from the beginning. */
   readonly namespaces: readonly Namespace[];
+  /** NVM capacity of the drive; at least, and by default, what its namespaces take. */
+  readonly capacity_bytes?: number;
 }
 
 export class NvmeController extends PcieFunction {
   readonly profile: ControllerProfile;
   readonly health: Health;
   readonly engine: Engine;
+  readonly namespaces: Namespaces;
+  readonly admin: AdminCommands;
   private readonly clock: Clock;
   private readonly trace: Trace;
   private readonly msix: Msix;
-  private readonly slots: Slots;
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
-  private readonly admin: AdminCommands;
   private readonly nvm: NvmCommands;
-  private readonly namespaces: readonly (Namespace | undefined)[];
+  private readonly shadow: ShadowDoorbells;
   private readonly doorbellEnd: number;
   private readonly doorbellShift: number;
   private readonly onReady: HandlerId;
+  private readonly onMediaReady: HandlerId;
   private readonly onShutdown: HandlerId;
-  #pendingState = -1;
+  #pendingState = NO_EVENT;
+  #pendingMedia = NO_EVENT;
   #cc = 0;
   #csts = 0;
   #aqa = 0;
@@ -87,68 +91,81 @@ export class NvmeController extends PcieFunction {
 
   constructor(parts: ControllerParts) {
     const { profile, clock, memory, trace, dma } = parts;
-    super(parts.name, describe(profile, parts.link), dma);
+    super(parts.name, describeFunction(profile, parts.link), dma);
     this.profile = profile;
     this.clock = clock;
     this.trace = trace;
     const queues = profile.maxQueuePairs + 1;
     const maxTransfer_bytes = PAGE << (profile.mdts + profile.pageMin);
-    this.namespaces = byNsid(parts.namespaces, profile.maxNamespaces);
-    this.slots = new Slots(memory, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
+    const slots = new Slots(memory, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
     this.sqs = new SubmissionQueues(memory, queues);
     this.cqs = new CompletionQueues(memory, queues);
-    const { config } = this;
+    const { config, sqs, cqs } = this;
     this.msix = new Msix({ config, clock, dma, trace });
-    this.health = new Health({ slots: this.slots, entries: profile.errorLogEntries, clock });
-    this.engine = new Engine({
-      clock,
-      memory,
-      trace,
-      dma,
-      msix: this.msix,
-      slots: this.slots,
-      sqs: this.sqs,
-      cqs: this.cqs,
-      health: this.health,
-      timing: profile.timing,
-      fatal: (reason) => this.#fail(reason),
-    });
-    const { engine, health } = this;
-    const events = new Events({ profile, slots: this.slots, engine });
+    this.health = new Health({ slots, entries: profile.errorLogEntries, clock });
+    const { msix, health } = this;
+    const { timing } = profile;
+    const fatal = (reason: string) => this.#fail(reason);
+    this.engine = new Engine({ clock, memory, trace, dma, msix, slots, sqs, cqs, health, timing, fatal });
+    const { engine } = this;
+    const events = new Events({ profile, slots, engine });
     health.events = events;
-    this.admin = new AdminCommands({
-      profile,
-      serial: parts.serial,
-      slots: this.slots,
-      sqs: this.sqs,
-      cqs: this.cqs,
-      engine,
-      health,
-      events,
-      memory,
-      namespaces: this.namespaces,
+    this.namespaces = createNamespaces(parts, { slots, engine, events });
+    const { namespaces } = this;
+    this.doorbellShift = profile.doorbellStride + 2;
+    this.doorbellEnd = DOORBELL_BASE + (queues << (this.doorbellShift + 1));
+    this.shadow = new ShadowDoorbells({
       clock,
-      cc: () => this.#cc,
+      memory,
+      dma,
+      sqs,
+      cqs,
+      health,
+      stride: 1 << this.doorbellShift,
+      isFree: timing === null,
+      tail: (sqid, tail) => this.#submissionTail(sqid, tail),
+      head: (cqid, head) => this.#completionHead(cqid, head),
+    });
+    const { shadow } = this;
+    const coalescing = new Coalescing({
+      clock,
+      completer: engine.completer,
+      target: msix,
+      vectors: profile.msixVectors,
+    });
+    const cc = () => this.#cc;
+    const { serial } = parts;
+    const common = { profile, memory, slots, engine, health };
+    this.admin = new AdminCommands({
+      ...common,
+      serial,
+      clock,
+      sqs,
+      cqs,
+      events,
+      namespaces,
+      shadow,
+      coalescing,
+      cc,
+      fatal,
     });
     const context = new Context({
-      profile,
+      ...common,
       clock,
-      memory,
       dma,
-      slots: this.slots,
-      engine,
-      media: new Media(clock, profile.timing?.media ?? null, parts.random),
-      health,
+      media: new Media(clock, timing?.media ?? null, parts.random),
       features: this.admin.features,
-      namespaces: this.namespaces,
+      events,
+      namespaces: namespaces.active,
+      access: namespaces,
       maxTransfer_bytes,
     });
+    namespaces.onErased = (store) => context.cache?.flush(store);
     this.nvm = new NvmCommands(context);
     engine.admin = this.admin;
     engine.nvm = this.nvm;
-    this.doorbellShift = profile.doorbellStride + 2;
-    this.doorbellEnd = DOORBELL_BASE + (queues << (this.doorbellShift + 1));
     this.onReady = clock.register(() => this.#becomeReady());
+    this.onMediaReady = clock.register(() => this.#mediaReady());
     this.onShutdown = clock.register(() => this.#finishShutdown());
   }
 
@@ -181,6 +198,8 @@ export class NvmeController extends PcieFunction {
         return lowWord(this.#acq);
       case REG.ACQ_HI:
         return highWord(this.#acq);
+      case REG.CRTO:
+        return readyTimeouts(this.profile);
       default:
         return NOTHING;
     }
@@ -204,6 +223,12 @@ export class NvmeController extends PcieFunction {
         return;
       case REG.CC:
         return this.#configure(value);
+      case REG.CSTS:
+        this.#csts &= ~(value & CSTS.NSSRO.mask);
+        return;
+      case REG.NSSR:
+        if (value === NSSR_MAGIC && this.profile.subsystemReset) this.#resetSubsystem();
+        return;
       case REG.AQA:
         if (!isEnabled) this.#aqa = value & (AQA.ASQS.mask | AQA.ACQS.mask);
         return;
@@ -236,6 +261,16 @@ export class NvmeController extends PcieFunction {
   }
 
   #submissionDoorbell(qid: number, tail: number): void {
+    if (this.shadow.covers(qid) && this.sqs.exists(qid)) this.shadow.rungTail(qid, tail);
+    else this.#submissionTail(qid, tail);
+  }
+
+  #completionDoorbell(qid: number, head: number): void {
+    if (this.shadow.covers(qid) && this.cqs.exists(qid)) this.shadow.rungHead(qid, head);
+    else this.#completionHead(qid, head);
+  }
+
+  #submissionTail(qid: number, tail: number): void {
     const sqs = this.sqs;
     if (!sqs.exists(qid)) return this.health.doorbellError('register', qid);
     if (tail >= sqs.size(qid)) return this.health.doorbellError('value', qid);
@@ -243,7 +278,7 @@ export class NvmeController extends PcieFunction {
     this.engine.fetcher.ring(qid);
   }
 
-  #completionDoorbell(qid: number, head: number): void {
+  #completionHead(qid: number, head: number): void {
     const cqs = this.cqs;
     if (!cqs.exists(qid)) return this.health.doorbellError('register', qid);
     if (!cqs.release(qid, head)) return this.health.doorbellError('value', qid);
@@ -255,9 +290,8 @@ export class NvmeController extends PcieFunction {
   #configure(value: number): void {
     const old = this.#cc;
     const wasEnabled = CC.EN.get(old) === 1;
-    const keep = CC.CSS.mask | CC.MPS.mask | CC.AMS.mask;
-    const known = keep | CC.EN.mask | CC.SHN.mask | CC.IOSQES.mask | CC.IOCQES.mask;
-    const written = (value & known) >>> 0;
+    const keep = fixedConfiguration(this.profile);
+    const written = (value & knownConfiguration(this.profile)) >>> 0;
     this.#cc = wasEnabled && CC.EN.get(written) === 1 ? ((written & ~keep) | (old & keep)) >>> 0 : written;
     const isEnabled = CC.EN.get(this.#cc) === 1;
     if (!wasEnabled && isEnabled) this.#enable();
@@ -267,62 +301,56 @@ export class NvmeController extends PcieFunction {
     if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
   }
 
-  /** EN goes from 0 to 1 (§3.5.1). What is wrong is found now; readiness comes after `ready_ns`. */
+  /**
+   * EN goes from 0 to 1 (§3.5.1). What is wrong is found now; readiness comes later, and with CC.CRIME before that of
+   * the medium.
+   */
   #enable(): void {
-    const problem = this.#configurationProblem();
+    const registers = { cc: this.#cc, aqa: this.#aqa, asq: this.#asq, acq: this.#acq };
+    const problem = configurationProblem(this.profile, registers);
     if (problem !== null) return this.#fail(problem);
-    this.#later(this.onReady, this.profile.timing?.ready_ns ?? 0);
+    const { timing } = this.profile;
+    const media_ns = timing?.mediaReady_ns ?? 0;
+    const isIndependent = CC.CRIME.get(this.#cc) === 1;
+    const ready_ns = (timing?.ready_ns ?? 0) + (isIndependent ? 0 : media_ns);
+    if (isIndependent && media_ns > 0) {
+      this.admin.isMediaReady = false;
+      const reason = 'the medium is not ready yet (CC.CRIME)';
+      this.namespaces.closeAll('media', { status: STATUS.NAMESPACE_NOT_READY, reason });
+      this.#pendingMedia = this.clock.after(ready_ns + media_ns, this.onMediaReady, 0);
+    }
+    this.#later(this.onReady, ready_ns);
   }
 
-  #configurationProblem(): string | null {
-    const { profile } = this;
-    const css = CC.CSS.get(this.#cc);
-    const cssBit =
-      css === CSS.NVM ? CAP_CSS.NVM : css === CSS.ALL ? CAP_CSS.IO_COMMAND_SETS : CAP_CSS.ADMIN_ONLY;
-    const mps = CC.MPS.get(this.#cc);
-    const isOffered =
-      (css === CSS.NVM || css === CSS.ALL || css === CSS.ADMIN_ONLY) && profile.commandSets & cssBit;
-    if (!isOffered) return `CC.CSS ${css} is not among CAP.CSS`;
-    const ams = CC.AMS.get(this.#cc);
-    const isArbitrated =
-      ams === AMS.ROUND_ROBIN || (ams === AMS.WEIGHTED_ROUND_ROBIN && profile.weightedArbitration);
-    if (!isArbitrated) return `CC.AMS ${ams} is not among CAP.AMS`;
-    if (mps < profile.pageMin || mps > profile.pageMax) {
-      return `CC.MPS ${mps} is outside CAP.MPSMIN ${profile.pageMin} to CAP.MPSMAX ${profile.pageMax}`;
-    }
-    if (AQA.ASQS.get(this.#aqa) === 0)
-      return 'AQA.ASQS is 0: the admin submission queue needs at least 2 entries';
-    if (AQA.ACQS.get(this.#aqa) === 0)
-      return 'AQA.ACQS is 0: the admin completion queue needs at least 2 entries';
-    const page = PAGE << mps;
-    if ((this.#asq & (page - 1)) !== 0)
-      return `ASQ 0x${this.#asq.toString(16)} is not aligned to the page size ${page}`;
-    if ((this.#acq & (page - 1)) !== 0)
-      return `ACQ 0x${this.#acq.toString(16)} is not aligned to the page size ${page}`;
-    if (CC.IOSQES.get(this.#cc) > SQES) return `CC.IOSQES ${CC.IOSQES.get(this.#cc)} is larger than ${SQES}`;
-    if (CC.IOCQES.get(this.#cc) > CQES) return `CC.IOCQES ${CC.IOCQES.get(this.#cc)} is larger than ${CQES}`;
-    return null;
+  #mediaReady(): void {
+    this.#pendingMedia = NO_EVENT;
+    this.admin.isMediaReady = true;
+    this.namespaces.openAll('media');
   }
 
   #becomeReady(): void {
-    this.#pendingState = -1;
+    this.#pendingState = NO_EVENT;
     this.engine.prp.page_bytes = PAGE << CC.MPS.get(this.#cc);
     this.engine.fetcher.arbiter.reset(CC.AMS.get(this.#cc) === AMS.WEIGHTED_ROUND_ROBIN);
     this.cqs.create(0, this.#acq, AQA.ACQS.get(this.#aqa) + 1, true, 0);
     this.sqs.create(0, this.#asq, AQA.ASQS.get(this.#aqa) + 1, 0);
-    this.#csts = CSTS.encode({ RDY: 1 });
+    this.#csts = CSTS.RDY.set(this.#csts, 1);
     this.engine.running = true;
   }
 
   /** EN goes from 1 to 0, a Controller Reset (§3.7.2): AQA, ASQ and ACQ stay. */
   #disable(): void {
     this.#stop();
-    this.#csts = 0;
+    this.#csts &= CSTS.NSSRO.mask;
   }
 
   #stop(): void {
-    if (this.#pendingState !== -1) this.clock.cancel(this.#pendingState);
-    this.#pendingState = -1;
+    this.clock.cancel(this.#pendingState);
+    this.#pendingState = NO_EVENT;
+    if (this.#pendingMedia !== NO_EVENT) {
+      this.clock.cancel(this.#pendingMedia);
+      this.#mediaReady();
+    }
     this.engine.reset();
     this.nvm.reset();
     this.admin.reset();
@@ -336,15 +364,15 @@ export class NvmeController extends PcieFunction {
   }
 
   #finishShutdown(): void {
-    this.#pendingState = -1;
+    this.#pendingState = NO_EVENT;
     this.nvm.flush();
     this.engine.running = false;
     this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
   }
 
   #later(handler: HandlerId, delay_ns: number): void {
-    if (this.#pendingState !== -1) this.clock.cancel(this.#pendingState);
-    this.#pendingState = -1;
+    this.clock.cancel(this.#pendingState);
+    this.#pendingState = NO_EVENT;
     if (delay_ns > 0) this.#pendingState = this.clock.after(delay_ns, handler, 0);
     else this.clock.run(0, handler, 0);
   }
@@ -354,7 +382,22 @@ export class NvmeController extends PcieFunction {
     this.health.reject(`fatal: ${reason}`);
     this.engine.running = false;
     this.#csts = CSTS.CFS.set(this.#csts, 1);
+    this.admin.telemetry.captureFailure(reason);
     if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
+  }
+
+  /** The namespace with this identifier, if it is attached. */
+  namespace(nsid: number): Namespace | undefined {
+    return this.namespaces.attached(nsid);
+  }
+
+  /**
+   * NSSR was written: everything that a conventional reset resets but configuration space, because the link stays up
+   * (§3.7.1).
+   */
+  #resetSubsystem(): void {
+    this.#resetRegisters();
+    this.#csts = CSTS.encode({ NSSRO: 1 });
   }
 
   /**
@@ -368,12 +411,14 @@ export class NvmeController extends PcieFunction {
     }
     this.health.powerCycles++;
     this.reset();
+    for (const namespace of this.namespaces.list('allocated')) {
+      namespace.reservations.losePower();
+      namespace.noteReservation();
+    }
   }
 
-  /** Function level or conventional reset: registers too. */
-  override reset(): void {
+  #resetRegisters(): void {
     this.#stop();
-    super.reset();
     this.msix.reset();
     this.#cc = 0;
     this.#csts = 0;
@@ -381,67 +426,29 @@ export class NvmeController extends PcieFunction {
     this.#asq = 0;
     this.#acq = 0;
   }
+
+  /** Function level or conventional reset: registers too. */
+  override reset(): void {
+    this.#resetRegisters();
+    super.reset();
+  }
 }
 
-function describe(profile: ControllerProfile, link: PcieDescription['link']): ConfigSpace {
-  const {
-    vendor,
-    device,
-    revision,
-    subsystemVendor,
-    subsystem,
-    bar_bytes: bytes,
-    msixVectors: vectors,
-  } = profile;
-  return configSpace({
-    vendor,
-    device,
-    revision,
-    class: CLASS.NVME,
-    subsystemVendor,
-    subsystem,
-    interruptPin: 1,
-    bars: [{ index: 0, bytes, is64: true, prefetchable: false }],
-    capabilities: [
-      {
-        kind: 'msix',
-        offset: 0x40,
-        vectors,
-        table: { bar: 0, offset: profile.msixTable },
-        pba: { bar: 0, offset: profile.msixPba },
-      },
-      {
-        kind: 'pcie',
-        offset: 0x80,
-        port: 'ENDPOINT',
-        link,
-        flr: true,
-        maxPayload_bytes: 256,
-        ...profile.pcie,
-      },
-      { kind: 'powerManagement', offset: 0x60, noSoftReset: true },
-    ],
+/** The namespaces of a drive: those it starts with, and stores for those that hosts create. */
+function createNamespaces(
+  { profile, memory, namespaces, capacity_bytes = 0 }: ControllerParts,
+  parts: { readonly slots: Slots; readonly engine: Engine; readonly events: Events },
+): Namespaces {
+  let pool: ChunkPool | undefined;
+  return new Namespaces({
+    ...parts,
+    largest: profile.maxNamespaces,
+    initial: namespaces,
+    blockSizes: profile.blockSizes,
+    capacity_bytes,
+    createStore: (bytes) => {
+      pool ??= new ChunkPool(memory, capacity_bytes);
+      return new SparseStore(memory, bytes, pool);
+    },
   });
 }
-
-/** Every valid NSID has its place, whether a namespace is attached there or not. */
-function byNsid(namespaces: readonly Namespace[], maxNamespaces: number): (Namespace | undefined)[] {
-  const table = Array<Namespace | undefined>(maxNamespaces + 1);
-  for (const namespace of namespaces) table[namespace.nsid] = namespace;
-  return Array.from(table);
-}
-
-const capLow = (profile: ControllerProfile): number =>
-  CAP_LO.encode({
-    MQES: profile.maxQueueEntries - 1,
-    CQR: 1,
-    AMS: profile.weightedArbitration ? CAP_AMS.WEIGHTED_ROUND_ROBIN : 0,
-    TO: profile.timeout,
-  });
-const capHigh = (profile: ControllerProfile): number =>
-  CAP_HI.encode({
-    DSTRD: profile.doorbellStride,
-    CSS: profile.commandSets,
-    MPSMIN: profile.pageMin,
-    MPSMAX: profile.pageMax,
-  });

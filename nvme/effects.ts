@@ -1,15 +1,24 @@
 /**
- * Which commands this controller executes and what they change, as log page 05h reports it (Base 2.1 §5.1.12.1.6).
- * An opcode that is not here is refused as invalid. Not here: what the commands do (admin.ts, nvm.ts).
+ * Which commands and features this controller has and what they change, as log pages 05h and 12h report it (Base 2.1
+ * §5.1.12.1.6, §5.1.12.1.18). An opcode that is not here is refused as invalid.
+ * Not here: what the commands do (admin/, nvm.ts).
  */
+import type { ControllerProfile } from './profile.ts';
 import { ADMIN, NVM } from './spec/commands.ts';
 import { ONCS } from './spec/identify.ts';
-import { COMMAND_EFFECTS } from './spec/logs.ts';
+import { COMMAND_EFFECTS, EXCLUSIVE } from './spec/logs.ts';
+
+/** Effects by opcode. */
+export type Effects = Readonly<Record<number, number>>;
 
 const SUPPORTED = COMMAND_EFFECTS.encode({ CSUPP: 1 });
 const CHANGES_BLOCKS = COMMAND_EFFECTS.encode({ CSUPP: 1, LBCC: 1 });
+const CHANGES_CONTROLLER = COMMAND_EFFECTS.encode({ CSUPP: 1, CCC: 1 });
+const CHANGES_INVENTORY = COMMAND_EFFECTS.encode({ CSUPP: 1, NIC: 1 });
+const FORMATS = COMMAND_EFFECTS.encode({ CSUPP: 1, LBCC: 1, NCC: 1, CSE: EXCLUSIVE.NAMESPACE });
+const ERASES = COMMAND_EFFECTS.encode({ CSUPP: 1, LBCC: 1, CSE: EXCLUSIVE.ALL });
 
-export const ADMIN_EFFECTS: Readonly<Record<number, number>> = {
+const MANDATORY: Effects = {
   [ADMIN.DELETE_SQ]: SUPPORTED,
   [ADMIN.CREATE_SQ]: SUPPORTED,
   [ADMIN.GET_LOG_PAGE]: SUPPORTED,
@@ -22,7 +31,27 @@ export const ADMIN_EFFECTS: Readonly<Record<number, number>> = {
   [ADMIN.ASYNC_EVENT_REQUEST]: SUPPORTED,
 };
 
-export const IO_EFFECTS: Readonly<Record<number, number>> = {
+/** Admin commands of a profile. */
+export function adminEffects({ admin }: ControllerProfile): Effects {
+  return {
+    ...MANDATORY,
+    ...(admin.namespaceManagement
+      ? { [ADMIN.NAMESPACE_MANAGEMENT]: CHANGES_INVENTORY, [ADMIN.NAMESPACE_ATTACHMENT]: CHANGES_INVENTORY }
+      : {}),
+    ...(admin.firmware === null
+      ? {}
+      : { [ADMIN.FIRMWARE_COMMIT]: CHANGES_CONTROLLER, [ADMIN.FIRMWARE_DOWNLOAD]: SUPPORTED }),
+    ...(admin.selfTest ? { [ADMIN.DEVICE_SELF_TEST]: SUPPORTED } : {}),
+    ...(admin.keepAlive_ms > 0 ? { [ADMIN.KEEP_ALIVE]: SUPPORTED } : {}),
+    ...(admin.directives ? { [ADMIN.DIRECTIVE_SEND]: SUPPORTED, [ADMIN.DIRECTIVE_RECEIVE]: SUPPORTED } : {}),
+    ...(admin.doorbellBuffer ? { [ADMIN.DOORBELL_BUFFER_CONFIG]: SUPPORTED } : {}),
+    ...(admin.format ? { [ADMIN.FORMAT_NVM]: FORMATS } : {}),
+    ...(admin.sanitize.length > 0 ? { [ADMIN.SANITIZE]: ERASES } : {}),
+    ...(admin.lbaStatus ? { [ADMIN.GET_LBA_STATUS]: SUPPORTED } : {}),
+  };
+}
+
+export const IO_EFFECTS: Effects = {
   [NVM.FLUSH]: SUPPORTED,
   [NVM.WRITE]: CHANGES_BLOCKS,
   [NVM.READ]: SUPPORTED,

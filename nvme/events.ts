@@ -4,6 +4,7 @@
  * Not here: what raises events (health.ts, logs.ts), the log pages themselves (logs.ts).
  */
 import type { Engine } from './engine.ts';
+import { ReservationLog } from './io/reservation-log.ts';
 import type { ControllerProfile } from './profile.ts';
 import type { Slots } from './slots.ts';
 import { type AsyncEvent, EVENT_TYPE } from './spec/logs.ts';
@@ -18,6 +19,8 @@ export interface EventParts {
 export class Events {
   /** The Asynchronous Event Configuration feature: which events that can be turned off are on. */
   enabled = 0;
+  /** What RESERVATION_LOG_AVAILABLE announces. */
+  readonly reservations = new ReservationLog();
   readonly #limit: number;
   readonly #slots: Slots;
   readonly #engine: Engine;
@@ -73,6 +76,7 @@ export class Events {
     this.#held = [];
     this.#waiting = [];
     this.#masking = [];
+    this.reservations.reset();
   }
 
   #report(): void {

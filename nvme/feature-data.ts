@@ -50,6 +50,13 @@ export class Timestamp implements FeatureData {
     TIMESTAMP.set(into, 0, 'ATTRIBUTES', TIMESTAMP_ATTRIBUTES.encode({ ORIGIN: this.#origin }));
   }
 
+  /** The structure as it is now. */
+  now(): Uint8Array {
+    const view = new DataView(new ArrayBuffer(TIMESTAMP.SIZE));
+    this.get(view, FEATURE_SELECT.CURRENT);
+    return new Uint8Array(view.buffer);
+  }
+
   set(from: DataView): null {
     const high = from.getUint16(TIMESTAMP.MILLISECONDS + 4, true);
     this.#start(high * TWO_32 + from.getUint32(TIMESTAMP.MILLISECONDS, true), ORIGIN.HOST);

@@ -6,24 +6,35 @@
 import { hex } from '../support/numbers.ts';
 import { FeatureValues } from './feature-values.ts';
 import { TEMPERATURE } from './health.ts';
-import { ARBITRATION_BURST, POWER_STATES } from './identify-controller.ts';
+import { ARBITRATION_BURST, POWER_STATES } from './limits.ts';
+import type { Namespaces } from './namespaces.ts';
 import type { ControllerProfile } from './profile.ts';
 import {
   ARBITRATION,
   ASYNC_EVENT_CONFIG,
+  COMMAND_SET_PROFILE,
   ERROR_RECOVERY,
   FEATURES,
   FID,
   HOST_IDENTIFIER,
+  HOST_MEMORY_BUFFER,
   INTERRUPT_COALESCING,
   INTERRUPT_VECTOR,
+  KEEP_ALIVE,
+  NAMESPACE_WRITE_PROTECTION,
   NUMBER_OF_QUEUES,
   POWER_MANAGEMENT,
+  RESERVATION_NOTIFICATION,
+  RESERVATION_PERSISTENCE,
+  SANITIZE_CONFIG,
+  SOFTWARE_PROGRESS,
   TEMPERATURE_THRESHOLD,
   THSEL,
   VOLATILE_WRITE_CACHE,
   WRITE_ATOMICITY,
+  WRITE_PROTECTION,
 } from './spec/features.ts';
+import { CAP_CSS } from './spec/registers.ts';
 
 /** NSQR and NCQR that no controller can grant. */
 const TOO_MANY_QUEUES = 0xffff;
@@ -41,18 +52,28 @@ const KNOWN_BITS: Readonly<Record<number, number>> = {
   [FID.INTERRUPT_COALESCING]: INTERRUPT_COALESCING.encode({ THR: 0xff, TIME: 0xff }),
   [FID.INTERRUPT_VECTOR]: INTERRUPT_VECTOR.encode({ IV: 0xffff, CD: 1 }),
   [FID.WRITE_ATOMICITY]: WRITE_ATOMICITY.encode({ DN: 1 }),
-  [FID.ASYNC_EVENT]: ASYNC_EVENT_CONFIG.encode({ SMART: 0x3f }),
   [FID.TIMESTAMP]: 0,
+  [FID.KEEP_ALIVE]: KEEP_ALIVE.KATO.mask,
   [FID.HOST_BEHAVIOR]: 0,
+  [FID.HOST_MEMORY_BUFFER]: HOST_MEMORY_BUFFER.encode({ EHM: 1, MR: 1 }),
+  [FID.SANITIZE_CONFIG]: SANITIZE_CONFIG.encode({ NODRM: 1 }),
+  [FID.COMMAND_SET_PROFILE]: COMMAND_SET_PROFILE.IOCSCI.mask,
+  [FID.SOFTWARE_PROGRESS]: SOFTWARE_PROGRESS.PBSLC.mask,
+  [FID.NAMESPACE_WRITE_PROTECTION]: NAMESPACE_WRITE_PROTECTION.WPS.mask,
   [FID.HOST_IDENTIFIER]: HOST_IDENTIFIER.encode({ EXHID: 1 }),
+  [FID.RESERVATION_NOTIFICATION]: RESERVATION_NOTIFICATION.encode({ REGPRE: 1, RESREL: 1, RESPRE: 1 }),
+  [FID.RESERVATION_PERSISTENCE]: RESERVATION_PERSISTENCE.encode({ PTPL: 1 }),
 };
 
 /** The name of a feature that the specification defines. */
 export const nameOf = (fid: number): string => FEATURES[fid]!.name;
 export const isOfNamespace = (fid: number): boolean => FEATURES[fid]!.scope === 'namespace';
 
-/** Every feature without a buffer that the controller has, at its defaults. `namespaces` counts NSID 0 too. */
-export function createValues(profile: ControllerProfile, namespaces: number): Record<number, FeatureValues> {
+/** Every feature without a buffer that the controller has, at its defaults. */
+export function createValues(
+  profile: ControllerProfile,
+  namespaces: Namespaces,
+): Record<number, FeatureValues> {
   const values = (...defaults: number[]) => new FeatureValues(defaults, profile.savesFeatures);
   const queues = profile.maxQueuePairs - 1;
   const vectors = Array.from({ length: profile.msixVectors }, (_, IV) =>
@@ -66,7 +87,7 @@ export function createValues(profile: ControllerProfile, namespaces: number): Re
       TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: TEMPERATURE.WARNING }),
       TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.UNDER }),
     ),
-    [FID.ERROR_RECOVERY]: values(...Array<number>(namespaces).fill(0)),
+    [FID.ERROR_RECOVERY]: values(...Array<number>(namespaces.largest + 1).fill(0)),
     ...(profile.writeCache ? cache : {}),
     [FID.NUMBER_OF_QUEUES]: new FeatureValues(
       [NUMBER_OF_QUEUES.encode({ NSQR: queues, NCQR: queues })],
@@ -76,12 +97,47 @@ export function createValues(profile: ControllerProfile, namespaces: number): Re
     [FID.INTERRUPT_VECTOR]: values(...vectors),
     [FID.WRITE_ATOMICITY]: values(0),
     [FID.ASYNC_EVENT]: values(0),
+    ...optionalValues(profile, namespaces),
+    [FID.RESERVATION_NOTIFICATION]: new FeatureValues(Array<number>(namespaces.largest + 1).fill(0), false),
+    [FID.RESERVATION_PERSISTENCE]: new FeatureValues(Array<number>(namespaces.largest + 1).fill(0), false),
   };
+}
+
+/** Those that a profile can leave out. All but the timer keep their value over resets. */
+function optionalValues(profile: ControllerProfile, namespaces: Namespaces): Record<number, FeatureValues> {
+  const { admin } = profile;
+  const kept = (...defaults: number[]) => new FeatureValues(defaults, false, true);
+  const protections = Array.from({ length: namespaces.largest + 1 }, (_, nsid) =>
+    namespaces.allocated(nsid)?.isMediumReadOnly === true
+      ? WRITE_PROTECTION.PROTECTED
+      : WRITE_PROTECTION.NONE,
+  );
+  const isProfiled = (profile.commandSets & CAP_CSS.IO_COMMAND_SETS) !== 0;
+  return {
+    ...(admin.keepAlive_ms > 0 ? { [FID.KEEP_ALIVE]: new FeatureValues([0], false) } : {}),
+    ...(admin.sanitize.length > 0
+      ? { [FID.SANITIZE_CONFIG]: kept(SANITIZE_CONFIG.encode({ NODRM: 1 })) }
+      : {}),
+    ...(isProfiled ? { [FID.COMMAND_SET_PROFILE]: kept(0) } : {}),
+    ...(profile.savesFeatures ? { [FID.SOFTWARE_PROGRESS]: kept(0) } : {}),
+    ...(admin.writeProtection ? { [FID.NAMESPACE_WRITE_PROTECTION]: kept(...protections) } : {}),
+  };
+}
+
+/** The events that the host can turn on: SMART's, and the notices of what this controller has. */
+function eventBits({ admin }: ControllerProfile): number {
+  return ASYNC_EVENT_CONFIG.encode({
+    SMART: 0x3f,
+    NSAN: admin.namespaceManagement || admin.format ? 1 : 0,
+    FAN: admin.firmware?.activatesNow === true ? 1 : 0,
+    TLN: admin.telemetry ? 1 : 0,
+  });
 }
 
 /** Why Set Features cannot give a feature this value, or null. */
 export function valueProblem(profile: ControllerProfile, fid: number, cdw11: number): string | null {
-  const unknown = (cdw11 & ~KNOWN_BITS[fid]!) >>> 0;
+  const known = fid === FID.ASYNC_EVENT ? eventBits(profile) : KNOWN_BITS[fid]!;
+  const unknown = (cdw11 & ~known) >>> 0;
   if (unknown !== 0) return `bits ${hex(unknown, 8)} are reserved or not supported`;
   if (fid === FID.POWER_MANAGEMENT) {
     const state = POWER_MANAGEMENT.PS.get(cdw11);
@@ -90,6 +146,9 @@ export function valueProblem(profile: ControllerProfile, fid: number, cdw11: num
   if (fid === FID.NUMBER_OF_QUEUES) {
     const { NSQR, NCQR } = NUMBER_OF_QUEUES.decode(cdw11);
     return NSQR === TOO_MANY_QUEUES || NCQR === TOO_MANY_QUEUES ? 'NSQR and NCQR are at most FFFEh' : null;
+  }
+  if (fid === FID.NAMESPACE_WRITE_PROTECTION && cdw11 > WRITE_PROTECTION.PROTECTED) {
+    return `WPS ${cdw11} is not supported (NWPC)`;
   }
   const isAll = fid === FID.TEMPERATURE_THRESHOLD && TEMPERATURE_THRESHOLD.TMPSEL.get(cdw11) === TMPSEL.ALL;
   return selectorProblem(
@@ -113,9 +172,16 @@ export function selectorProblem(profile: ControllerProfile, fid: number, cdw11: 
   return sensor === TMPSEL.COMPOSITE ? null : `TMPSEL ${sensor} names a temperature that is not there`;
 }
 
-/** What is kept of CDW11: as many queues as asked for, up to what there are; thresholds of the composite temperature. */
+/**
+ * What is kept of CDW11: as many queues as asked for, up to what there are; thresholds of the composite temperature; a
+ * Keep Alive time in whole granules.
+ */
 export function valueToKeep(profile: ControllerProfile, fid: number, cdw11: number): number {
   if (fid === FID.TEMPERATURE_THRESHOLD) return TEMPERATURE_THRESHOLD.TMPSEL.set(cdw11, TMPSEL.COMPOSITE);
+  if (fid === FID.KEEP_ALIVE) {
+    const { keepAlive_ms } = profile.admin;
+    return Math.min(Math.ceil(cdw11 / keepAlive_ms) * keepAlive_ms, KEEP_ALIVE.KATO.mask);
+  }
   if (fid !== FID.NUMBER_OF_QUEUES) return cdw11;
   const largest = profile.maxQueuePairs - 1;
   return NUMBER_OF_QUEUES.encode({

@@ -7,12 +7,15 @@ import { FEATURE_SELECT } from './spec/features.ts';
 
 export class FeatureValues {
   readonly isSaveable: boolean;
+  /** The current value outlives resets although it cannot be saved. */
+  readonly #isPersistent: boolean;
   readonly #defaults: readonly number[];
   readonly #current: Uint32Array;
   readonly #saved: Uint32Array;
 
-  constructor(defaults: readonly number[], isSaveable: boolean) {
+  constructor(defaults: readonly number[], isSaveable: boolean, isPersistent = false) {
     this.isSaveable = isSaveable;
+    this.#isPersistent = isPersistent;
     this.#defaults = defaults;
     this.#current = Uint32Array.from(defaults);
     this.#saved = Uint32Array.from(defaults);
@@ -30,7 +33,13 @@ export class FeatureValues {
 
   set(index: number, value: number, isSaved = false): void {
     this.#current[index] = value;
-    if (isSaved) this.#saved[index] = value;
+    if (isSaved || this.#isPersistent) this.#saved[index] = value;
+  }
+
+  /** Value `index` is at its default again, saved or not: what it belonged to is gone. */
+  forget(index: number): void {
+    this.#current[index] = this.#defaults[index]!;
+    this.#saved[index] = this.#defaults[index]!;
   }
 
   /** Controller level reset. */

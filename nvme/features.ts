@@ -1,14 +1,16 @@
 /**
- * Set Features and Get Features: which features there are, which values they take, and what a new value changes
- * (Base 2.1 §4.4, §5.1.11, §5.1.25). Interrupt coalescing and Write Atomicity are kept and returned, no more yet.
- * Not here: which values are allowed (feature-rules.ts), the stored values (feature-values.ts, feature-data.ts).
+ * Set Features and Get Features: which features there are, what may be asked of each
+ * (Base 2.1 §4.4, §5.1.11, §5.1.25). Write Atomicity is kept and returned, no more yet.
+ * Not here: which values are allowed (feature-rules.ts) and what they change (feature-effects.ts), the stored values
+ * (feature-values.ts, feature-data.ts, host-memory.ts).
  */
-import type { Clock } from '../machine/clock.ts';
-import type { Memory } from '../machine/memory.ts';
 import { hex } from '../support/numbers.ts';
-import type { Engine } from './engine.ts';
-import type { Events } from './events.ts';
-import { type FeatureData, HostBehavior, HostIdentifier, Timestamp } from './feature-data.ts';
+import type { AdminCommand, AdminParts } from './admin/command.ts';
+import { applyFeature } from './admin/feature-effects.ts';
+import { HostMemory } from './admin/host-memory.ts';
+import type { KeepAlive } from './admin/keep-alive.ts';
+import type { PersistentEvents } from './admin/persistent-events.ts';
+import { type FeatureData, HostBehavior, HostIdentifier, type Timestamp } from './feature-data.ts';
 import {
   createValues,
   isOfNamespace,
@@ -18,58 +20,70 @@ import {
   valueToKeep,
 } from './feature-rules.ts';
 import type { FeatureValues } from './feature-values.ts';
-import type { Health } from './health.ts';
-import type { Namespace } from './namespace.ts';
-import type { ControllerProfile } from './profile.ts';
-import type { CompletionQueues, SubmissionQueues } from './queues.ts';
-import { DATA_TO_CONTROLLER, DATA_TO_HOST, type Slots } from './slots.ts';
+import { DATA_TO_CONTROLLER, DATA_TO_HOST } from './slots.ts';
 import { GET_FEATURES_CDW10, NSID_BROADCAST, SET_FEATURES_CDW10, SQE } from './spec/commands.ts';
 import {
-  ARBITRATION,
   FEATURE_CAPABILITIES,
   FEATURE_SELECT,
   FEATURES,
   FID,
+  HOST_MEMORY_ATTRIBUTES,
   INTERRUPT_VECTOR,
   NUMBER_OF_QUEUES,
   TEMPERATURE_THRESHOLD,
-  THSEL,
+  WRITE_PROTECTION,
 } from './spec/features.ts';
+import { PERSISTENT_EVENT_TYPE, TIMESTAMP_EVENT } from './spec/persistent-events.ts';
 import { STATUS } from './spec/status.ts';
 
-/** ARBITRATION.AB that stands for no limit. */
-const NO_BURST_LIMIT = 7;
+const NS_PER_MS = 1_000_000;
 
-export interface FeatureParts {
-  readonly profile: ControllerProfile;
-  readonly clock: Clock;
-  readonly memory: Memory;
-  readonly slots: Slots;
-  readonly sqs: SubmissionQueues;
-  readonly cqs: CompletionQueues;
-  readonly engine: Engine;
-  readonly health: Health;
-  readonly events: Events;
-  readonly namespaces: readonly (Namespace | undefined)[];
+export interface FeatureParts extends AdminParts {
+  readonly timestamp: Timestamp;
+  readonly keepAlive: KeepAlive;
+  readonly history: PersistentEvents;
 }
 
 export class Features {
+  readonly setCommand: AdminCommand = {
+    check: (slot) => this.#checkSet(slot),
+    execute: (slot, at) => this.#set(slot, at),
+  };
+  readonly getCommand: AdminCommand = {
+    check: (slot) => this.#checkGet(slot),
+    execute: (slot, at) => {
+      this.#get(slot, at);
+      return STATUS.SUCCESS;
+    },
+  };
   readonly #parts: FeatureParts;
   readonly #values: Readonly<Record<number, FeatureValues>>;
   readonly #data: Readonly<Record<number, FeatureData>>;
+  /** null: the controller asks for no host memory. */
+  readonly #hostMemory: HostMemory | null;
+  #resetAt_ns = 0;
   readonly host = new HostIdentifier();
 
   constructor(parts: FeatureParts) {
     this.#parts = parts;
-    this.#values = createValues(parts.profile, parts.namespaces.length);
+    const { hostMemory } = parts.profile.admin;
+    this.#values = createValues(parts.profile, parts.namespaces);
+    this.#hostMemory = hostMemory === null ? null : new HostMemory(parts, hostMemory);
     this.#data = {
-      [FID.TIMESTAMP]: new Timestamp(parts.clock),
+      [FID.TIMESTAMP]: parts.timestamp,
       [FID.HOST_BEHAVIOR]: new HostBehavior(),
       [FID.HOST_IDENTIFIER]: this.host,
     };
   }
 
   // ---- what others ask ------------------------------------------------------------------------------------------
+
+  /** Identifiers of the features there are. */
+  get supported(): number[] {
+    return Object.keys(FEATURES)
+      .map(Number)
+      .filter((fid) => this.#exists(fid));
+  }
 
   /** Largest identifiers of I/O submission and completion queues that were granted. */
   get submissionQueues(): number {
@@ -92,15 +106,24 @@ export class Features {
 
   /** Controller level reset: saved values come back, else defaults. */
   reset(): void {
+    this.#resetAt_ns = this.#parts.clock.now;
     for (const values of Object.values(this.#values)) values.reset();
     for (const data of Object.values(this.#data)) data.reset();
-    for (const fid of [FID.ARBITRATION, FID.ASYNC_EVENT, FID.TEMPERATURE_THRESHOLD]) this.#apply(fid);
+    this.#hostMemory?.reset();
+    for (const fid of Object.keys(this.#values)) this.#apply(Number(fid));
+  }
+
+  /** A namespace was created: what the host set for an earlier one of this NSID does not count. */
+  forget(nsid: number): void {
+    for (const [fid, values] of Object.entries(this.#values)) {
+      if (isOfNamespace(Number(fid))) values.forget(nsid);
+    }
   }
 
   // ---- Set Features -----------------------------------------------------------------------------------------------
 
   /** Refuses what Set Features may not do; sets the data phase. Returns a status. */
-  checkSet(slot: number): number {
+  #checkSet(slot: number): number {
     const { slots, health } = this.#parts;
     const cdw10 = slots.dword(slot, SQE.CDW10);
     const cdw11 = slots.dword(slot, SQE.CDW11);
@@ -116,6 +139,17 @@ export class Features {
     if (fid === FID.NUMBER_OF_QUEUES && this.#hasQueues()) {
       return health.explain(STATUS.COMMAND_SEQUENCE_ERROR, 'the number of queues is fixed once one exists');
     }
+    if (fid === FID.COMMAND_SET_PROFILE && cdw11 !== 0) {
+      const reason = `there is no combination ${cdw11} of command sets (Identify CNS 1Ch)`;
+      return health.explain(STATUS.IO_COMMAND_SET_COMBINATION_REJECTED, reason, SQE.CDW11);
+    }
+    if (fid === FID.NAMESPACE_WRITE_PROTECTION && cdw11 === WRITE_PROTECTION.NONE) {
+      const fixed = this.#indices(slot, fid, cdw11).find((nsid) => this.#isMediumReadOnly(nsid));
+      if (fixed !== undefined) {
+        const reason = `the medium of namespace ${fixed} is read-only`;
+        return health.explain(STATUS.FEATURE_NOT_CHANGEABLE, reason, SQE.NSID);
+      }
+    }
     const data = this.#data[fid];
     if (data === undefined) return STATUS.SUCCESS;
     slots.setData(slot, DATA_TO_CONTROLLER, data.bytes(cdw11));
@@ -123,42 +157,47 @@ export class Features {
   }
 
   /** Takes the new value; a buffer is at byte `at` of device-local memory. Returns a status. */
-  set(slot: number, at: number): number {
-    const { slots, memory } = this.#parts;
+  #set(slot: number, at: number): number {
+    const { slots } = this.#parts;
     const cdw10 = slots.dword(slot, SQE.CDW10);
     const cdw11 = slots.dword(slot, SQE.CDW11);
     const fid = SET_FEATURES_CDW10.FID.get(cdw10);
+    if (fid === FID.HOST_MEMORY_BUFFER) return this.#hostMemory!.set(slot, at);
     const data = this.#data[fid];
-    if (data !== undefined) {
-      const problem = data.set(new DataView(memory.buffer, at, slots.bytes(slot)));
-      return problem === null ? STATUS.SUCCESS : this.#refuse(`${nameOf(fid)}: ${problem}`, SQE.PRP1);
-    }
+    if (data !== undefined) return this.#setData(slot, fid, data, at);
     const isSaved = SET_FEATURES_CDW10.SV.get(cdw10) === 1;
     const value = valueToKeep(this.#parts.profile, fid, cdw11);
     if (fid === FID.NUMBER_OF_QUEUES) slots.setResult(slot, value);
-    for (const index of this.#indices(slot, fid, cdw11)) this.#values[fid]!.set(index, value, isSaved);
+    for (const index of this.#indices(slot, fid, cdw11)) {
+      this.#values[fid]!.set(index, value, isSaved);
+      const namespace = this.#parts.namespaces.attached(index);
+      if (fid === FID.RESERVATION_PERSISTENCE && namespace !== undefined)
+        namespace.reservations.persists = value === 1;
+    }
     this.#apply(fid);
     return STATUS.SUCCESS;
   }
 
-  /** What a changed value changes elsewhere. */
+  #setData(slot: number, fid: number, data: FeatureData, at: number): number {
+    const { slots, memory, timestamp, clock, history } = this.#parts;
+    const before = timestamp.now();
+    const problem = data.set(new DataView(memory.buffer, at, slots.bytes(slot)));
+    if (problem !== null) return this.#refuse(`${nameOf(fid)}: ${problem}`, SQE.PRP1);
+    if (fid !== FID.TIMESTAMP) return STATUS.SUCCESS;
+    const event = { PREVIOUS: before, SINCE_RESET: Math.floor((clock.now - this.#resetAt_ns) / NS_PER_MS) };
+    history.add(PERSISTENT_EVENT_TYPE.TIMESTAMP_CHANGE, TIMESTAMP_EVENT, event);
+    return STATUS.SUCCESS;
+  }
+
   #apply(fid: number): void {
-    const { engine, events, health } = this.#parts;
-    if (fid === FID.ARBITRATION) {
-      const { AB, HPW, MPW, LPW } = ARBITRATION.decode(this.value(fid));
-      engine.fetcher.burst = AB === NO_BURST_LIMIT ? 0 : 1 << AB;
-      engine.fetcher.arbiter.setWeights(HPW + 1, MPW + 1, LPW + 1);
-    } else if (fid === FID.ASYNC_EVENT) events.enabled = this.value(fid);
-    else if (fid === FID.TEMPERATURE_THRESHOLD) {
-      const kelvin = (index: number) => TEMPERATURE_THRESHOLD.TMPTH.get(this.value(fid, index));
-      health.setThresholds(kelvin(THSEL.OVER), kelvin(THSEL.UNDER));
-    }
+    const current = (index: number) => this.value(fid, index);
+    applyFeature(this.#parts, fid, current, this.#values[fid]!.count);
   }
 
   // ---- Get Features -----------------------------------------------------------------------------------------------
 
   /** Refuses what Get Features cannot answer; sets the data phase. Returns a status. */
-  checkGet(slot: number): number {
+  #checkGet(slot: number): number {
     const { slots } = this.#parts;
     const cdw10 = slots.dword(slot, SQE.CDW10);
     const cdw11 = slots.dword(slot, SQE.CDW11);
@@ -178,13 +217,13 @@ export class Features {
     const problem = selectorProblem(this.#parts.profile, fid, cdw11);
     if (problem !== null) return this.#refuse(`${nameOf(fid)}: ${problem}`, SQE.CDW11);
     const data = this.#data[fid];
-    if (data === undefined) return STATUS.SUCCESS;
-    slots.setData(slot, DATA_TO_HOST, data.bytes(cdw11));
+    if (fid === FID.HOST_MEMORY_BUFFER) slots.setData(slot, DATA_TO_HOST, HOST_MEMORY_ATTRIBUTES.SIZE);
+    else if (data !== undefined) slots.setData(slot, DATA_TO_HOST, data.bytes(cdw11));
     return STATUS.SUCCESS;
   }
 
   /** Puts the value into the slot's result, or the buffer at byte `at` of device-local memory. */
-  get(slot: number, at: number): void {
+  #get(slot: number, at: number): void {
     const { slots, memory } = this.#parts;
     const cdw10 = slots.dword(slot, SQE.CDW10);
     const fid = GET_FEATURES_CDW10.FID.get(cdw10);
@@ -200,6 +239,7 @@ export class Features {
       );
       return;
     }
+    if (fid === FID.HOST_MEMORY_BUFFER) return this.#getHostMemory(slot, select, at);
     const data = this.#data[fid];
     if (data !== undefined) {
       const bytes = slots.bytes(slot);
@@ -208,12 +248,27 @@ export class Features {
       return;
     }
     const [index] = this.#indices(slot, fid, slots.dword(slot, SQE.CDW11));
+    if (fid === FID.RESERVATION_PERSISTENCE && select === FEATURE_SELECT.CURRENT) {
+      // The namespace knows: Reservation Register changes it too.
+      slots.setResult(slot, this.#parts.namespaces.attached(index!)!.reservations.persists ? 1 : 0);
+      return;
+    }
     slots.setResult(slot, this.#values[fid]!.get(index!, select));
+  }
+
+  /** The attributes are those of now; by default, and saved, there is no buffer. */
+  #getHostMemory(slot: number, select: number, at: number): void {
+    const { slots, memory } = this.#parts;
+    memory.fill(at, 0, HOST_MEMORY_ATTRIBUTES.SIZE);
+    if (select !== FEATURE_SELECT.CURRENT) return;
+    this.#hostMemory!.write(memory.view, at);
+    slots.setResult(slot, this.#hostMemory!.value);
   }
 
   // ---- rules ------------------------------------------------------------------------------------------------------
 
   #exists(fid: number): boolean {
+    if (fid === FID.HOST_MEMORY_BUFFER) return this.#hostMemory !== null;
     return this.#values[fid] !== undefined || this.#data[fid] !== undefined;
   }
 
@@ -232,7 +287,12 @@ export class Features {
     if (fid === FID.TEMPERATURE_THRESHOLD) return [TEMPERATURE_THRESHOLD.THSEL.get(cdw11)];
     if (!isOfNamespace(fid)) return [0];
     const nsid = this.#parts.slots.dword(slot, SQE.NSID);
-    return nsid === NSID_BROADCAST ? [...this.#parts.namespaces.keys()] : [nsid];
+    if (nsid !== NSID_BROADCAST) return [nsid];
+    return this.#parts.namespaces.list('attached').map((namespace) => namespace.nsid);
+  }
+
+  #isMediumReadOnly(nsid: number): boolean {
+    return this.#parts.namespaces.attached(nsid)!.isMediumReadOnly;
   }
 
   /** Whether Set Features may name the NSID it names (§4.4). */
@@ -242,15 +302,16 @@ export class Features {
     if (nsid === NSID_BROADCAST) return STATUS.SUCCESS;
     if (isOfNamespace(fid)) return this.#checkNamespace(nsid);
     if (nsid === 0) return STATUS.SUCCESS;
-    if (nsid >= namespaces.length) return this.#checkNamespace(nsid);
+    if (!namespaces.isValid(nsid)) return this.#checkNamespace(nsid);
     const reason = `${nameOf(fid)} belongs to the controller, so NSID must be 0 or FFFFFFFFh`;
     return health.explain(STATUS.FEATURE_NOT_NAMESPACE_SPECIFIC, reason, SQE.NSID);
   }
 
   #checkNamespace(nsid: number): number {
     const { namespaces } = this.#parts;
-    if (nsid === 0 || nsid >= namespaces.length) return this.#badNamespace(`NSID ${hex(nsid)} is not valid`);
-    if (namespaces[nsid] === undefined) return this.#refuse(`namespace ${nsid} is not active`, SQE.NSID);
+    if (!namespaces.isValid(nsid)) return this.#badNamespace(`NSID ${hex(nsid)} is not valid`);
+    if (namespaces.attached(nsid) === undefined)
+      return this.#refuse(`namespace ${nsid} is not active`, SQE.NSID);
     return STATUS.SUCCESS;
   }
 

@@ -132,23 +132,36 @@ export class Health {
     const what =
       kind === 'register' ? 'the queue does not exist' : 'the value is not one this queue can take';
     this.reject(`doorbell of queue ${qid}: ignored: ${what} (PCIe Transport 1.1 §3.1.2)`);
+    this.#addError(qid, STATUS.INVALID_FIELD);
+    const { INVALID_DOORBELL_REGISTER, INVALID_DOORBELL_VALUE } = ASYNC_EVENT;
+    this.events.raise(kind === 'register' ? INVALID_DOORBELL_REGISTER : INVALID_DOORBELL_VALUE);
+  }
+
+  /** The controller fails for a reason that belongs to no command. */
+  controllerFailed(status: number): void {
+    this.#addError(NO_COMMAND, status);
+  }
+
+  #addError(sqid: number, status: number): void {
     this.errors.add({
-      sqid: qid,
+      sqid,
       cid: NO_COMMAND,
-      statusField: statusField(STATUS.INVALID_FIELD),
+      statusField: statusField(status),
       parameter: PARAMETER_UNKNOWN,
       lba: 0n,
       nsid: 0,
       opcode: 0,
     });
-    const { INVALID_DOORBELL_REGISTER, INVALID_DOORBELL_VALUE } = ASYNC_EVENT;
-    this.events.raise(kind === 'register' ? INVALID_DOORBELL_REGISTER : INVALID_DOORBELL_VALUE);
   }
 
   /** Adds a sentence to `rejections`, which keeps the newest ones. */
   reject(sentence: string): void {
     if (this.#rejections.length === REJECTIONS_KEPT) this.#rejections.shift();
     this.#rejections.push(sentence);
+  }
+
+  get powerOnHours(): number {
+    return Math.floor(this.clock.now / HOUR_NS);
   }
 
   // ---- condition --------------------------------------------------------------------------------------------------
@@ -213,7 +226,7 @@ export class Health {
     counter(SMART_LOG.HOST_READS, this.readCommands);
     counter(SMART_LOG.HOST_WRITES, this.writeCommands);
     counter(SMART_LOG.POWER_CYCLES, this.powerCycles);
-    counter(SMART_LOG.POWER_ON_HOURS, Math.floor(this.clock.now / HOUR_NS));
+    counter(SMART_LOG.POWER_ON_HOURS, this.powerOnHours);
     counter(SMART_LOG.UNSAFE_SHUTDOWNS, this.unsafeShutdowns);
     counter(SMART_LOG.MEDIA_ERRORS, this.mediaErrors);
     counter(SMART_LOG.ERROR_LOG_ENTRIES, this.errors.count);

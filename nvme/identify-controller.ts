@@ -3,47 +3,105 @@
  * Set 1.1 §4.1.5.3). What is not written here is zero: not supported, or not reported.
  * Not here: which CNS values exist (identify.ts), namespaces (identify-namespace.ts).
  */
+
+import type { FirmwareProfile } from './admin/profile.ts';
 import { writeAscii } from './ascii.ts';
 import { OPTIONAL_COMMANDS } from './effects.ts';
 import { TEMPERATURE } from './health.ts';
 import { COPY_FORMATS } from './io/copy.ts';
+import {
+  ARBITRATION_BURST,
+  CONTROLLER_ID,
+  FIRMWARE_GRANULE,
+  PERSISTENT_EVENT_BYTES,
+  PERSISTENT_EVENT_UNIT,
+  POWER_STATES,
+} from './limits.ts';
+import type { Namespaces } from './namespaces.ts';
 import type { ControllerProfile } from './profile.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import {
   CONTROLLER_TYPE,
   CTRATT,
   ENTRY_SIZES,
+  FNA,
   FRMW,
   FUSES,
   IDENTIFY_CONTROLLER,
   IDENTIFY_NVM_CONTROLLER,
   LPA,
+  NWPC,
+  OACS,
+  OAES,
   POWER_STATE,
+  SANICAP,
   VWC,
 } from './spec/identify.ts';
+import { VERSION } from './spec/registers.ts';
 
-/** There is one controller in a subsystem. */
-export const CONTROLLER_ID = 0;
-/** Default arbitration burst, log2 of commands. */
-export const ARBITRATION_BURST = 6;
-/** Power states: one, 25 W in units of 10 mW, latencies in microseconds. */
-export const POWER_STATES = 1;
+/** The power state: 25 W in units of 10 mW, latencies in microseconds. */
 const POWER_10MW = 2500;
 const POWER_ENTRY_US = 16;
 const POWER_EXIT_US = 4;
 
 const FLUSH_ALL_SUPPORTED = 3;
 const IEEE_BYTES = 3;
+/** Units of fields: HMPRE and its kin, KAS, EDSTT. */
+const HOST_MEMORY_UNIT = 4096;
+const KEEP_ALIVE_UNIT_MS = 100;
+const MINUTE_NS = 60_000_000_000;
+/** FWUG in units of 4096 bytes, MTFA in 100 ms. */
+const FIRMWARE_GRANULARITY = FIRMWARE_GRANULE / 4096;
+const ACTIVATION_TIME = 1;
+/** SANICAP.NODMMAS: media are not modified after a sanitize operation without deallocation. */
+const NOT_MODIFIED = 1;
 /** AWUN: each command works on its blocks in one go. AWUPF stays one block: failures and power cuts stop between two. */
 const EVERY_COMMAND = 0xffff;
 
-/** CNS 01h. `namespaces` is the largest valid NSID. */
+const has = (flag: boolean): number => (flag ? 1 : 0);
+
+/** OACS: the optional admin commands of a profile. */
+export const adminCommands = ({ admin }: ControllerProfile): number =>
+  OACS.encode({
+    FORMAT: has(admin.format),
+    FIRMWARE: has(admin.firmware !== null),
+    NAMESPACE_MANAGEMENT: has(admin.namespaceManagement),
+    SELF_TEST: has(admin.selfTest),
+    DIRECTIVES: has(admin.directives),
+    DOORBELL_BUFFER: has(admin.doorbellBuffer),
+    GET_LBA_STATUS: has(admin.lbaStatus),
+  });
+
+/** SANICAP. */
+export const sanitizeCapabilities = ({ admin }: ControllerProfile): number =>
+  admin.sanitize.length === 0
+    ? 0
+    : SANICAP.encode({
+        CES: has(admin.sanitize.includes('crypto')),
+        BES: has(admin.sanitize.includes('block')),
+        OWS: has(admin.sanitize.includes('overwrite')),
+        NDI: 1,
+        NODMMAS: NOT_MODIFIED,
+      });
+
+/** FNA: Format acts on one namespace or on all, as NSID says; an erase by key exists where Sanitize has it. */
+export const formatAttributes = ({ admin }: ControllerProfile): number =>
+  FNA.encode({ CRYPTO_ERASE: has(admin.format && admin.sanitize.includes('crypto')) });
+
+/** What is not in the profile: the running firmware and how the media are divided. */
+export interface ControllerState {
+  readonly serial: string;
+  /** 8 characters. */
+  readonly revision: string;
+  readonly namespaces: Namespaces;
+}
+
+/** CNS 01h. */
 export function writeController(
   view: DataView,
   at: number,
   profile: ControllerProfile,
-  serial: string,
-  namespaces: number,
+  { serial, revision, namespaces }: ControllerState,
 ): void {
   const bytes = new Uint8Array(view.buffer, view.byteOffset);
   const set = (name: Parameters<typeof IDENTIFY_CONTROLLER.set>[2], value: number) =>
@@ -52,7 +110,7 @@ export function writeController(
   set('SSVID', profile.subsystemVendor);
   writeAscii(bytes, at + IDENTIFY_CONTROLLER.SN, 20, serial);
   writeAscii(bytes, at + IDENTIFY_CONTROLLER.MN, 40, profile.model);
-  writeAscii(bytes, at + IDENTIFY_CONTROLLER.FR, 8, profile.firmware);
+  writeAscii(bytes, at + IDENTIFY_CONTROLLER.FR, 8, revision);
   set('RAB', ARBITRATION_BURST);
   for (let i = 0; i < IEEE_BYTES; i++) bytes[at + IDENTIFY_CONTROLLER.IEEE + i] = profile.oui >>> (8 * i);
   set('MDTS', profile.mdts);
@@ -63,15 +121,13 @@ export function writeController(
   set('CNTRLTYPE', CONTROLLER_TYPE.IO);
   set('ACL', profile.aborts - 1);
   set('AERL', profile.asyncEvents - 1);
-  set('FRMW', FRMW.encode({ FFSRO: 1, NOFS: 1 }));
-  set('LPA', LPA.encode({ EFFECTS: 1, EXTENDED_DATA: 1 }));
   set('ELPE', profile.errorLogEntries - 1);
   set('NPSS', POWER_STATES - 1);
   set('WCTEMP', TEMPERATURE.WARNING);
   set('CCTEMP', TEMPERATURE.CRITICAL);
   set('SQES', ENTRY_SIZES.encode({ MIN: SQES, MAX: SQES }));
   set('CQES', ENTRY_SIZES.encode({ MIN: CQES, MAX: CQES }));
-  set('NN', namespaces);
+  set('NN', namespaces.largest);
   set('ONCS', OPTIONAL_COMMANDS);
   set('FUSES', FUSES.encode({ COMPARE_AND_WRITE: profile.compareAndWriteBlocks > 0 ? 1 : 0 }));
   set('AWUN', EVERY_COMMAND);
@@ -79,6 +135,10 @@ export function writeController(
   set('OCFS', COPY_FORMATS);
   set('SGLS', profile.sgls);
   set('VWC', VWC.encode({ PRESENT: profile.writeCache ? 1 : 0, FLUSH_ALL: FLUSH_ALL_SUPPORTED }));
+  writeCommands(view, at, profile);
+  const capacity = (field: number, bytes: number) => view.setBigUint64(at + field, BigInt(bytes), true);
+  capacity(IDENTIFY_CONTROLLER.TNVMCAP, namespaces.capacity_bytes);
+  capacity(IDENTIFY_CONTROLLER.UNVMCAP, namespaces.unallocated_bytes);
   const nqn = `${profile.nqn}${serial}`;
   writeAscii(bytes, at + IDENTIFY_CONTROLLER.SUBNQN, nqn.length, nqn);
   const power = at + IDENTIFY_CONTROLLER.PSD;
@@ -86,6 +146,59 @@ export function writeController(
   POWER_STATE.set(view, power, 'ENLAT', POWER_ENTRY_US);
   POWER_STATE.set(view, power, 'EXLAT', POWER_EXIT_US);
 }
+
+/** The fields about optional admin commands, logs and events. */
+function writeCommands(view: DataView, at: number, profile: ControllerProfile): void {
+  const { admin, timing } = profile;
+  const { firmware, hostMemory } = admin;
+  const set = (name: Parameters<typeof IDENTIFY_CONTROLLER.set>[2], value: number) =>
+    IDENTIFY_CONTROLLER.set(view, at, name, value);
+  set(
+    'OAES',
+    OAES.encode({
+      NSAN: has(admin.namespaceManagement || admin.format),
+      FAN: has(firmware?.activatesNow === true),
+    }),
+  );
+  set('OACS', adminCommands(profile));
+  set(
+    'LPA',
+    LPA.encode({
+      EFFECTS: 1,
+      EXTENDED_DATA: 1,
+      TELEMETRY: has(admin.telemetry),
+      PERSISTENT_EVENTS: has(admin.persistentEvents),
+      MISCELLANEOUS: has(profile.version >= VERSION.V2_0),
+    }),
+  );
+  set('FRMW', firmwareAttributes(firmware));
+  if (firmware !== null) set('FWUG', FIRMWARE_GRANULARITY);
+  if (firmware?.activatesNow === true) set('MTFA', ACTIVATION_TIME);
+  if (admin.selfTest) set('EDSTT', Math.ceil((timing?.operations.selfTestExtended_ns ?? 0) / MINUTE_NS));
+  set('KAS', admin.keepAlive_ms / KEEP_ALIVE_UNIT_MS);
+  set('SANICAP', sanitizeCapabilities(profile));
+  if (admin.format) set('FNA', formatAttributes(profile));
+  set('NWPC', NWPC.encode({ WRITE_PROTECT: has(admin.writeProtection) }));
+  if (admin.persistentEvents) {
+    set('PELS', PERSISTENT_EVENT_BYTES / PERSISTENT_EVENT_UNIT);
+  }
+  if (hostMemory === null) return;
+  set('HMPRE', hostMemory.preferred_bytes / HOST_MEMORY_UNIT);
+  set('HMMIN', hostMemory.minimum_bytes / HOST_MEMORY_UNIT);
+  set('HMMINDS', hostMemory.descriptorMinimum_bytes / HOST_MEMORY_UNIT);
+  set('HMMAXD', hostMemory.maxDescriptors);
+}
+
+/** FRMW; a controller without Firmware Commit still has the slot that it runs from. */
+const firmwareAttributes = (firmware: FirmwareProfile | null): number =>
+  firmware === null
+    ? FRMW.encode({ FFSRO: 1, NOFS: 1 })
+    : FRMW.encode({
+        FFSRO: has(firmware.isFirstReadOnly),
+        NOFS: firmware.slots,
+        FAWR: has(firmware.activatesNow),
+        SMUD: 1,
+      });
 
 /** CNS 06h with CSI 0: no limits beyond MDTS, and none on the ranges of Dataset Management. */
 export function writeNvmController(view: DataView, at: number, profile: ControllerProfile): void {

@@ -1,6 +1,6 @@
 /**
- * Identify data of one namespace: CNS 00h, 03h, 05h and 08h (Base 2.1 §5.1.13.2; NVM Command Set 1.1 §4.1.5).
- * One format per namespace, the one it was made with; no metadata. What is not written is zero: not supported.
+ * Identify data of one namespace: CNS 00h, 03h and 08h (Base 2.1 §5.1.13.2; NVM Command Set 1.1 §4.1.5).
+ * No format has metadata, so CNS 05h is all zeroes. What is not written is zero: not supported.
  * Not here: which NSIDs are valid, lists of NSIDs (identify.ts).
  */
 import { random } from '../support/random.ts';
@@ -9,33 +9,65 @@ import type { Namespace } from './namespace.ts';
 import {
   CSI,
   DLFEAT,
+  FLBAS,
   IDENTIFY_INDEPENDENT_NAMESPACE,
   IDENTIFY_NAMESPACE,
+  INDEPENDENT_NSFEAT,
   LBAF,
   NAMESPACE_DESCRIPTOR,
   NIDL,
   NIDT,
+  NMIC,
   NSATTR,
   NSTAT,
+  RESCAP,
 } from './spec/identify.ts';
 
 /** DLFEAT.READ: deallocated blocks read as zeroes. */
 const READS_ZEROES = 1;
 
-/** CNS 00h and 11h. */
-export function writeNamespace(view: DataView, at: number, namespace: Namespace): void {
+const EVERY_RESERVATION = RESCAP.encode({
+  PTPL: 1,
+  WRITE_EXCLUSIVE: 1,
+  EXCLUSIVE_ACCESS: 1,
+  WRITE_EXCLUSIVE_REGISTRANTS: 1,
+  EXCLUSIVE_ACCESS_REGISTRANTS: 1,
+  WRITE_EXCLUSIVE_ALL: 1,
+  EXCLUSIVE_ACCESS_ALL: 1,
+  IEKEY: 1,
+});
+
+/** CNS 00h and 11h. `formats` are block sizes by format number. */
+export function writeNamespace(
+  view: DataView,
+  at: number,
+  namespace: Namespace,
+  formats: readonly number[],
+): void {
+  writeCommon(view, at, formats);
   IDENTIFY_NAMESPACE.set(view, at, 'NSZE', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NCAP', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NUSE', namespace.blocks);
-  IDENTIFY_NAMESPACE.set(view, at, 'DLFEAT', DLFEAT.encode({ READ: READS_ZEROES, DEAC: 1 }));
+  const format = formats.indexOf(namespace.block_bytes);
+  IDENTIFY_NAMESPACE.set(view, at, 'FLBAS', FLBAS.encode({ FIDXL: format & 0xf, FIDXU: format >>> 4 }));
+  IDENTIFY_NAMESPACE.set(view, at, 'NMIC', NMIC.encode({ SHARED: namespace.isShared ? 1 : 0 }));
+  view.setBigUint64(at + IDENTIFY_NAMESPACE.NVMCAP, BigInt(namespace.store.bytes), true);
+  IDENTIFY_NAMESPACE.set(view, at, 'NSATTR', writeProtected(namespace));
+  IDENTIFY_NAMESPACE.set(view, at, 'EUI64', bytesOf(namespace.eui64));
+}
+
+/** What all namespaces have in common: the answer for NSID FFFFFFFFh. */
+export function writeCommon(view: DataView, at: number, formats: readonly number[]): void {
+  IDENTIFY_NAMESPACE.set(view, at, 'RESCAP', EVERY_RESERVATION);
   IDENTIFY_NAMESPACE.set(view, at, 'MSSRL', COPY_LIMITS.RANGE_BLOCKS);
   IDENTIFY_NAMESPACE.set(view, at, 'MCL', COPY_LIMITS.BLOCKS);
   IDENTIFY_NAMESPACE.set(view, at, 'MSRC', COPY_LIMITS.RANGES - 1);
-  const bytes = BigInt(namespace.blocks) * BigInt(namespace.block_bytes);
-  view.setBigUint64(at + IDENTIFY_NAMESPACE.NVMCAP, bytes, true);
-  IDENTIFY_NAMESPACE.set(view, at, 'NSATTR', writeProtected(namespace));
-  IDENTIFY_NAMESPACE.set(view, at, 'EUI64', bytesOf(namespace.eui64));
-  view.setUint32(at + IDENTIFY_NAMESPACE.LBAF, LBAF.encode({ LBADS: namespace.blockShift }), true);
+  IDENTIFY_NAMESPACE.set(view, at, 'NLBAF', formats.length - 1);
+  IDENTIFY_NAMESPACE.set(view, at, 'DLFEAT', DLFEAT.encode({ READ: READS_ZEROES, DEAC: 1 }));
+  formats.forEach((block_bytes, format) => {
+    const word = LBAF.encode({ LBADS: Math.log2(block_bytes) });
+    view.setUint32(at + IDENTIFY_NAMESPACE.LBAF + 4 * format, word, true);
+  });
 }
 
 /** CNS 03h: EUI-64 when there is one, UUID, command set. `seed` makes the UUID of this drive its own. */
@@ -50,14 +82,25 @@ export function writeDescriptors(view: DataView, at: number, namespace: Namespac
     next += NAMESPACE_DESCRIPTOR.SIZE + identifier.length;
   };
   if (eui64.some((byte) => byte !== 0)) add(NIDT.EUI64, eui64);
-  add(NIDT.UUID, uuid(seed, namespace.nsid));
+  add(NIDT.UUID, uuid(seed, namespace));
   add(NIDT.CSI, Uint8Array.of(CSI.NVM));
 }
 
-/** CNS 08h. */
-export function writeIndependentNamespace(view: DataView, at: number, namespace: Namespace): void {
-  IDENTIFY_INDEPENDENT_NAMESPACE.set(view, at, 'NSATTR', writeProtected(namespace));
-  IDENTIFY_INDEPENDENT_NAMESPACE.set(view, at, 'NSTAT', NSTAT.encode({ NRDY: 1 }));
+/** CNS 08h and 1Fh. `isReady`: I/O commands can use the namespace now. */
+export function writeIndependentNamespace(
+  view: DataView,
+  at: number,
+  namespace: Namespace,
+  isReady: boolean,
+  hasWriteCache: boolean,
+): void {
+  const set = (name: Parameters<typeof IDENTIFY_INDEPENDENT_NAMESPACE.set>[2], value: number) =>
+    IDENTIFY_INDEPENDENT_NAMESPACE.set(view, at, name, value);
+  set('NSFEAT', INDEPENDENT_NSFEAT.encode({ VWCNP: hasWriteCache ? 0 : 1 }));
+  set('NMIC', NMIC.encode({ SHARED: namespace.isShared ? 1 : 0 }));
+  set('RESCAP', EVERY_RESERVATION);
+  set('NSATTR', writeProtected(namespace));
+  set('NSTAT', NSTAT.encode({ NRDY: isReady ? 1 : 0 }));
 }
 
 const writeProtected = (namespace: Namespace): number =>
@@ -67,9 +110,9 @@ const writeProtected = (namespace: Namespace): number =>
 const bytesOf = (digits: string): Uint8Array =>
   Uint8Array.from({ length: NIDL.EUI64 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 
-/** The same drive and NSID always have the same UUID: version 8, made by the implementation (RFC 9562 §5.8). */
-function uuid(seed: string, nsid: number): Uint8Array {
-  const stream = random(nsid, `${seed}.uuid`);
+/** A namespace of a drive always has the same UUID: version 8, made by the implementation (RFC 9562 §5.8). */
+function uuid(seed: string, { nsid, generation }: Namespace): Uint8Array {
+  const stream = random(nsid, generation === 0 ? `${seed}.uuid` : `${seed}.uuid.${generation}`);
   const bytes = Uint8Array.from({ length: NIDL.UUID }, () => stream.next() >>> 24);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;

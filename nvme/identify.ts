@@ -3,14 +3,19 @@
  * namespaces, controllers and command sets (Base 2.1 §5.1.13).
  * Not here: the bytes of the controller and namespace structures (identify-controller.ts, identify-namespace.ts).
  */
-import type { Memory } from '../machine/memory.ts';
 import { hex } from '../support/numbers.ts';
-import type { Health } from './health.ts';
-import { CONTROLLER_ID, writeController, writeNvmController } from './identify-controller.ts';
-import { writeDescriptors, writeIndependentNamespace, writeNamespace } from './identify-namespace.ts';
+import type { AdminCommand, AdminParts } from './admin/command.ts';
+import type { Firmware } from './admin/firmware.ts';
+import { writeController, writeNvmController } from './identify-controller.ts';
+import {
+  writeCommon,
+  writeDescriptors,
+  writeIndependentNamespace,
+  writeNamespace,
+} from './identify-namespace.ts';
+import { CONTROLLER_ID } from './limits.ts';
 import type { Namespace } from './namespace.ts';
-import type { ControllerProfile } from './profile.ts';
-import { DATA_TO_HOST, type Slots } from './slots.ts';
+import { DATA_TO_HOST } from './slots.ts';
 import { IDENTIFY_CDW10, IDENTIFY_CDW11, NSID_BROADCAST, SQE } from './spec/commands.ts';
 import { CNS, CSI, IDENTIFY_SIZE, LIST_ENTRIES } from './spec/identify.ts';
 import { STATUS } from './spec/status.ts';
@@ -21,112 +26,139 @@ const LAST_LIST_NSID = 0xffff_fffd;
 const THIS_CONTROLLER = 0xffff;
 
 interface Structure {
-  /** `unused`; `active`: must be attached; `valid`: an inactive one gives zeroes; `list`: where a list starts. */
-  readonly nsid: 'unused' | 'active' | 'valid' | 'list';
+  /**
+   * What NSID must be. `active`: attached; `valid`: an NSID without a namespace gives zeroes; `any`: as `valid`, and
+   * FFFFFFFFh asks for what all namespaces have in common; `list`: where a list starts; `unused`: anything.
+   */
+  readonly nsid: 'unused' | 'active' | 'valid' | 'any' | 'list';
   /** CDW11.CSI counts, and only the NVM command set is there. */
-  readonly isOfCommandSet: boolean;
+  readonly isOfCommandSet?: boolean;
   /** Writes the structure at byte `at` of device-local memory, which is zeroed. */
   readonly write: (at: number, slot: number) => void;
 }
 
-export interface IdentifyParts {
-  readonly profile: ControllerProfile;
-  readonly serial: string;
-  readonly slots: Slots;
-  readonly health: Health;
-  readonly memory: Memory;
-  /** By nsid; its length says which NSIDs are valid. */
-  readonly namespaces: readonly (Namespace | undefined)[];
+export interface IdentifyParts
+  extends Pick<AdminParts, 'profile' | 'serial' | 'slots' | 'health' | 'memory' | 'namespaces'> {
+  readonly firmware: Firmware;
 }
 
-export class Identify {
-  readonly #slots: Slots;
-  readonly #health: Health;
-  readonly #memory: Memory;
-  readonly #namespaces: readonly (Namespace | undefined)[];
+export class Identify implements AdminCommand {
+  readonly #parts: IdentifyParts;
   readonly #structures: Readonly<Record<number, Structure>>;
 
   constructor(parts: IdentifyParts) {
-    const { profile, serial, namespaces, memory } = parts;
+    this.#parts = parts;
+    this.#structures = { ...this.#ofController(), ...this.#ofNamespaces() };
+  }
+
+  #ofController(): Record<number, Structure> {
+    const { profile, serial, firmware, namespaces, memory } = this.#parts;
     const { view } = memory;
-    this.#slots = parts.slots;
-    this.#health = parts.health;
-    this.#memory = memory;
-    this.#namespaces = namespaces;
-    const one = (write: (at: number, namespace: Namespace) => void) => (at: number, slot: number) => {
-      const namespace = namespaces[this.#nsid(slot)];
-      if (namespace !== undefined) write(at, namespace);
-    };
-    const ofNamespace = one((at, namespace) => writeNamespace(view, at, namespace));
-    const list = (at: number, slot: number) => this.#writeNamespaces(at, this.#nsid(slot));
+    const state = () => ({ serial, revision: firmware.revision, namespaces });
     const controllers = (at: number, slot: number) => this.#writeControllers(at, slot);
-    const nothing = () => {};
-    this.#structures = {
-      [CNS.NAMESPACE]: { nsid: 'valid', isOfCommandSet: false, write: ofNamespace },
-      [CNS.CONTROLLER]: {
-        nsid: 'unused',
-        isOfCommandSet: false,
-        write: (at) => writeController(view, at, profile, serial, namespaces.length - 1),
-      },
-      [CNS.ACTIVE_NAMESPACES]: { nsid: 'list', isOfCommandSet: false, write: list },
-      [CNS.NAMESPACE_DESCRIPTORS]: {
-        nsid: 'active',
-        isOfCommandSet: false,
-        write: one((at, namespace) => writeDescriptors(view, at, namespace, serial)),
-      },
-      [CNS.COMMAND_SET_NAMESPACE]: { nsid: 'valid', isOfCommandSet: true, write: nothing },
+    return {
+      [CNS.CONTROLLER]: { nsid: 'unused', write: (at) => writeController(view, at, profile, state()) },
       [CNS.COMMAND_SET_CONTROLLER]: {
         nsid: 'unused',
         isOfCommandSet: true,
         write: (at) => writeNvmController(view, at, profile),
       },
-      [CNS.COMMAND_SET_ACTIVE_NAMESPACES]: { nsid: 'list', isOfCommandSet: true, write: list },
-      [CNS.INDEPENDENT_NAMESPACE]: {
+      [CNS.CONTROLLERS]: { nsid: 'unused', write: controllers },
+      [CNS.COMMAND_SETS]: { nsid: 'unused', write: (at) => view.setUint32(at, 1 << CSI.NVM, true) },
+      [CNS.ATTACHED_CONTROLLERS]: {
         nsid: 'valid',
-        isOfCommandSet: false,
-        write: one((at, namespace) => writeIndependentNamespace(view, at, namespace)),
+        write: (at, slot) => {
+          if (namespaces.attached(this.#nsid(slot)) !== undefined) controllers(at, slot);
+        },
       },
-      [CNS.ALLOCATED_NAMESPACES]: { nsid: 'list', isOfCommandSet: false, write: list },
-      [CNS.ALLOCATED_NAMESPACE]: { nsid: 'valid', isOfCommandSet: false, write: ofNamespace },
-      [CNS.ATTACHED_CONTROLLERS]: { nsid: 'active', isOfCommandSet: false, write: controllers },
-      [CNS.CONTROLLERS]: { nsid: 'unused', isOfCommandSet: false, write: controllers },
-      [CNS.COMMAND_SETS]: {
-        nsid: 'unused',
-        isOfCommandSet: false,
-        write: (at) => view.setUint32(at, 1 << CSI.NVM, true),
+    };
+  }
+
+  #ofNamespaces(): Record<number, Structure> {
+    const { profile, serial, namespaces, memory } = this.#parts;
+    const { view } = memory;
+    type Write = (at: number, namespace: Namespace) => void;
+    const attached = (write: Write) => (at: number, slot: number) => {
+      const namespace = namespaces.attached(this.#nsid(slot));
+      if (namespace !== undefined) write(at, namespace);
+    };
+    const allocated = (write: Write) => (at: number, slot: number) => {
+      const namespace = namespaces.allocated(this.#nsid(slot));
+      if (namespace !== undefined) write(at, namespace);
+    };
+    const whole: Write = (at, namespace) => writeNamespace(view, at, namespace, namespaces.formats);
+    const independent: Write = (at, namespace) =>
+      writeIndependentNamespace(
+        view,
+        at,
+        namespace,
+        namespaces.refusal(namespace.nsid) === null,
+        profile.writeCache,
+      );
+    const list = (which: 'attached' | 'allocated') => (at: number, slot: number) =>
+      this.#writeNamespaces(at, this.#nsid(slot), which);
+    // The NVM command set has nothing to say about a namespace without metadata.
+    const nothing = () => {};
+    return {
+      [CNS.NAMESPACE]: {
+        nsid: 'any',
+        write: (at, slot) => {
+          if (this.#nsid(slot) === NSID_BROADCAST) writeCommon(view, at, namespaces.formats);
+          else attached(whole)(at, slot);
+        },
       },
+      [CNS.ACTIVE_NAMESPACES]: { nsid: 'list', write: list('attached') },
+      [CNS.NAMESPACE_DESCRIPTORS]: {
+        nsid: 'active',
+        write: attached((at, namespace) => writeDescriptors(view, at, namespace, serial)),
+      },
+      [CNS.COMMAND_SET_NAMESPACE]: { nsid: 'any', isOfCommandSet: true, write: nothing },
+      [CNS.COMMAND_SET_ACTIVE_NAMESPACES]: { nsid: 'list', isOfCommandSet: true, write: list('attached') },
+      [CNS.INDEPENDENT_NAMESPACE]: { nsid: 'valid', write: attached(independent) },
+      [CNS.ALLOCATED_NAMESPACES]: { nsid: 'list', write: list('allocated') },
+      [CNS.ALLOCATED_NAMESPACE]: { nsid: 'valid', write: allocated(whole) },
+      [CNS.COMMAND_SET_ALLOCATED_NAMESPACES]: {
+        nsid: 'list',
+        isOfCommandSet: true,
+        write: list('allocated'),
+      },
+      [CNS.COMMAND_SET_ALLOCATED_NAMESPACE]: { nsid: 'valid', isOfCommandSet: true, write: nothing },
+      [CNS.INDEPENDENT_ALLOCATED_NAMESPACE]: { nsid: 'valid', write: allocated(independent) },
     };
   }
 
   /** Refuses an unknown structure, NSID or command set; sets the data phase. Returns a status. */
   check(slot: number): number {
-    const cdw10 = this.#slots.dword(slot, SQE.CDW10);
+    const { slots } = this.#parts;
+    const cdw10 = slots.dword(slot, SQE.CDW10);
     const cns = IDENTIFY_CDW10.CNS.get(cdw10);
-    const csi = IDENTIFY_CDW11.CSI.get(this.#slots.dword(slot, SQE.CDW11));
+    const csi = IDENTIFY_CDW11.CSI.get(slots.dword(slot, SQE.CDW11));
     const structure = this.#structures[cns];
     if (structure === undefined) {
       return this.#refuse(`CNS ${hex(cns, 2)} is not supported (Base 2.1 §5.1.13.1)`, SQE.CDW10);
     }
-    if (structure.isOfCommandSet && csi !== CSI.NVM) {
+    if (structure.isOfCommandSet === true && csi !== CSI.NVM) {
       return this.#refuse(`CSI ${csi} is not supported: the only command set is NVM, 0`, SQE.CDW11 + 3);
     }
     const cntid = IDENTIFY_CDW10.CNTID.get(cdw10);
     if (cns === CNS.COMMAND_SETS && cntid !== THIS_CONTROLLER && cntid !== CONTROLLER_ID) {
       return this.#refuse(`CNTID ${hex(cntid, 4)} is not a controller of this subsystem`, SQE.CDW10 + 2);
     }
-    this.#slots.setData(slot, DATA_TO_HOST, IDENTIFY_SIZE);
+    slots.setData(slot, DATA_TO_HOST, IDENTIFY_SIZE);
     return this.#checkNsid(structure, cns, this.#nsid(slot));
   }
 
   /** Writes the structure at byte `at` of device-local memory. */
-  write(slot: number, at: number): void {
-    this.#memory.fill(at, 0, IDENTIFY_SIZE);
-    const cns = IDENTIFY_CDW10.CNS.get(this.#slots.dword(slot, SQE.CDW10));
+  execute(slot: number, at: number): number {
+    const { memory, slots } = this.#parts;
+    memory.fill(at, 0, IDENTIFY_SIZE);
+    const cns = IDENTIFY_CDW10.CNS.get(slots.dword(slot, SQE.CDW10));
     this.#structures[cns]!.write(at, slot);
+    return STATUS.SUCCESS;
   }
 
   #checkNsid(structure: Structure, cns: number, nsid: number): number {
-    const largest = this.#namespaces.length - 1;
+    const { namespaces, profile } = this.#parts;
     if (structure.nsid === 'unused') return STATUS.SUCCESS;
     if (structure.nsid === 'list') {
       if (nsid <= LAST_LIST_NSID) return STATUS.SUCCESS;
@@ -138,40 +170,44 @@ export class Identify {
         SQE.NSID,
       );
     }
-    if (nsid === 0 || nsid > largest) {
-      return this.#badNamespace(`NSID ${hex(nsid)} is not valid, the largest is ${largest}`);
+    const isCommon = structure.nsid === 'any' && profile.admin.namespaceManagement;
+    if (nsid === NSID_BROADCAST && isCommon) return STATUS.SUCCESS;
+    if (!namespaces.isValid(nsid)) {
+      return this.#badNamespace(`NSID ${hex(nsid)} is not valid, the largest is ${namespaces.largest}`);
     }
-    if (structure.nsid === 'active' && this.#namespaces[nsid] === undefined) {
+    if (structure.nsid === 'active' && namespaces.attached(nsid) === undefined) {
       return this.#refuse(`namespace ${nsid} is not active`, SQE.NSID);
     }
     return STATUS.SUCCESS;
   }
 
   /** The NSIDs above `after` in ascending order; zeroes end the list. */
-  #writeNamespaces(at: number, after: number): void {
-    let entry = 0;
-    for (let nsid = after + 1; nsid < this.#namespaces.length && entry < LIST_ENTRIES.NAMESPACES; nsid++) {
-      if (this.#namespaces[nsid] !== undefined) this.#memory.view.setUint32(at + 4 * entry++, nsid, true);
-    }
+  #writeNamespaces(at: number, after: number, which: 'attached' | 'allocated'): void {
+    const { namespaces, memory } = this.#parts;
+    const list = namespaces.list(which).filter(({ nsid }) => nsid > after);
+    list.slice(0, LIST_ENTRIES.NAMESPACES).forEach(({ nsid }, entry) => {
+      memory.view.setUint32(at + 4 * entry, nsid, true);
+    });
   }
 
   /** Count and identifiers of the controllers from CDW10.CNTID on: this one or none. */
   #writeControllers(at: number, slot: number): void {
-    const first = IDENTIFY_CDW10.CNTID.get(this.#slots.dword(slot, SQE.CDW10));
+    const { slots, memory } = this.#parts;
+    const first = IDENTIFY_CDW10.CNTID.get(slots.dword(slot, SQE.CDW10));
     if (first > CONTROLLER_ID) return;
-    this.#memory.view.setUint16(at, 1, true);
-    this.#memory.view.setUint16(at + 2, CONTROLLER_ID, true);
+    memory.view.setUint16(at, 1, true);
+    memory.view.setUint16(at + 2, CONTROLLER_ID, true);
   }
 
   #nsid(slot: number): number {
-    return this.#slots.dword(slot, SQE.NSID);
+    return this.#parts.slots.dword(slot, SQE.NSID);
   }
 
   #refuse(reason: string, byte: number): number {
-    return this.#health.explain(STATUS.INVALID_FIELD, reason, byte);
+    return this.#parts.health.explain(STATUS.INVALID_FIELD, reason, byte);
   }
 
   #badNamespace(reason: string): number {
-    return this.#health.explain(STATUS.INVALID_NAMESPACE_OR_FORMAT, reason, SQE.NSID);
+    return this.#parts.health.explain(STATUS.INVALID_NAMESPACE_OR_FORMAT, reason, SQE.NSID);
   }
 }

@@ -6,6 +6,7 @@ import { isPowerOfTwo } from '../support/numbers.ts';
 import type { BlockStore } from './block-store.ts';
 import { BlockRanges } from './io/block-ranges.ts';
 import { Reservations } from './io/reservations.ts';
+import { RESERVATION } from './spec/reservations.ts';
 
 /**
  * Why Read and Write of a namespace cannot take the short way (nvm.ts) but go through io/commands.ts. A plain namespace
@@ -31,18 +32,28 @@ export interface NamespaceOptions {
   readonly store: BlockStore;
   /** EUI-64 as 16 hexadecimal digits; 0 for none. */
   readonly eui64?: string;
+  /** The medium cannot be written at all. */
   readonly readOnly?: boolean;
+  /** NMIC.SHARED, as the host asked for it. */
+  readonly isShared?: boolean;
+  /** 0 for namespaces of the board; those that a host creates count up, so that no identifier comes back. */
+  readonly generation?: number;
 }
 
 export class Namespace {
   readonly nsid: number;
   readonly store: BlockStore;
-  readonly block_bytes: number;
-  readonly blockShift: number;
-  /** Size in logical blocks (NSZE). */
-  readonly blocks: number;
   readonly eui64: string;
-  readonly readOnly: boolean;
+  readonly isShared: boolean;
+  readonly generation: number;
+  /** The medium cannot be written at all. */
+  readonly isMediumReadOnly: boolean;
+  block_bytes = 0;
+  blockShift = 0;
+  /** Size in logical blocks (NSZE). */
+  blocks = 0;
+  /** Writes are refused: the medium is read-only, or the host protects the namespace. */
+  readOnly = false;
   /** Blocks that Write Uncorrectable marked. */
   readonly uncorrectable = new BlockRanges();
   /** Hosts and what they reserved; shared by every controller the namespace is attached to. */
@@ -53,19 +64,52 @@ export class Namespace {
   constructor(options: NamespaceOptions) {
     this.nsid = options.nsid;
     this.store = options.store;
-    this.block_bytes = options.block_bytes;
-    this.blockShift = Math.log2(options.block_bytes);
-    this.blocks = Math.floor(options.store.bytes / options.block_bytes);
     this.eui64 = options.eui64 ?? '0'.repeat(16);
-    this.readOnly = options.readOnly ?? false;
+    this.isShared = options.isShared ?? false;
+    this.generation = options.generation ?? 0;
+    this.isMediumReadOnly = options.readOnly ?? false;
+    this.format(options.block_bytes);
+    this.protect(false);
+  }
+
+  /** Takes another block size; the bytes of the store stay where they are. */
+  format(block_bytes: number): void {
+    this.block_bytes = block_bytes;
+    this.blockShift = Math.log2(block_bytes);
+    this.blocks = Math.floor(this.store.bytes / block_bytes);
+    this.setSpecial(SPECIAL.LARGE_BLOCKS, block_bytes > PAGE);
+  }
+
+  /** Sets or lifts the host's write protection. */
+  protect(isProtected: boolean): void {
+    this.readOnly = this.isMediumReadOnly || isProtected;
     this.setSpecial(SPECIAL.READ_ONLY, this.readOnly);
-    this.setSpecial(SPECIAL.LARGE_BLOCKS, this.block_bytes > PAGE);
+  }
+
+  /** Reservations have changed. */
+  noteReservation(): void {
+    this.setSpecial(SPECIAL.RESERVATION, this.reservations.type !== RESERVATION.NONE);
   }
 
   /** Sets or clears one of the SPECIAL bits. */
   setSpecial(bit: number, isSet: boolean): void {
     this.special = isSet ? this.special | bit : this.special & ~bit;
   }
+}
+
+/** Why an I/O command cannot use a namespace. */
+export interface Refusal {
+  readonly status: number;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+/** Who can use which namespaces now. */
+export interface NamespaceAccess {
+  /** Why `nsid` has no namespace for I/O, or null when it has. FFFFFFFFh is not one. */
+  refusal(nsid: number): Refusal | null;
+  /** Why this namespace, or with FFFFFFFFh any of them, is out of use although it exists; null when it is not. */
+  closure(nsid: number): Refusal | null;
 }
 
 /** One sentence naming an impossible block size or capacity, or null. */

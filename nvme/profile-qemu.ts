@@ -2,16 +2,22 @@
  * The controller that QEMU 7.2 shows: the personality of the machine whose answers are in conformance/. It differs
  * from GENERIC in identity and limits; commands it refuses in other ways than the specification are not imitated.
  */
+import { NO_ADMIN_OPTION } from './admin/profile.ts';
 import { type ControllerProfile, GENERIC } from './profile.ts';
+import { VERSION } from './spec/registers.ts';
 
 export const QEMU: ControllerProfile = {
   ...GENERIC,
   name: 'qemu',
   model: 'QEMU NVMe Ctrl',
+  version: VERSION.V1_4,
   firmware: '7.2',
   nqn: 'nqn.2019-08.org.qemu:',
   maxQueueEntries: 2048,
   weightedArbitration: false,
   savesFeatures: false,
+  readyModes: 0,
+  subsystemReset: false,
+  admin: { ...NO_ADMIN_OPTION, namespaceManagement: true, format: true, doorbellBuffer: true },
   pcie: { maxPayload_bytes: 128, aspm: 1, deviceControl: 0, deviceCapabilities2: 0x0030_0000 },
 };

@@ -4,10 +4,12 @@
  * Not here: namespaces (namespace.ts), the meaning of the fields (spec/).
  */
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
-import { formatSize, MIB, PAGE_SIZE } from '../support/numbers.ts';
+import { formatSize, hex, MIB, PAGE_SIZE } from '../support/numbers.ts';
+import { type AdminProfile, checkAdmin, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
 import { SEGMENT, SLOT } from './slots.ts';
 import { SQE } from './spec/commands.ts';
 import { SGLS } from './spec/identify.ts';
+import { CAP_CRMS, VERSION } from './spec/registers.ts';
 
 /** How long the medium takes. Sources of the shipped ones: reference/numbers.md §2. */
 export interface MediaProfile {
@@ -32,10 +34,13 @@ export interface ControllerTiming {
   readonly complete_ns: number;
   /** Commands decoded or completed at one time. */
   readonly cores: number;
-  /** From CC.EN to CSTS.RDY, and from CC.SHN to CSTS.SHST complete. */
+  /** From CC.EN to being able to take commands, and from there until the medium is ready. */
   readonly ready_ns: number;
+  readonly mediaReady_ns: number;
+  /** From CC.SHN to CSTS.SHST complete. */
   readonly shutdown_ns: number;
   readonly media: MediaProfile;
+  readonly operations: OperationTiming;
 }
 
 /** What the PCI Express capability tells besides the link. */
@@ -69,6 +74,10 @@ export interface ControllerProfile {
   readonly pageMax: number;
   /** CAP.CSS, 8 bits. */
   readonly commandSets: number;
+  /** CAP.CRMS: 0 before version 2.0; 1: ready with media; 3: also ready independent of media (CC.CRIME). */
+  readonly readyModes: number;
+  /** NSSR resets the subsystem (CAP.NSSRS). */
+  readonly subsystemReset: boolean;
   /** Largest transfer is 2^mdts smallest pages; 0 means no limit by the controller, which this model does not offer. */
   readonly mdts: number;
   /** Outstanding Asynchronous Event Requests and concurrent Aborts, both counted from 1. */
@@ -77,6 +86,10 @@ export interface ControllerProfile {
   readonly errorLogEntries: number;
   /** Largest valid NSID (NN). */
   readonly maxNamespaces: number;
+  /** Block sizes that namespaces can be formatted with, in the order of their formats. */
+  readonly blockSizes: readonly number[];
+  /** Optional admin commands, logs and features. */
+  readonly admin: AdminProfile;
   /** Set Features can save values over resets. */
   readonly savesFeatures: boolean;
   /** 256-byte payloads and the defaults of machine/pcie/capabilities.ts where it says nothing. */
@@ -106,7 +119,8 @@ export const OPTANE_P4800X: ControllerTiming = {
   decode_ns: 350,
   complete_ns: 120,
   cores: 4,
-  ready_ns: 2_000_000,
+  ready_ns: 500_000,
+  mediaReady_ns: 1_500_000,
   shutdown_ns: 500_000,
   media: {
     channels: 7,
@@ -117,6 +131,14 @@ export const OPTANE_P4800X: ControllerTiming = {
     bus_bytes_per_ns: 2.4,
     flush_ns: 1000,
   },
+  operations: {
+    format_ns: 2_000_000_000,
+    blockErase_ns: 10_000_000_000,
+    cryptoErase_ns: 2_000_000_000,
+    overwritePass_ns: 160_000_000_000,
+    selfTestShort_ns: 60_000_000_000,
+    selfTestExtended_ns: 1_800_000_000_000,
+  },
 };
 
 export const GENERIC: ControllerProfile = {
@@ -126,7 +148,7 @@ export const GENERIC: ControllerProfile = {
   revision: 0x02,
   subsystemVendor: 0x1af4,
   subsystem: 0x1100,
-  version: 0x0001_0400,
+  version: VERSION.V2_0,
   model: 'Doorbell NVMe Controller',
   firmware: '1.0',
   oui: 0x52_5400,
@@ -139,11 +161,15 @@ export const GENERIC: ControllerProfile = {
   pageMin: 0,
   pageMax: 4,
   commandSets: 0xc1,
+  readyModes: 3,
+  subsystemReset: true,
   mdts: 7,
   asyncEvents: 4,
   aborts: 4,
   errorLogEntries: 64,
   maxNamespaces: 256,
+  blockSizes: [512, 4096],
+  admin: EVERY_ADMIN_OPTION,
   savesFeatures: true,
   msixVectors: 65,
   msixTable: 0x2000,
@@ -167,6 +193,8 @@ export function checkProfile(profile: ControllerProfile): string | null {
   const doorbellEnd = 0x1000 + 2 * (maxQueuePairs + 1) * (4 << doorbellStride);
   const tableEnd = msixTable + 16 * msixVectors;
   const pbaEnd = msixPba + Math.ceil(msixVectors / 64) * 8;
+  const misfit = checkVersion(profile) ?? checkAdmin(profile.admin);
+  if (misfit !== null) return misfit;
   if (pageMax < pageMin)
     return `pageMax is ${pageMax} and pageMin ${pageMin}: the largest page is the smaller one`;
   if (msixTable % 8 !== 0 || msixPba % 8 !== 0)
@@ -196,6 +224,19 @@ export function checkProfile(profile: ControllerProfile): string | null {
     );
   }
   return timing === null ? null : checkMedia(timing.media);
+}
+
+/** What the version of the specification demands or does not know yet. */
+function checkVersion({ version, readyModes, blockSizes }: ControllerProfile): string | null {
+  if (readyModes === CAP_CRMS.READY_INDEPENDENT_OF_MEDIA)
+    return 'readyModes is 2, but a controller that is ready without media is also ready with them: 3';
+  if (version >= VERSION.V2_0 && readyModes === 0)
+    return 'readyModes is 0, and controllers of version 2.0 are at least ready with media (CAP.CRMS): 1';
+  if (version < VERSION.V2_0 && readyModes !== 0)
+    return `readyModes is ${readyModes}, and version ${hex(version)} does not know them yet: 0`;
+  return new Set(blockSizes).size === blockSizes.length
+    ? null
+    : `blockSizes names a size twice: ${blockSizes.join(', ')}`;
 }
 
 /** Command slots with their segments, the admin and the data buffer, and room for queue records and a PRP list. */

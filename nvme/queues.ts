@@ -60,6 +60,14 @@ class QueueRecords {
     return this.i32[this.at(qid) + SIZE]!;
   }
 
+  head(qid: number): number {
+    return this.i32[this.at(qid) + HEAD]!;
+  }
+
+  tail(qid: number): number {
+    return this.i32[this.at(qid) + TAIL]!;
+  }
+
   remove(qid: number): void {
     this.i32.fill(0, this.at(qid), this.at(qid) + WORDS);
   }

@@ -2,14 +2,9 @@
  * Media in device-local memory, taken in chunks when they are first written. Unwritten bytes read as zeroes.
  * A power cut of the emulated machine loses nothing here; the process's end loses all (bridge/file-store.ts persists).
  */
-
 import type { Memory } from '../machine/memory.ts';
-import { assert } from '../support/assert.ts';
 import { type BlockStore, STORE_FAILED, STORE_OK } from './block-store.ts';
-
-const SMALLEST_CHUNK = 65_536;
-/** A table of at most this many chunks; larger media have larger chunks. */
-const CHUNKS = 1 << 20;
+import { ChunkPool } from './chunk-pool.ts';
 
 export class SparseStore implements BlockStore {
   readonly bytes: number;
@@ -20,17 +15,16 @@ export class SparseStore implements BlockStore {
   private readonly chunks: Uint32Array;
   /** Offset of a chunk that is never written. */
   private readonly zeroes: number;
-  readonly #freed: number[] = [];
+  readonly #pool: ChunkPool;
 
-  constructor(memory: Memory, bytes: number) {
-    let run = SMALLEST_CHUNK;
-    while (bytes / run > CHUNKS) run *= 2;
+  /** A blank medium. `pool` is where its chunks come from, its own when absent. */
+  constructor(memory: Memory, bytes: number, pool = new ChunkPool(memory, bytes)) {
     this.bytes = bytes;
-    this.run = run;
+    this.run = pool.chunk_bytes;
     this.memory = memory;
-    this.chunks = new Uint32Array(Math.ceil(bytes / run));
-    this.zeroes = memory.reserve(run, 4096);
-    assert(this.zeroes >= 0, 'there is device memory for one chunk');
+    this.chunks = new Uint32Array(Math.ceil(bytes / pool.chunk_bytes));
+    this.zeroes = pool.zeroes;
+    this.#pool = pool;
   }
 
   load(offset: number, _length: number): number {
@@ -60,9 +54,10 @@ export class SparseStore implements BlockStore {
       const inside = at & (this.run - 1);
       const step = Math.min(this.run - inside, end - at);
       const chunk = this.chunks[index]!;
-      if (chunk !== 0 && step === this.run) {
+      const isWhole = inside === 0 && (step === this.run || at + step === this.bytes);
+      if (chunk !== 0 && isWhole) {
         this.chunks[index] = 0;
-        this.#freed.push(chunk);
+        this.#pool.give(chunk);
       } else if (chunk !== 0) this.memory.fill(chunk + inside, 0, step);
       at += step;
     }
@@ -71,9 +66,7 @@ export class SparseStore implements BlockStore {
 
   /** Gives chunk `index` memory on its first write. */
   #take(index: number, offset: number): number {
-    const reused = this.#freed.pop();
-    if (reused !== undefined) this.memory.fill(reused, 0, this.run);
-    const chunk = reused ?? this.memory.reserve(this.run, 4096);
+    const chunk = this.#pool.take();
     if (chunk < 0) {
       this.failure = 'the board has no device memory left for written blocks (raise media in the board)';
       return STORE_FAILED;

@@ -16,6 +16,15 @@ export class BlockRanges {
     return range === undefined || range.first >= end ? -1 : Math.max(range.first, first);
   }
 
+  /** The ranges that lie between `first` and `end`, cut to fit, ascending. */
+  within(first: number, end: number): { readonly first: number; readonly end: number }[] {
+    const from = this.#indexAfter(first);
+    return this.#ranges
+      .slice(from)
+      .filter((range) => range.first < end)
+      .map((range) => ({ first: Math.max(range.first, first), end: Math.min(range.end, end) }));
+  }
+
   add(first: number, end: number): void {
     if (first >= end) return;
     // Ranges that touch the new one become part of it.

@@ -9,10 +9,11 @@ import type { DmaPort } from '../../machine/pcie/dma-port.ts';
 import { assert } from '../../support/assert.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import type { Engine } from '../engine.ts';
+import type { Events } from '../events.ts';
 import type { Features } from '../features.ts';
 import type { Health } from '../health.ts';
 import type { Media } from '../media.ts';
-import type { Namespace } from '../namespace.ts';
+import type { Namespace, NamespaceAccess } from '../namespace.ts';
 import type { ControllerProfile } from '../profile.ts';
 import { SLOT, type Slots } from '../slots.ts';
 import { SQE } from '../spec/commands.ts';
@@ -50,8 +51,11 @@ export interface ContextParts {
   readonly media: Media;
   readonly health: Health;
   readonly features: Features;
-  /** By nsid; index 0 and holes are undefined. */
+  readonly events: Events;
+  /** By nsid, those that may be used now; index 0 and holes are undefined. */
   readonly namespaces: readonly (Namespace | undefined)[];
+  /** Says why one is missing. */
+  readonly access: NamespaceAccess;
   /** Largest data transfer of one command. */
   readonly maxTransfer_bytes: number;
 }
@@ -64,11 +68,13 @@ export class Context {
   readonly media: Media;
   readonly health: Health;
   readonly features: Features;
+  readonly events: Events;
   readonly blocks: Blocks;
   readonly transfer: Transfer;
   /** What a power cut takes back; null: nothing. */
   readonly cache: WriteCache | null;
   readonly namespaces: readonly (Namespace | undefined)[];
+  readonly access: NamespaceAccess;
   readonly maxTransfer: number;
   /** SRAM for one transfer; valid within one step of one command. */
   readonly data: number;
@@ -83,11 +89,13 @@ export class Context {
     this.media = parts.media;
     this.health = parts.health;
     this.features = parts.features;
+    this.events = parts.events;
     const { dirty_bytes, sgls } = parts.profile;
     this.cache = dirty_bytes > 0 ? new WriteCache(parts.memory, dirty_bytes) : null;
     this.blocks = new Blocks({ ...parts, cache: this.cache });
     this.transfer = new Transfer({ ...parts, sgls });
     this.namespaces = parts.namespaces;
+    this.access = parts.access;
     this.maxTransfer = parts.maxTransfer_bytes;
     this.data = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
     this.other = parts.memory.reserve(parts.maxTransfer_bytes, 4096);

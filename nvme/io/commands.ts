@@ -3,12 +3,13 @@
  * they count (Base 2.1 §4.1, §7; NVM Command Set 1.1 §3). Slots that come here have the complement of their NSID in
  * SLOT.NAMESPACE. Not here: what each command means (its own file), plain Read and Write (../nvm.ts).
  */
-import { hex } from '../../support/numbers.ts';
 import { HELD } from '../engine.ts';
-import type { Namespace } from '../namespace.ts';
+import type { Namespace, Refusal } from '../namespace.ts';
 import { DATA_NONE, SLOT, type Slots } from '../slots.ts';
 import { CDW0, FUSE, NSID_BROADCAST, NVM, PSDT, SQE } from '../spec/commands.ts';
+import { FID } from '../spec/features.ts';
 import { SGLS } from '../spec/identify.ts';
+import { ASYNC_EVENT } from '../spec/logs.ts';
 import { STATUS } from '../spec/status.ts';
 import type { Context, IoCommand } from './command.ts';
 import { Copy } from './copy.ts';
@@ -78,6 +79,7 @@ export class IoCommands {
       prepare: (slot) => this.#prepare(slot),
       proceed: (slot) => this.#proceed(slot),
     });
+    for (const namespace of context.namespaces) if (namespace !== undefined) this.attach(namespace);
     this.#isSglSupported = SGLS.SUPPORT.get(context.profile.sgls) !== 0;
     this.#isMetadataSglSupported = SGLS.MPTR_SGL.get(context.profile.sgls) === 1;
   }
@@ -95,9 +97,33 @@ export class IoCommands {
   reset(): void {
     this.#fused.reset();
     for (const namespace of this.#context.namespaces) {
-      if (namespace !== undefined && typeof this.host === 'symbol') namespace.reservations.unregister(this.host);
+      if (namespace === undefined || typeof this.host !== 'symbol') continue;
+      namespace.reservations.unregister(this.host);
+      namespace.noteReservation();
     }
     this.#identity.reset();
+  }
+
+  /** A namespace is attached to this controller: what happens to its reservations is of interest. */
+  attach(namespace: Namespace): void {
+    const { nsid, reservations } = namespace;
+    const { events, features } = this.#context;
+    reservations.listen((host, notification, isAborting) => {
+      if (host !== this.host) return;
+      if (isAborting) this.#abortCommands(nsid);
+      if ((features.value(FID.RESERVATION_NOTIFICATION, nsid) & (1 << notification)) !== 0) return;
+      events.reservations.add(notification, nsid);
+      events.raise(ASYNC_EVENT.RESERVATION_LOG_AVAILABLE);
+    });
+  }
+
+  /** Preempt and Abort took the host's registration: its commands end. */
+  #abortCommands(nsid: number): void {
+    for (let slot = 0; slot < this.#slots.count; slot++) {
+      const isMeant = this.#slots.isBusy(slot) && this.#slots.sqid(slot) !== 0;
+      if (isMeant && this.#slots.dword(slot, SQE.NSID) === nsid)
+        this.#context.engine.abort(slot, STATUS.ABORTED_PREEMPT);
+    }
   }
 
   // ---- check ------------------------------------------------------------------------------------------------------
@@ -141,12 +167,14 @@ export class IoCommands {
     this.#slots.i32[place] = ~nsid;
     const namespace = nsid < this.#context.namespaces.length ? this.#context.namespaces[nsid] : undefined;
     if (opcode === NVM.FLUSH) {
+      const { access } = this.#context;
       if (nsid === NSID_BROADCAST) this.#slots.i32[place] = ALL_NAMESPACES;
-      else if (namespace === undefined) return this.#missing(nsid);
-      else if (!namespace.reservations.allows(this.host, true)) return STATUS.RESERVATION_CONFLICT;
+      const refusal = nsid === NSID_BROADCAST ? access.closure(nsid) : access.refusal(nsid);
+      if (refusal !== null) return this.#refuseNamespace(refusal);
+      if (namespace?.reservations.allows(this.host, true) === false) return STATUS.RESERVATION_CONFLICT;
       return this.#context.checkReserved(slot, this.#flush.known);
     }
-    if (namespace === undefined) return this.#missing(nsid);
+    if (namespace === undefined) return this.#refuseNamespace(this.#context.access.refusal(nsid)!);
     const command = this.#commands[opcode]!;
     let status = this.#checkAccess(command, namespace);
     if (status === STATUS.SUCCESS) status = this.#context.checkReserved(slot, command.known);
@@ -161,10 +189,8 @@ export class IoCommands {
     return STATUS.SUCCESS;
   }
 
-  #missing(nsid: number): number {
-    const isInactive = nsid > 0 && nsid < this.#context.namespaces.length;
-    const reason = isInactive ? `namespace ${nsid} is not active` : `NSID ${hex(nsid)} is not valid`;
-    const status = isInactive ? STATUS.INVALID_FIELD : STATUS.INVALID_NAMESPACE_OR_FORMAT;
+  /** Refuses a command whose namespace is not there, or cannot be used now. */
+  #refuseNamespace({ status, reason }: Refusal): number {
     return this.#context.refuse(reason, SQE.NSID, status);
   }
 

@@ -3,8 +3,8 @@
  * controller is who its Host Identifier says.
  * Not here: what registrations and reservations mean (reservations.ts).
  */
-import { CONTROLLER_ID } from '../identify-controller.ts';
-import { type Namespace, SPECIAL } from '../namespace.ts';
+import { CONTROLLER_ID } from '../limits.ts';
+import type { Namespace } from '../namespace.ts';
 import { DATA_TO_CONTROLLER, DATA_TO_HOST } from '../slots.ts';
 import {
   RESERVATION_ACQUIRE_CDW10,
@@ -68,9 +68,9 @@ abstract class ReservationCommand {
     return ignoresKey ? reservations.isRegistered(host) : reservations.matches(host, this.key('CRKEY'));
   }
 
-  /** Plain commands need to look at reservations as long as there is one. */
+  /** Plain Read and Write look at reservations only as long as there is one. */
   protected settle(namespace: Namespace, status: number): number {
-    namespace.setSpecial(SPECIAL.RESERVATION, namespace.reservations.type !== RESERVATION.NONE);
+    namespace.noteReservation();
     return status;
   }
 }

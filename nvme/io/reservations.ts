@@ -172,6 +172,7 @@ export class Reservations {
   }
 
   #tell(hosts: readonly Host[], notification: number, isAborting = false): void {
-    for (const host of hosts) for (const listener of this.#listeners) listener(host, notification, isAborting);
+    for (const host of hosts)
+      for (const listener of this.#listeners) listener(host, notification, isAborting);
   }
 }

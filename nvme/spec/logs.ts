@@ -81,8 +81,15 @@ export const COMMAND_EFFECTS_LOG = layout({ ADMIN: 1024, IO: 1024, RSV2048: 2048
 export const COMMAND_EFFECTS = bits({
   CSUPP: 0, LBCC: 1, NCC: 2, NIC: 3, CCC: 4, CSER: [15, 14], CSE: [18, 16], USS: 19, CSP: [31, 20],
 });
-/** LID 12h has one of these words per feature. Base 2.1 §5.1.12.1. */
+/** LID 12h has one of these words per feature, LID 13h per command of the management interface. Base 2.1 §5.1.12.1. */
 export const FEATURE_EFFECTS = bits({ FSUPP: 0, UDCC: 1, NCC: 2, NIC: 3, CCC: 4, USS: 19, FSP: [31, 20] });
+
+/** COMMAND_EFFECTS.CSE: submit while no other command to the namespace, or to any, is outstanding. */
+export const EXCLUSIVE = { NONE: 0, NAMESPACE: 1, ALL: 2 } as const;
+/** FEATURE_EFFECTS.FSP: what the value belongs to. */
+export const FEATURE_SCOPE = { NAMESPACE: 0x001, CONTROLLER: 0x002, SUBSYSTEM: 0x020 } as const;
+/** Bytes of LIDs 00h and 12h, and of 13h. */
+export const EFFECTS_BYTES = { FEATURES: 1024, MANAGEMENT: 4096 } as const;
 
 /** LID 06h: what runs, its per cent, and 20 SELF_TEST_RESULTs, newest first. Base 2.1 §5.1.12.1. */
 export const SELF_TEST_LOG = layout({ OPERATION: 'u8', COMPLETION: 'u8', RSV2: 2, RESULTS: 560 }, 564);
@@ -139,6 +146,16 @@ export const SANITIZE_LOG = layout({
   ETOND: 'u32', ETBEND: 'u32', ETCEND: 'u32', ETPVDS: 'u32', SSI: 'u8', RSV37: 475,
 }, 512);
 export const SSTAT = bits({ STATUS: [2, 0], PASSES: [7, 3], GDE: 8, MVCNCLD: 9 });
+/** SPROG when no sanitize operation runs. */
+export const SANITIZE_IDLE = 0xffff;
+/** SANITIZE_LOG.SSI: what goes on, and whether a failure may be left without another sanitize operation. */
+export const SSI = {
+  IDLE: 0,
+  RESTRICTED: 1,
+  RESTRICTED_FAILURE: 2,
+  UNRESTRICTED: 3,
+  UNRESTRICTED_FAILURE: 4,
+} as const;
 /** SSTAT.STATUS. */
 export const SANITIZE_STATUS = {
   NEVER: 0,

@@ -23,7 +23,11 @@ export const RRELA = { RELEASE: 0, CLEAR: 1 } as const;
 export const CPTPL = { KEEP: 0, RESERVED: 1, CLEAR: 2, SET: 3 } as const;
 
 /** TYPE of the notification log page. */
-export const NOTIFICATION = { REGISTRATION_PREEMPTED: 1, RESERVATION_RELEASED: 2, RESERVATION_PREEMPTED: 3 } as const;
+export const NOTIFICATION = {
+  REGISTRATION_PREEMPTED: 1,
+  RESERVATION_RELEASED: 2,
+  RESERVATION_PREEMPTED: 3,
+} as const;
 
 /** Data of Register (SECOND is NRKEY) and Acquire (PRKEY); Release has CRKEY only. */
 export const RESERVATION_KEYS = layout({ CRKEY: 'u64', SECOND: 'u64' }, 16);

@@ -21,7 +21,7 @@ describe('registers', () => {
     expect(CAP_LO.decode(harness.read32(REG.CAP))).toEqual({ MQES: 4095, CQR: 1, AMS: 1, TO: 15 });
     const { CSS, MPSMIN, MPSMAX, DSTRD } = CAP_HI.decode(harness.read32(REG.CAP_HI));
     expect({ CSS, MPSMIN, MPSMAX, DSTRD }).toEqual({ CSS: 0xc1, MPSMIN: 0, MPSMAX: 4, DSTRD: 0 });
-    expect(harness.read32(REG.VS)).toBe(0x1_0400);
+    expect(harness.read32(REG.VS)).toBe(0x2_0000);
   });
 
   test.each([[REG.CAP], [REG.CAP_HI], [REG.VS], [REG.CSTS], [REG.CMBLOC], [0x18], [0x1000]])(

@@ -6,6 +6,7 @@ import { ADMIN, NVM, opcodeName } from '../../nvme/spec/commands.ts';
 import { CNS, IDENTIFY_CONTROLLER, IDENTIFY_NAMESPACE } from '../../nvme/spec/identify.ts';
 import { ERROR_LOG_ENTRY, LID, SMART_LOG } from '../../nvme/spec/logs.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
+import { getLog, identify } from './admin-commands.ts';
 import { type Entry, FUNCTIONAL, type Harness, PAGE, ready, SERIAL } from './harness.ts';
 
 const BROADCAST = 0xffff_ffff;
@@ -14,41 +15,6 @@ const TWO_NAMESPACES = [
   { nsid: 1, bytes: 4 * 1024 ** 2, block_bytes: 512, eui64: '0123456789abcdef' },
   { nsid: 3, bytes: 8 * 1024 ** 2, block_bytes: 4096, readOnly: true },
 ];
-
-function identify(harness: Harness, cns: number, entry: Partial<Entry> = {}) {
-  const buffer = harness.allocate();
-  harness.memory.fill(buffer, 0xee, PAGE);
-  const { cdw10 = 0, ...rest } = entry;
-  const completion = harness.submitAdmin({
-    opcode: ADMIN.IDENTIFY,
-    prp1: buffer,
-    cdw10: cns | cdw10,
-    ...rest,
-  });
-  return { ...completion, buffer, view: harness.view(buffer) };
-}
-
-function getLog(
-  harness: Harness,
-  lid: number,
-  bytes: number,
-  entry: Partial<Entry> = {},
-  isRetained = false,
-) {
-  const buffer = harness.allocate(2);
-  harness.memory.fill(buffer, 0xee, 2 * PAGE);
-  const numd = bytes / 4 - 1;
-  const completion = harness.submitAdmin({
-    opcode: ADMIN.GET_LOG_PAGE,
-    nsid: BROADCAST,
-    prp1: buffer,
-    prp2: buffer + PAGE,
-    cdw10: lid | (isRetained ? 0x8000 : 0) | ((numd & 0xffff) << 16),
-    cdw11: numd >>> 16,
-    ...entry,
-  });
-  return { ...completion, buffer, view: harness.view(buffer) };
-}
 
 describe('what every admin command is checked for', () => {
   test.each<[string, Entry, number, string]>([
@@ -98,7 +64,7 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
       SQES: 0x66,
       CQES: 0x44,
       MDTS: 7,
-      VER: 0x1_0400,
+      VER: 0x2_0000,
       NN: 256,
       AERL: 3,
       ELPE: 63,
@@ -120,9 +86,9 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
     const first = IDENTIFY_NAMESPACE.decode(identify(harness, CNS.NAMESPACE, { nsid: 1 }).view, 0);
     expect([first.NSZE, first.NCAP, first.NUSE, first.NSATTR]).toEqual([8192n, 8192n, 8192n, 0]);
     expect([...first.EUI64]).toEqual([0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
-    expect(first.LBAF[2]).toBe(9);
+    expect([first.NLBAF, first.FLBAS, first.LBAF[2], first.LBAF[6]]).toEqual([1, 0, 9, 12]);
     const third = IDENTIFY_NAMESPACE.decode(identify(harness, CNS.NAMESPACE, { nsid: 3 }).view, 0);
-    expect([third.NSZE, third.LBAF[2], third.NSATTR]).toEqual([2048n, 12, 1]);
+    expect([third.NSZE, third.FLBAS, third.NSATTR]).toEqual([2048n, 1, 1]);
   });
 
   test.each<[string, number, number, string]>([
@@ -141,7 +107,7 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
   test.each([
     ['A9', CNS.NAMESPACE, { nsid: 0 }, STATUS.INVALID_NAMESPACE_OR_FORMAT],
     ['A10', CNS.NAMESPACE, { nsid: 257 }, STATUS.INVALID_NAMESPACE_OR_FORMAT],
-    ['A11', CNS.NAMESPACE, { nsid: BROADCAST }, STATUS.INVALID_NAMESPACE_OR_FORMAT],
+    ['', CNS.ALLOCATED_NAMESPACE, { nsid: BROADCAST }, STATUS.INVALID_NAMESPACE_OR_FORMAT],
     ['A14', CNS.ACTIVE_NAMESPACES, { nsid: 0xffff_fffe }, STATUS.INVALID_NAMESPACE_OR_FORMAT],
     ['A14', CNS.ACTIVE_NAMESPACES, { nsid: BROADCAST }, STATUS.INVALID_NAMESPACE_OR_FORMAT],
     ['', CNS.NAMESPACE_DESCRIPTORS, { nsid: 2 }, STATUS.INVALID_FIELD],
@@ -155,6 +121,16 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
     const completion = identify(harness, cns, entry);
     expect(statusName(completion.status)).toBe(statusName(status));
     expect(harness.bytes(completion.buffer, PAGE).every((byte) => byte === 0xee)).toBe(true);
+  });
+
+  test('A11 CNS 00h of FFFFFFFFh: what all namespaces have in common, if namespaces can be managed', () => {
+    const common = identify(ready(), CNS.NAMESPACE, { nsid: BROADCAST });
+    expect(common.status).toBe(STATUS.SUCCESS);
+    const { NSZE, NLBAF, LBAF } = IDENTIFY_NAMESPACE.decode(common.view, 0);
+    expect([NSZE, NLBAF, LBAF[2], LBAF[6]]).toEqual([0n, 1, 9, 12]);
+    const admin = { ...FUNCTIONAL.admin, namespaceManagement: false };
+    const fixed = identify(ready({ profile: { ...FUNCTIONAL, admin } }), CNS.NAMESPACE, { nsid: BROADCAST });
+    expect(statusName(fixed.status)).toBe('INVALID_NAMESPACE_OR_FORMAT');
   });
 
   test.each([
@@ -331,7 +307,9 @@ describe('Get Log Page (Base 2.1 §5.1.12)', () => {
     for (let lid = 0; lid < 256; lid++) {
       const isSupported = (view.getUint32(4 * lid, true) & 1) === 1;
       const expected = isSupported ? STATUS.SUCCESS : STATUS.INVALID_LOG_PAGE;
-      expect(statusName(getLog(harness, lid, 4).status), `LID ${lid}`).toBe(statusName(expected));
+      const lsp = lid === LID.PERSISTENT_EVENTS ? 2 : 0;
+      const { status } = getLog(harness, lid, 512, { cdw10: lid | (lsp << 8) | (127 << 16) });
+      expect(statusName(status), `LID ${lid}`).toBe(statusName(expected));
       harness.pages.free(harness.allocate(2), 2);
     }
   });

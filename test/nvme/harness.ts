@@ -79,6 +79,10 @@ export interface Completion {
 export interface HarnessOptions {
   readonly profile?: ControllerProfile;
   readonly namespaces?: readonly (Omit<NamespaceOptions, 'store'> & { readonly bytes: number })[];
+  /** NVM capacity; what the namespaces take when absent. */
+  readonly capacity_bytes?: number;
+  /** Namespaces of another controller that this one shares, in place of `namespaces`. Its memory stays its own. */
+  readonly attach?: readonly Namespace[];
   /** The link and the controller take time. */
   readonly timed?: boolean;
 }
@@ -140,9 +144,12 @@ export class Harness {
       dma: new DmaPort(this.rc, new Link(clock, options.timed === true ? LINK : null)),
       link: LINK,
       random: random(1, 'harness'),
-      namespaces: namespaces.map(
-        ({ bytes, ...rest }) => new Namespace({ ...rest, store: new SparseStore(memory, bytes) }),
-      ),
+      namespaces:
+        options.attach ??
+        namespaces.map(
+          ({ bytes, ...rest }) => new Namespace({ ...rest, store: new SparseStore(memory, bytes) }),
+        ),
+      ...(options.capacity_bytes === undefined ? {} : { capacity_bytes: options.capacity_bytes }),
     });
     this.rc.plug(DEVFN, this.controller);
     this.configure();

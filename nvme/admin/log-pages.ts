@@ -1,0 +1,167 @@
+/**
+ * The log pages of this controller: who writes each, how long it is, and what its reading does. A profile leaves out
+ * the pages of commands that it does not have. Not here: the command (logs.ts), page 00h, which it writes itself.
+ */
+
+import { adminEffects, type Effects, IO_EFFECTS } from '../effects.ts';
+import type { Features } from '../features.ts';
+import type { LogPage } from '../logs.ts';
+import { FEATURES } from '../spec/features.ts';
+import { IDENTIFY_SIZE } from '../spec/identify.ts';
+import {
+  ASYNC_EVENT,
+  COMMAND_EFFECTS_LOG,
+  EFFECTS_BYTES,
+  FEATURE_EFFECTS,
+  FEATURE_SCOPE,
+  FIRMWARE_SLOT_LOG,
+  LID,
+  RESERVATION_NOTIFICATION_LOG,
+  SANITIZE_LOG,
+  SELF_TEST_LOG,
+  SMART_LOG,
+} from '../spec/logs.ts';
+import { VERSION } from '../spec/registers.ts';
+import { STATUS } from '../spec/status.ts';
+import type { AdminParts } from './command.ts';
+import type { Firmware } from './firmware.ts';
+import type { PersistentEvents } from './persistent-events.ts';
+import type { Sanitize } from './sanitize.ts';
+import type { SelfTest } from './self-test.ts';
+import { TELEMETRY_BLOCK, type Telemetry } from './telemetry.ts';
+
+export interface PageParts
+  extends Pick<AdminParts, 'profile' | 'memory' | 'health' | 'events' | 'namespaces'> {
+  readonly features: Features;
+  readonly firmware: Firmware;
+  readonly selfTest: SelfTest;
+  readonly telemetry: Telemetry;
+  readonly history: PersistentEvents;
+  readonly sanitize: Sanitize;
+}
+
+/** LSP of page 07h: take a new picture. */
+const CREATE_TELEMETRY = 1;
+/** LIDSP of page 0Dh: the header can be read while the context is established. */
+const HEADER_WITH_CONTEXT = 1;
+const LAST_PERSISTENT_ACTION = 3;
+
+type Pages = Readonly<Record<number, LogPage>>;
+
+export function logPages(parts: PageParts): Pages {
+  const { admin, version } = parts.profile;
+  return {
+    ...mandatoryPages(parts),
+    ...(admin.namespaceManagement || admin.format ? changedPage(parts) : {}),
+    ...(admin.selfTest ? selfTestPage(parts) : {}),
+    ...(admin.telemetry ? telemetryPages(parts) : {}),
+    ...(admin.persistentEvents ? persistentEventPage(parts) : {}),
+    ...(version >= VERSION.V2_0 ? effectPages(parts) : {}),
+    ...(admin.sanitize.length > 0 ? sanitizePage(parts) : {}),
+    ...reservationPage(parts),
+  };
+}
+
+const fixed = (bytes: number, write: (at: number) => void): LogPage => ({ bytes: () => bytes, write });
+
+function mandatoryPages({ profile, memory, health, firmware }: PageParts): Pages {
+  const { view, u8 } = memory;
+  return {
+    [LID.ERROR]: fixed(health.errors.bytes, (at) => health.errors.write(u8, at)),
+    [LID.SMART]: fixed(SMART_LOG.SIZE, (at) => health.writeSmart(view, at)),
+    [LID.FIRMWARE_SLOT]: fixed(FIRMWARE_SLOT_LOG.SIZE, (at) => firmware.writeLog(at)),
+    [LID.COMMAND_EFFECTS]: fixed(COMMAND_EFFECTS_LOG.SIZE, (at) => {
+      writeWords(view, at + COMMAND_EFFECTS_LOG.ADMIN, adminEffects(profile));
+      writeWords(view, at + COMMAND_EFFECTS_LOG.IO, IO_EFFECTS);
+    }),
+  };
+}
+
+/** Page 12h, and page 13h, which is empty: there is no management interface. */
+function effectPages({ memory, features }: PageParts): Pages {
+  const write = (at: number) => {
+    for (const fid of features.supported) {
+      const { scope } = FEATURES[fid]!;
+      const kind = scope === 'namespace' ? 'NAMESPACE' : scope === 'subsystem' ? 'SUBSYSTEM' : 'CONTROLLER';
+      const word = FEATURE_EFFECTS.encode({ FSUPP: 1, FSP: FEATURE_SCOPE[kind] });
+      memory.view.setUint32(at + 4 * fid, word, true);
+    }
+  };
+  return {
+    [LID.FEATURE_EFFECTS]: fixed(EFFECTS_BYTES.FEATURES, write),
+    [LID.MI_EFFECTS]: fixed(EFFECTS_BYTES.MANAGEMENT, () => {}),
+  };
+}
+
+function changedPage({ memory, namespaces }: PageParts): Pages {
+  return {
+    [LID.CHANGED_NAMESPACES]: {
+      ...fixed(IDENTIFY_SIZE, (at) => namespaces.writeChanged(memory.view, at)),
+      release: () => namespaces.clearChanged(),
+    },
+  };
+}
+
+function selfTestPage({ memory, selfTest }: PageParts): Pages {
+  return { [LID.SELF_TEST]: fixed(SELF_TEST_LOG.SIZE, (at) => selfTest.writeLog(memory.view, at)) };
+}
+
+function telemetryPages({ memory, telemetry }: PageParts): Pages {
+  const page = (lid: number): LogPage => ({
+    bytes: () => telemetry.bytes(lid),
+    write: (at) => telemetry.writeLog(memory.view, at, lid),
+    granule: TELEMETRY_BLOCK,
+  });
+  return {
+    [LID.TELEMETRY_HOST]: {
+      ...page(LID.TELEMETRY_HOST),
+      act: (lsp) => {
+        if ((lsp & CREATE_TELEMETRY) !== 0) telemetry.captureForHost();
+      },
+    },
+    [LID.TELEMETRY_CONTROLLER]: {
+      ...page(LID.TELEMETRY_CONTROLLER),
+      release: () => telemetry.release(),
+    },
+  };
+}
+
+function persistentEventPage({ memory, history }: PageParts): Pages {
+  return {
+    [LID.PERSISTENT_EVENTS]: {
+      bytes: () => history.bytes,
+      write: (at) => history.writeLog(memory.u8, at),
+      problem: (lsp) => {
+        if (lsp > LAST_PERSISTENT_ACTION) {
+          return { status: STATUS.INVALID_FIELD, reason: `action ${lsp} is reserved` };
+        }
+        const reason = history.problem(lsp);
+        return reason === null ? null : { status: STATUS.COMMAND_SEQUENCE_ERROR, reason };
+      },
+      act: (lsp) => history.act(lsp),
+      parameters: HEADER_WITH_CONTEXT,
+    },
+  };
+}
+
+function sanitizePage({ memory, sanitize }: PageParts): Pages {
+  return { [LID.SANITIZE_STATUS]: fixed(SANITIZE_LOG.SIZE, (at) => sanitize.writeLog(memory.view, at)) };
+}
+
+/** Notifications come one at a time; the next one is announced when the host has read the one before. */
+function reservationPage({ memory, events }: PageParts): Pages {
+  const { reservations } = events;
+  return {
+    [LID.RESERVATION_NOTIFICATION]: {
+      ...fixed(RESERVATION_NOTIFICATION_LOG.SIZE, (at) => reservations.write(memory.view, at)),
+      release: () => {
+        reservations.take();
+        if (!reservations.isEmpty) events.raise(ASYNC_EVENT.RESERVATION_LOG_AVAILABLE);
+      },
+    },
+  };
+}
+
+function writeWords(view: DataView, at: number, words: Effects): void {
+  for (const [index, word] of Object.entries(words)) view.setUint32(at + 4 * Number(index), word, true);
+}

@@ -1,0 +1,16 @@
+/**
+ * Limits that are the same for every profile: Identify reports them, and those who keep to them take them from here.
+ * Not here: what a profile chooses (profile.ts).
+ */
+
+/** There is one controller in a subsystem. */
+export const CONTROLLER_ID = 0;
+/** Default arbitration burst, log2 of commands. */
+export const ARBITRATION_BURST = 6;
+/** Power states: one. */
+export const POWER_STATES = 1;
+/** Unit of PELS, and the largest Persistent Event log. */
+export const PERSISTENT_EVENT_UNIT = 65_536;
+export const PERSISTENT_EVENT_BYTES = 2 * PERSISTENT_EVENT_UNIT;
+/** Firmware images are downloaded in pieces of this many bytes; FWUG counts 4096. */
+export const FIRMWARE_GRANULE = 4096;

@@ -1,0 +1,228 @@
+/**
+ * The namespaces of a drive: which NSIDs are allocated, which of them are attached, and which may be used right now;
+ * the capacity they take; and the list of those that changed (Base 2.1 §3.2.1, §8.1.15). There is one controller.
+ * The I/O path reads `active`, a plain array; every change here keeps it true and aborts what is in flight.
+ * Not here: the commands that change namespaces (admin/namespace-management.ts, admin/format.ts, admin/sanitize.ts).
+ */
+import { hex } from '../support/numbers.ts';
+import { type BlockStore, STORE_OK } from './block-store.ts';
+import type { Engine } from './engine.ts';
+import type { Events } from './events.ts';
+import { Namespace, type NamespaceAccess, type Refusal, SPECIAL } from './namespace.ts';
+import type { Slots } from './slots.ts';
+import { NSID_BROADCAST, SQE } from './spec/commands.ts';
+import { LIST_ENTRIES } from './spec/identify.ts';
+import { ASYNC_EVENT, CHANGED_NAMESPACES_OVERFLOW } from './spec/logs.ts';
+import { STATUS } from './spec/status.ts';
+
+/** What closes all namespaces at once. The first one that is closed gives the status. */
+export type Closure = 'media' | 'sanitize';
+
+export interface NamespacesParts {
+  readonly largest: number;
+  /** Those of the board: attached from the beginning. */
+  readonly initial: readonly Namespace[];
+  /** Block sizes by format; sizes of the board's namespaces are added behind. */
+  readonly blockSizes: readonly number[];
+  /** NVM capacity of the drive in bytes. */
+  readonly capacity_bytes: number;
+  /** A blank medium for a namespace that the host creates. */
+  readonly createStore: (bytes: number) => BlockStore;
+  readonly slots: Slots;
+  readonly engine: Engine;
+  readonly events: Events;
+}
+
+export class Namespaces implements NamespaceAccess {
+  /** By NSID, what I/O commands may use now; index 0 is always a hole, and the last index is the largest NSID. */
+  readonly active: (Namespace | undefined)[];
+  /** Block sizes by format number. */
+  readonly formats: readonly number[];
+  readonly capacity_bytes: number;
+  /** Told when a medium was emptied; set once by the controller. */
+  onErased: (store: BlockStore) => void = () => {};
+  readonly #parts: NamespacesParts;
+  readonly #allocated: (Namespace | undefined)[];
+  readonly #isAttached: boolean[];
+  /** Why single namespaces are closed, by NSID, and why all of them are. */
+  readonly #closed: (Refusal | undefined)[];
+  readonly #closedAll = new Map<Closure, Refusal>();
+  readonly #changed = new Set<number>();
+  #created = 0;
+
+  constructor(parts: NamespacesParts) {
+    this.#parts = parts;
+    const count = parts.largest + 1;
+    this.#allocated = Array.from({ length: count });
+    for (const namespace of parts.initial) this.#allocated[namespace.nsid] = namespace;
+    this.#isAttached = this.#allocated.map((namespace) => namespace !== undefined);
+    this.#closed = Array.from({ length: count });
+    this.active = [...this.#allocated];
+    this.formats = [...new Set([...parts.blockSizes, ...parts.initial.map((one) => one.block_bytes)])];
+    this.capacity_bytes = Math.max(parts.capacity_bytes, this.#used());
+  }
+
+  // ---- what there is ------------------------------------------------------------------------------------------------
+
+  /** Largest valid NSID (NN). */
+  get largest(): number {
+    return this.active.length - 1;
+  }
+
+  isValid(nsid: number): boolean {
+    return nsid > 0 && nsid <= this.largest;
+  }
+
+  allocated(nsid: number): Namespace | undefined {
+    return this.#allocated[nsid];
+  }
+
+  /** The namespace when it is attached, even while it cannot be used. */
+  attached(nsid: number): Namespace | undefined {
+    return this.#isAttached[nsid] === true ? this.#allocated[nsid] : undefined;
+  }
+
+  /** Every allocated namespace by ascending NSID, or the attached ones alone. */
+  list(which: 'allocated' | 'attached'): Namespace[] {
+    return this.#allocated.filter(
+      (namespace): namespace is Namespace =>
+        namespace !== undefined && (which === 'allocated' || this.#isAttached[namespace.nsid] === true),
+    );
+  }
+
+  /** Capacity that no namespace takes, in bytes. */
+  get unallocated_bytes(): number {
+    return this.capacity_bytes - this.#used();
+  }
+
+  /** Number of the format in use. */
+  formatOf(namespace: Namespace): number {
+    return this.formats.indexOf(namespace.block_bytes);
+  }
+
+  #used(): number {
+    return this.#allocated.reduce((sum, namespace) => sum + (namespace?.store.bytes ?? 0), 0);
+  }
+
+  // ---- changes ------------------------------------------------------------------------------------------------------
+
+  /** Allocates a namespace with the lowest free NSID, attached to nothing. Returns it, or null when no NSID is free. */
+  create(bytes: number, block_bytes: number, isShared: boolean): Namespace | null {
+    const nsid = this.#allocated.findIndex((namespace, index) => index > 0 && namespace === undefined);
+    if (nsid === -1) return null;
+    const store = this.#parts.createStore(bytes);
+    const generation = ++this.#created;
+    const namespace = new Namespace({ nsid, block_bytes, store, isShared, generation });
+    this.#allocated[nsid] = namespace;
+    return namespace;
+  }
+
+  /** Detaches a namespace and gives its capacity back. */
+  delete(nsid: number): void {
+    const wasAttached = this.#isAttached[nsid] === true;
+    this.#isAttached[nsid] = false;
+    this.#update(nsid);
+    this.#abort(nsid, STATUS.INVALID_FIELD);
+    this.erase(this.#allocated[nsid]!);
+    this.#allocated[nsid] = undefined;
+    if (wasAttached) this.changed(nsid);
+  }
+
+  /** All data of a namespace are gone: its blocks read as zeroes. False when the medium failed. */
+  erase(namespace: Namespace): boolean {
+    const { store } = namespace;
+    const isErased = store.discard(0, store.bytes) === STORE_OK;
+    namespace.uncorrectable.clear();
+    namespace.setSpecial(SPECIAL.UNCORRECTABLE, false);
+    this.onErased(store);
+    return isErased;
+  }
+
+  setAttached(nsid: number, isAttached: boolean): void {
+    this.#isAttached[nsid] = isAttached;
+    this.#update(nsid);
+    if (!isAttached) this.#abort(nsid, STATUS.INVALID_FIELD);
+    this.changed(nsid);
+  }
+
+  // ---- who may use them -----------------------------------------------------------------------------------------------
+
+  /** Takes a namespace out of use; commands in flight complete with `status`. */
+  close(nsid: number, refusal: Refusal): void {
+    this.#closed[nsid] = refusal;
+    this.#update(nsid);
+    this.#abort(nsid, refusal.status);
+  }
+
+  open(nsid: number): void {
+    this.#closed[nsid] = undefined;
+    this.#update(nsid);
+  }
+
+  /** Takes all namespaces out of use. */
+  closeAll(closure: Closure, refusal: Refusal): void {
+    this.#closedAll.set(closure, refusal);
+    this.#updateAll();
+    this.#abort(NSID_BROADCAST, refusal.status);
+  }
+
+  openAll(closure: Closure): void {
+    this.#closedAll.delete(closure);
+    this.#updateAll();
+  }
+
+  closure(nsid: number): Refusal | null {
+    const [all] = this.#closedAll.values();
+    const one = nsid === NSID_BROADCAST ? this.#closed.find((refusal) => refusal !== undefined) : undefined;
+    return all ?? one ?? this.#closed[nsid] ?? null;
+  }
+
+  refusal(nsid: number): Refusal | null {
+    if (!this.isValid(nsid)) {
+      return { status: STATUS.INVALID_NAMESPACE_OR_FORMAT, reason: `NSID ${hex(nsid)} is not valid` };
+    }
+    if (this.attached(nsid) === undefined) {
+      return { status: STATUS.INVALID_FIELD, reason: `namespace ${nsid} is not active` };
+    }
+    return this.closure(nsid);
+  }
+
+  #update(nsid: number): void {
+    this.active[nsid] = this.closure(nsid) === null ? this.attached(nsid) : undefined;
+  }
+
+  #updateAll(): void {
+    for (let nsid = 1; nsid <= this.largest; nsid++) this.#update(nsid);
+  }
+
+  /** Completes I/O commands in flight that name `nsid`, or any namespace with FFFFFFFFh. */
+  #abort(nsid: number, status: number): void {
+    const { slots, engine } = this.#parts;
+    for (let slot = 0; slot < slots.count; slot++) {
+      if (!slots.isBusy(slot) || slots.sqid(slot) === 0) continue;
+      if (nsid === NSID_BROADCAST || slots.dword(slot, SQE.NSID) === nsid) engine.abort(slot, status);
+    }
+  }
+
+  // ---- what changed -------------------------------------------------------------------------------------------------
+
+  /** Identify data of an attached namespace, or the list of those, changed: log page 04h and its event. */
+  changed(nsid: number): void {
+    this.#changed.add(nsid);
+    this.#parts.events.raise(ASYNC_EVENT.NAMESPACE_ATTRIBUTE_CHANGED);
+  }
+
+  /** Writes the Changed Attached Namespace List at byte `at` of `view`, which is zeroed. Base 2.1 §5.1.12.1.5 */
+  writeChanged(view: DataView, at: number): void {
+    const isOverflown = this.#changed.size > LIST_ENTRIES.NAMESPACES;
+    const list = isOverflown ? [CHANGED_NAMESPACES_OVERFLOW] : [...this.#changed].sort((a, b) => a - b);
+    list.forEach((nsid, entry) => {
+      view.setUint32(at + 4 * entry, nsid, true);
+    });
+  }
+
+  /** The host has read the list. */
+  clearChanged(): void {
+    this.#changed.clear();
+  }
+}
