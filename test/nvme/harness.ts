@@ -277,8 +277,13 @@ export class Harness {
 
   /** Rings the tail doorbell with everything that was posted, and lets it happen. */
   ring(sqid: number): void {
-    this.ringTail(sqid, this.#sqs.get(sqid)!.index);
+    this.kick(sqid);
     this.settle();
+  }
+
+  /** Rings the tail doorbell with everything that was posted, and leaves the clock alone. */
+  kick(sqid: number): void {
+    this.ringTail(sqid, this.#sqs.get(sqid)!.index);
   }
 
   /** Any tail, right or wrong. */
