@@ -3,7 +3,7 @@
  * (VT-d 4.1 §11.4.7.2-5). Fault events and invalidation completion events are two of these.
  * The unit sends its own messages in compatibility format; they are never remapped (§5.1.6).
  */
-import type { Interrupts } from '../machine/interrupts.ts';
+import type { MessageTarget } from '../machine/interrupts.ts';
 import { EVENT_CONTROL } from './spec/registers.ts';
 
 /** Words from the control register. */
@@ -16,10 +16,10 @@ const ADDRESS_MASK = 0xffff_fffc;
 export class EventMessage {
   readonly #registers: Uint32Array;
   readonly #control: number;
-  readonly #interrupts: Interrupts;
+  readonly #interrupts: MessageTarget;
 
   /** `offset` is that of the control register in the unit's register file. Masked at reset. */
-  constructor(registers: Uint32Array, offset: number, interrupts: Interrupts) {
+  constructor(registers: Uint32Array, offset: number, interrupts: MessageTarget) {
     this.#registers = registers;
     this.#control = offset >>> 2;
     this.#interrupts = interrupts;

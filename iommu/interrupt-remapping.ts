@@ -3,8 +3,7 @@
  * it may raise (VT-d 4.1 §5.1). Entries are cached until software invalidates them.
  * Not here: posted interrupts (CAP.PI is clear, so their format is reserved), extended (x2APIC) destinations.
  */
-import type { Interrupts } from '../machine/interrupts.ts';
-import { MSI_BASE } from '../machine/interrupts.ts';
+import { type MessageTarget, MSI_BASE } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import { u64 } from '../support/numbers.ts';
 import { FAULT, NO_FAULT } from './spec/faults.ts';
@@ -33,7 +32,7 @@ export class InterruptRemapping {
   /** GSTS.CFIS: compatibility-format messages pass while remapping is enabled. */
   compatibilityAllowed = false;
   readonly #memory: Memory;
-  readonly #interrupts: Interrupts;
+  readonly #interrupts: MessageTarget;
   readonly #onFault: InterruptFault;
   #table = 0;
   #size = 0;
@@ -41,7 +40,7 @@ export class InterruptRemapping {
   readonly #entries = new Uint32Array(ENTRIES_MAX * ENTRY_WORDS);
   readonly #cached = new Uint8Array(ENTRIES_MAX);
 
-  constructor(memory: Memory, interrupts: Interrupts, onFault: InterruptFault) {
+  constructor(memory: Memory, interrupts: MessageTarget, onFault: InterruptFault) {
     this.#memory = memory;
     this.#interrupts = interrupts;
     this.#onFault = onFault;

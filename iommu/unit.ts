@@ -4,7 +4,7 @@
  * requests (request-path.ts), messages (interrupt-remapping.ts), faults (fault-log.ts), queued invalidation
  * (invalidation-queue.ts). The software that programs all this is driver.ts.
  */
-import type { Interrupts } from '../machine/interrupts.ts';
+import type { MessageTarget } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
 import type { Translator } from '../machine/pcie/translator.ts';
@@ -54,7 +54,7 @@ const IOTLB_COMMAND = 12;
 export interface IommuUnitParts {
   readonly memory: Memory;
   readonly trace: Trace;
-  readonly interrupts: Interrupts;
+  readonly interrupts: MessageTarget;
   readonly host: HostProfile;
   /** Defaults to `DEFAULT_UNIT`. */
   readonly options?: Partial<UnitOptions>;

@@ -102,6 +102,22 @@ export class Clock {
     if (delay > 0) this.runUntil(this.now + delay);
   }
 
+  /** The time now. A clock that goes by itself moves `now` first. */
+  observe(): number {
+    return this.now;
+  }
+
+  /**
+   * What a CPU with nothing to do waits for: the next event, or `deadline`. Returns false when the deadline is Infinity
+   * and nothing is left to happen.
+   */
+  idle(deadline: number): boolean {
+    if (this.nextTime <= deadline && this.step()) return true;
+    if (deadline === Number.POSITIVE_INFINITY) return false;
+    this.runUntil(deadline);
+    return true;
+  }
+
   #remove(position: number): void {
     const slot = this.#heapSlot[position]!;
     this.#slotPosition[slot] = FREE;

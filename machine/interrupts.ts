@@ -11,6 +11,12 @@ export interface MsiMessage {
   readonly data: number;
 }
 
+/** Where messages of devices end: the CPUs, or what carries them there. */
+export interface MessageTarget {
+  /** A message in compatibility format arrives. */
+  deliver(address: number, data: number): void;
+}
+
 export const MSI_BASE = 0xfee0_0000;
 export const MSI_END = 0xfeef_ffff;
 /** Vectors below 32 belong to the CPU's exceptions, those above 0xef to the system. */
@@ -19,7 +25,7 @@ const LAST_VECTOR = 0xef;
 const CPUS = 64;
 
 /** The CPU's handler: runs `delay_ns` after the message arrived, with the argument given at `allocate`. */
-export class Interrupts {
+export class Interrupts implements MessageTarget {
   private readonly clock: Clock;
   private readonly trace: Trace;
   private readonly delay_ns: number;

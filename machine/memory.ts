@@ -113,17 +113,26 @@ export class Memory {
   readonly copy: (to: number, from: number, length: number) => void;
   /** Fills `length` bytes with the byte `value`. */
   readonly fill: (at: number, value: number, length: number) => void;
+  /** What another thread needs in order to see the same bytes. */
+  readonly wasm: WebAssembly.Memory;
+  /** Whether another thread looks at these bytes meanwhile. */
+  private readonly isShared: boolean;
   #reserved: number;
 
-  /** RAM of `ramBytes` and room for `localBytes` of device-local memory. Untouched bytes cost the host nothing. */
-  constructor(ramBytes: number, localBytes: number) {
+  /**
+   * RAM of `ramBytes` and room for `localBytes` of device-local memory. Untouched bytes cost the host nothing.
+   * `shared` is the memory of another thread whose bytes these are, of the same sizes; only one of the two reserves.
+   */
+  constructor(ramBytes: number, localBytes: number, shared?: WebAssembly.Memory) {
     assert(ramBytes > 0 && ramBytes % WASM_PAGE === 0, `RAM must be a multiple of 64 KiB, got ${ramBytes}`);
     const pages = Math.ceil((ramBytes + localBytes) / WASM_PAGE);
     assert(
       pages <= MAX_PAGES,
       `RAM and device memory together must stay below 4 GiB, got ${pages} pages of 64 KiB`,
     );
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const memory = shared ?? new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.wasm = memory;
+    this.isShared = shared !== undefined;
     this.buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.u8 = new Uint8Array(this.buffer);
     this.u16 = new Uint16Array(this.buffer);
@@ -155,6 +164,15 @@ export class Memory {
     if (at + length > this.buffer.byteLength) return -1;
     this.#reserved = at + length;
     return at;
+  }
+
+  /**
+   * Stores a dword that tells readers of everything this thread stored before it, such as the phase tag of a completion:
+   * whoever sees it with an atomic load sees all of that too. Within one thread it is a plain store (docs/threads.md).
+   */
+  publish(word: number, value: number): void {
+    if (this.isShared) Atomics.store(this.i32, word, value);
+    else this.i32[word] = value;
   }
 
   /** Runs both wasm functions once on the first bytes, which are still zero, and leaves them zero. */

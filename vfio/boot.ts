@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
-import type { RootComplex } from '../machine/pcie/root-complex.ts';
+import type { PciHost } from '../machine/pcie/pci-host.ts';
 import { CdevFile } from './cdev.ts';
 import type { Dmesg } from './dmesg.ts';
 import type { FileTable } from './file-table.ts';
@@ -23,7 +23,7 @@ import { addDriver, addGroup, addPciDevice, addVfioDevice } from './sysfs.ts';
 
 export interface BootParts {
   readonly clock: Clock;
-  readonly rootComplex: RootComplex;
+  readonly rootComplex: PciHost;
   readonly interrupts: Interrupts;
   readonly process: Process;
   readonly files: FileTable;

@@ -8,7 +8,7 @@ import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
-import type { RootComplex } from '../machine/pcie/root-complex.ts';
+import type { PciHost } from '../machine/pcie/pci-host.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { alignUp, PAGE_MASK, PAGE_SIZE } from '../support/numbers.ts';
 import { type Inventory, takeInventory } from './boot.ts';
@@ -48,7 +48,7 @@ export interface KernelParts {
   readonly clock: Clock;
   readonly memory: Memory;
   readonly pages: Pages;
-  readonly rootComplex: RootComplex;
+  readonly rootComplex: PciHost;
   readonly interrupts: Interrupts;
   readonly iommu: IommuDriver;
   readonly host: HostProfile;
@@ -210,15 +210,11 @@ export class EmulatedKernel implements Kernel {
   // ---- time -------------------------------------------------------------------------------------------------------
 
   now(): number {
-    return this.#clock.now;
+    return this.#clock.observe();
   }
 
   relax(deadline: number): boolean {
-    const clock = this.#clock;
-    if (clock.nextTime <= deadline && clock.step()) return true;
-    if (deadline === Number.POSITIVE_INFINITY) return false;
-    clock.runUntil(deadline);
-    return true;
+    return this.#clock.idle(deadline);
   }
 
   /** A thread that had to sleep runs again `host.wakeup_ns` after its file became ready. */
@@ -233,7 +229,7 @@ export class EmulatedKernel implements Kernel {
           if (slept) this.#clock.runUntil(file.readyAt + this.#host.wakeup_ns);
           return ready;
         }
-        if (this.#clock.now >= deadline) return 0;
+        if (this.#clock.observe() >= deadline) return 0;
         await null;
         if ((file.poll() & (events | ALWAYS)) !== 0) continue;
         slept = true;

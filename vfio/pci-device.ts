@@ -2,7 +2,7 @@
  * A PCI function as the kernel knows it: what configuration cycles told about it, and the accessors drivers use.
  * Not here: how it was found (pci-bus.ts), power and reset (pci-reset.ts), what user space may see (pci/config.ts).
  */
-import type { RootComplex } from '../machine/pcie/root-complex.ts';
+import type { PciHost } from '../machine/pcie/pci-host.ts';
 import {
   BAR,
   BAR_TYPE_64,
@@ -36,7 +36,7 @@ const TWO_32 = 0x1_0000_0000;
 const negate = (mask: number): number => (~mask + 1) >>> 0;
 
 export class PciDevice {
-  readonly rc: RootComplex;
+  readonly rc: PciHost;
   readonly bus: number;
   readonly devfn: number;
   /** The bridge whose secondary bus this function is on; null on a root bus. */
@@ -53,7 +53,7 @@ export class PciDevice {
   /** Bytes of configuration space: 4096 when extended space answers. */
   readonly configBytes: number;
 
-  constructor(rc: RootComplex, bus: number, devfn: number, bridge: PciDevice | null) {
+  constructor(rc: PciHost, bus: number, devfn: number, bridge: PciDevice | null) {
     this.rc = rc;
     this.bus = bus;
     this.devfn = devfn;

@@ -102,7 +102,7 @@ export class DmaPort {
     i32[at] = word0;
     i32[at + 1] = word1;
     i32[at + 2] = word2;
-    i32[at + 3] = word3;
+    rc.memory.publish(at + 3, word3);
     const result = isRam ? OK : this.#elsewhere(iova, frame, rc.scratch, 16, true);
     if (rc.trace.on) rc.trace.emit(T.DMA_WRITE, this.requester, iova, 16, result);
     return result;

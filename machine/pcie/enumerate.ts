@@ -6,7 +6,8 @@
  * Not here: what a kernel makes of it (vfio/), the text of it (bridge/, cli/).
  */
 import { alignDown, alignUp, formatSize, hex, PAGE_SIZE } from '../../support/numbers.ts';
-import { MMIO_BASE, type RootComplex } from './root-complex.ts';
+import type { PciHost } from './pci-host.ts';
+import { MMIO_BASE } from './root-complex.ts';
 import {
   BAR,
   BAR_TYPE_64,
@@ -78,7 +79,7 @@ const LAST_BUS = 0xff;
 const TWO_32 = 0x1_0000_0000;
 
 /** Enumerates all buses behind `rc`. Throws EnumerationError when resources run out. May run again at any time. */
-export function enumerate(rc: RootComplex, options: EnumerateOptions = {}): Topology {
+export function enumerate(rc: PciHost, options: EnumerateOptions = {}): Topology {
   const firmware = new Firmware(rc, options.interruptLines ?? DEFAULT_LINES);
   const found = firmware.scan(0, 0);
   firmware.place(found, options.mmioBase ?? DEFAULT_MMIO_BASE);
@@ -94,11 +95,11 @@ interface Claim {
 }
 
 class Firmware {
-  readonly #rc: RootComplex;
+  readonly #rc: PciHost;
   readonly #lines: readonly number[];
   #lastBus = 0;
 
-  constructor(rc: RootComplex, lines: readonly number[]) {
+  constructor(rc: PciHost, lines: readonly number[]) {
     this.#rc = rc;
     this.#lines = lines;
   }

@@ -4,7 +4,6 @@
  * Not here: what registers mean (the functions), translation (iommu/ through Translator), RAM itself (memory.ts).
  */
 import type { Clock } from '../clock.ts';
-import type { Interrupts } from '../interrupts.ts';
 import type { Memory } from '../memory.ts';
 import type { HostProfile } from '../timing/host.ts';
 import type { Link } from '../timing/link.ts';
@@ -12,6 +11,7 @@ import { T, type Trace } from '../trace.ts';
 import { Bridge } from './bridge.ts';
 import { DMA_OK, DMA_UNSUPPORTED, type DmaHost, type DmaResult } from './dma-port.ts';
 import type { PcieFunction } from './function.ts';
+import type { PciHost } from './pci-host.ts';
 import type { Translator } from './translator.ts';
 
 /** The MMIO window below 4 GiB; every BAR lives inside it. */
@@ -44,16 +44,14 @@ export interface RootComplexParts {
   readonly clock: Clock;
   readonly memory: Memory;
   readonly trace: Trace;
-  readonly interrupts: Interrupts;
   readonly translator: Translator;
   readonly host: HostProfile;
 }
 
-export class RootComplex implements DmaHost {
+export class RootComplex implements DmaHost, PciHost {
   readonly clock: Clock;
   readonly memory: Memory;
   readonly trace: Trace;
-  readonly interrupts: Interrupts;
   readonly host: HostProfile;
   readonly ramFrames: number;
   /** Sixteen bytes of local memory for requests that have no buffer of their own. */
@@ -82,7 +80,6 @@ export class RootComplex implements DmaHost {
     this.clock = parts.clock;
     this.memory = parts.memory;
     this.trace = parts.trace;
-    this.interrupts = parts.interrupts;
     this.translator = parts.translator;
     this.host = parts.host;
     this.ramFrames = parts.memory.ramBytes >>> PAGE_SHIFT;

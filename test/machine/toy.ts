@@ -67,7 +67,7 @@ export function chassis(host: HostProfile = FREE_HOST): Chassis {
   const memory = new Memory(1 << 20, 1 << 20);
   const interrupts = new Interrupts(clock, trace, host.interrupt_ns);
   const translator = new ToyTranslator(interrupts);
-  const rc = new RootComplex({ clock, memory, trace, interrupts, translator, host });
+  const rc = new RootComplex({ clock, memory, trace, translator, host });
   return { clock, trace, memory, interrupts, translator, rc };
 }
 

@@ -131,7 +131,7 @@ export class Harness {
         return true;
       },
     };
-    this.rc = new RootComplex({ clock, memory, trace, interrupts, translator, host: FREE_HOST });
+    this.rc = new RootComplex({ clock, memory, trace, translator, host: FREE_HOST });
     const profile = options.profile ?? (options.timed === true ? GENERIC : FUNCTIONAL);
     const namespaces = options.namespaces ?? [{ nsid: 1, bytes: 16 * 1024 ** 2, block_bytes: 512 }];
     this.controller = new NvmeController({

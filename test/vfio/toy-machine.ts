@@ -149,7 +149,7 @@ export function toyMachine(options: ToyMachineOptions = {}): ToyMachine {
   const pages = new Pages(memory);
   const interrupts = new Interrupts(clock, trace, host.interrupt_ns);
   const unit = new IommuUnit({ memory, trace, interrupts, host });
-  const rootComplex = new RootComplex({ clock, memory, trace, interrupts, translator: unit, host });
+  const rootComplex = new RootComplex({ clock, memory, trace, translator: unit, host });
   rootComplex.mapBlock(IOMMU_BASE, unit.registerBytes, unit);
 
   const functions: ToyFunction[] = [];

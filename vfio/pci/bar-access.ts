@@ -2,13 +2,13 @@
  * pread and pwrite on a BAR: split into aligned accesses of 4, 2 and 1 bytes, the MSI-X table left out.
  * Not here: region numbers and bounds (regions.ts), mmap (bar-mapping.ts).
  */
-import type { RootComplex } from '../../machine/pcie/root-complex.ts';
+import type { PciHost } from '../../machine/pcie/pci-host.ts';
 import { EIO } from '../uapi/errno.ts';
 import type { MemoryGate } from './bar-mapping.ts';
 
 /** The part of a BAR that one transfer may reach. */
 export interface BarWindow {
-  readonly rc: RootComplex;
+  readonly rc: PciHost;
   readonly gate: MemoryGate;
   /** Physical address of the BAR. */
   readonly physical: number;

@@ -3,7 +3,7 @@
  * function does not decode memory, sleeps, or is engaged in low power, they are a SIGBUS, and work again afterwards.
  * Not here: which BARs may be mapped (regions.ts), pread and pwrite (bar-access.ts).
  */
-import type { RootComplex } from '../../machine/pcie/root-complex.ts';
+import type { PciHost } from '../../machine/pcie/pci-host.ts';
 import type { OpenFile } from '../file.ts';
 import { MemoryFault, Vma } from '../mapping.ts';
 import type { Address } from '../uapi/kernel.ts';
@@ -25,14 +25,14 @@ export interface BarPlace {
 
 export class BarVma extends Vma {
   override readonly bytes = null;
-  private readonly rc: RootComplex;
+  private readonly rc: PciHost;
   private readonly gate: MemoryGate;
   /** Physical address of its first byte. */
   readonly physical: number;
   private readonly file: OpenFile;
 
   /** Holds `file` for as long as it is mapped: closing the descriptor does not end the device's use. */
-  constructor(rc: RootComplex, gate: MemoryGate, file: OpenFile, place: BarPlace) {
+  constructor(rc: PciHost, gate: MemoryGate, file: OpenFile, place: BarPlace) {
     super(place.address, place.length, place.protection);
     this.rc = rc;
     this.gate = gate;

@@ -1,7 +1,7 @@
 /**
  * IOEVENTFD: registers that the kernel writes when user space signals an eventfd. linux-abi 2.8.
  */
-import type { RootComplex } from '../../machine/pcie/root-complex.ts';
+import type { PciHost } from '../../machine/pcie/pci-host.ts';
 import type { FileTable } from '../file-table.ts';
 import type { Process } from '../process.ts';
 import { EEXIST, EFAULT, EINVAL, ENODEV, ENOSPC } from '../uapi/errno.ts';
@@ -27,13 +27,13 @@ interface Ioeventfd {
 }
 
 export class Ioeventfds {
-  readonly #rc: RootComplex;
+  readonly #rc: PciHost;
   readonly #regions: PciRegions;
   readonly #process: Process;
   readonly #files: FileTable;
   #entries: Ioeventfd[] = [];
 
-  constructor(rc: RootComplex, regions: PciRegions, process: Process, files: FileTable) {
+  constructor(rc: PciHost, regions: PciRegions, process: Process, files: FileTable) {
     this.#rc = rc;
     this.#regions = regions;
     this.#process = process;

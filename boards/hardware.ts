@@ -1,0 +1,176 @@
+/**
+ * The hardware of a board: root complex, IOMMU, ports, controllers, over a given memory, clock and way for interrupts.
+ * It is the same at every pace; at a free one every cost in the board becomes zero.
+ * Not here: who programs it (software.ts), which thread it runs in (boot.ts, threaded.ts).
+ */
+import { IommuUnit } from '../iommu/unit.ts';
+import type { Clock } from '../machine/clock.ts';
+import type { MessageTarget } from '../machine/interrupts.ts';
+import { Memory } from '../machine/memory.ts';
+import { Bridge, portDescription } from '../machine/pcie/bridge.ts';
+import type { FunctionDescription } from '../machine/pcie/capabilities.ts';
+import { DmaPort } from '../machine/pcie/dma-port.ts';
+import { RootComplex } from '../machine/pcie/root-complex.ts';
+import { FREE_HOST, type HostProfile } from '../machine/timing/host.ts';
+import { Link } from '../machine/timing/link.ts';
+import type { Trace } from '../machine/trace.ts';
+import type { BlockStore } from '../nvme/block-store.ts';
+import { NvmeController } from '../nvme/controller.ts';
+import { Namespace } from '../nvme/namespace.ts';
+import { CONTROLLER_BYTES } from '../nvme/profile.ts';
+import { SparseStore } from '../nvme/sparse-store.ts';
+import { alignUp } from '../support/numbers.ts';
+import { random } from '../support/random.ts';
+import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
+import { BoardError, devfnOf } from './check.ts';
+import { bytesOf } from './shapes.ts';
+
+/** Physical address of the remapping unit's registers. */
+export const IOMMU_BASE = 0xfed9_0000;
+
+/** Opens the image of a namespace. */
+export type OpenStore = (image: string, bytes: number, memory: Memory, readOnly: boolean) => BlockStore;
+
+export interface HardwareParts {
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly trace: Trace;
+  readonly interrupts: MessageTarget;
+  /** Nothing costs simulated time. */
+  readonly isFree: boolean;
+  /** Seed of every random stream. */
+  readonly seed: number;
+  readonly openStore?: OpenStore | undefined;
+}
+
+/** RAM and device memory of a board. `shared` is that of another thread that already has it. */
+export function memoryOf(board: Board, shared?: WebAssembly.Memory): Memory {
+  const local = bytesOf(board.media) + countDrives(board.rootPorts) * CONTROLLER_BYTES;
+  return new Memory(bytesOf(board.ram), alignUp(local, 65_536), shared);
+}
+
+/** What the host side of a board costs. */
+export const hostOf = (board: Board, isFree: boolean): HostProfile => (isFree ? FREE_HOST : board.host);
+
+type PortKind = Parameters<typeof portDescription>[0];
+
+/** A port and where it sits on its bus. */
+interface BusPlace {
+  readonly devfn: number;
+  readonly bridge: Bridge;
+}
+
+/** The hardware, plugged together; firmware has not run yet. */
+export class Hardware {
+  readonly rootComplex: RootComplex;
+  readonly iommu: IommuUnit;
+  readonly controllers: NvmeController[] = [];
+  readonly #board: Board;
+  readonly #parts: HardwareParts;
+  /** IOMMU groups that the board asks for, by controller. */
+  readonly #groups: (number | undefined)[] = [];
+
+  /** Throws BoardError when an image cannot be opened here. `board` has been checked. */
+  constructor(board: Board, parts: HardwareParts) {
+    const { clock, memory, trace, interrupts, isFree } = parts;
+    const host = hostOf(board, isFree);
+    this.#board = board;
+    this.#parts = parts;
+    this.iommu = new IommuUnit({ memory, trace, interrupts, host, options: board.iommu });
+    this.rootComplex = new RootComplex({ clock, memory, trace, translator: this.iommu, host });
+    this.rootComplex.mapBlock(IOMMU_BASE, this.iommu.registerBytes, this.iommu);
+    for (const { devfn, bridge } of this.#ports('ROOT_PORT', board.rootPorts, null, 'rootPorts')) {
+      this.rootComplex.plug(devfn, bridge);
+    }
+  }
+
+  /** The IOMMU group that the board gives to a function, if any. */
+  groupOf(bdf: number): number | undefined {
+    return this.#groups[this.controllers.findIndex((controller) => controller.bdf === bdf)];
+  }
+
+  /** The commands that each controller refused lately, one sentence each. */
+  get rejections(): string[] {
+    return this.controllers.flatMap(({ name, health }) =>
+      health.rejections.map((text) => `${name}: ${text}`),
+    );
+  }
+
+  /** The ports of one bus with what is behind them. Ports that share a device number are its functions. */
+  #ports(kind: PortKind, ports: readonly PortBoard[], parent: Link | null, path: string): BusPlace[] {
+    const places = ports.map(({ at }) => devfnOf(at));
+    return ports.map((port, index) => {
+      const devfn = places[index]!;
+      const multifunction = places.some((other) => other !== devfn && other >>> 3 === devfn >>> 3);
+      const description = { ...portDescription(kind, port.link), multifunction };
+      return { devfn, bridge: this.#port(description, port, parent, `${path}[${index}]`) };
+    });
+  }
+
+  #port(description: FunctionDescription, port: PortBoard, parent: Link | null, path: string): Bridge {
+    const link = new Link(this.#parts.clock, this.#parts.isFree ? null : port.link, parent);
+    const bridge = new Bridge(path, description, link);
+    const { device } = port;
+    if (device?.kind === 'nvme') bridge.plug(0, this.#drive(device, link, port, `${path}.device`));
+    else if (device !== null) {
+      const upstream = new Bridge(`${path}.device`, portDescription('UPSTREAM', port.link), null);
+      bridge.plug(0, upstream);
+      const below = this.#ports('DOWNSTREAM', device.ports, link, `${path}.device.ports`);
+      for (const place of below) upstream.plug(place.devfn, place.bridge);
+    }
+    return bridge;
+  }
+
+  #drive(drive: NvmeBoard, link: Link, port: PortBoard, path: string): NvmeController {
+    const { clock, memory, trace, isFree, seed } = this.#parts;
+    const name = `nvme${this.controllers.length}`;
+    const profile = isFree ? { ...drive.profile, timing: null } : drive.profile;
+    const namespaces = drive.namespaces.map(
+      (namespace, index) =>
+        new Namespace({
+          nsid: index + 1,
+          block_bytes: namespace.block_bytes ?? 512,
+          store: this.#store(namespace, `${path}.namespaces[${index}]`),
+          readOnly: namespace.readOnly ?? false,
+          ...(namespace.eui64 === undefined ? {} : { eui64: namespace.eui64 }),
+        }),
+    );
+    const controller = new NvmeController({
+      name,
+      profile,
+      serial: drive.serial,
+      clock,
+      memory,
+      trace,
+      dma: new DmaPort(this.rootComplex, link),
+      link: port.link,
+      random: random(seed, `${this.#board.name}.${name}.media`),
+      namespaces,
+      ...(drive.capacity === undefined ? {} : { capacity_bytes: bytesOf(drive.capacity) }),
+    });
+    this.controllers.push(controller);
+    this.#groups.push(drive.group);
+    return controller;
+  }
+
+  #store(namespace: NamespaceBoard, path: string): BlockStore {
+    const { memory, openStore } = this.#parts;
+    const bytes = bytesOf(namespace.size);
+    if (namespace.image === undefined) return new SparseStore(memory, bytes);
+    if (openStore === undefined) {
+      throw new BoardError(
+        this.#board.name,
+        `${path}.image`,
+        'this host cannot open image files (no openStore was given)',
+      );
+    }
+    return openStore(namespace.image, bytes, memory, namespace.readOnly ?? false);
+  }
+}
+
+function countDrives(ports: readonly PortBoard[]): number {
+  return ports.reduce((sum, { device }) => {
+    if (device === null) return sum;
+    return sum + (device.kind === 'nvme' ? 1 : countDrives(device.ports));
+  }, 0);
+}

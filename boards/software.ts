@@ -1,0 +1,58 @@
+/**
+ * What runs on the CPU of a machine before any program: firmware, the driver of the IOMMU, the kernel. It knows the
+ * hardware by RAM, PCIe accesses and interrupts only.
+ * Not here: the hardware (hardware.ts), programs (drivers/, cli/).
+ */
+import { IommuDriver } from '../iommu/driver.ts';
+import type { Clock } from '../machine/clock.ts';
+import type { Interrupts } from '../machine/interrupts.ts';
+import type { Memory } from '../machine/memory.ts';
+import { Pages } from '../machine/pages.ts';
+import { enumerate, type Topology } from '../machine/pcie/enumerate.ts';
+import type { PciHost } from '../machine/pcie/pci-host.ts';
+import type { HostProfile } from '../machine/timing/host.ts';
+import { Dmesg } from '../vfio/dmesg.ts';
+import { EmulatedKernel } from '../vfio/kernel.ts';
+import { IOMMU_BASE } from './hardware.ts';
+
+export interface SoftwareParts {
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly interrupts: Interrupts;
+  /** How the CPU reaches configuration space and registers. */
+  readonly rootComplex: PciHost;
+  readonly host: HostProfile;
+  /** Where firmware puts BARs. */
+  readonly mmioBase: number | undefined;
+  /** The IOMMU group that the board gives to a function; asked after firmware has numbered the buses. */
+  readonly groupOf: (bdf: number) => number | undefined;
+}
+
+/** Firmware, IOMMU driver and kernel, booted. */
+export class Software {
+  /** Frames of RAM: what the kernel has handed out and what is free. */
+  readonly pages: Pages;
+  readonly topology: Topology;
+  readonly kernel: EmulatedKernel;
+  readonly #iommu: IommuDriver;
+
+  constructor({ mmioBase, ...parts }: SoftwareParts) {
+    const { clock, rootComplex } = parts;
+    const pages = new Pages(parts.memory);
+    const dmesg = new Dmesg(() => clock.now);
+    this.pages = pages;
+    this.topology = enumerate(rootComplex, { mmioBase });
+    const log = (line: string): void => dmesg.log(line);
+    this.#iommu = new IommuDriver({ ...parts, pages, bus: rootComplex, base: IOMMU_BASE, dmesg: log });
+    this.#iommu.boot();
+    this.kernel = new EmulatedKernel({ ...parts, pages, iommu: this.#iommu, dmesg });
+  }
+
+  /** IOMMU faults as dmesg has them or will have them in a moment. */
+  get faults(): string[] {
+    return [
+      ...this.kernel.dmesg.lines.filter((line) => line.includes('DMAR: [')),
+      ...this.#iommu.pendingFaults,
+    ];
+  }
+}
