@@ -61,6 +61,17 @@ Exit status: 1 when a case failed, 2 for a mistake in what was asked.`,
 Boots the board pc with an ext4 image, shows the driver's first system calls and the device tree, reads the image through
 the driver and compares it with the file, runs scenarios/first-light.fio and shows where the time of a read went.`,
   },
+  trace: {
+    summary: 'run a fio job and write all that happened as a trace for ui.perfetto.dev',
+    text: `doorbell trace JOB.fio [OPTIONS]
+
+Runs a fio job file at the timed pace and writes a timeline of simulated time: a track for each driver slot, system calls,
+page walks and IOMMU faults, commands in the controller's queues, interrupts; one flow for each command.
+  -o, --output FILE   where to (the job's name with .perfetto-trace)
+  --format FORMAT     perfetto (default): TrackEvent protobuf; json: Chrome trace events, a line each
+  --seed N            as for fio
+${BOARD}`,
+  },
   help: {
     summary: 'this text, or that of one verb',
     text: 'doorbell help [VERB]',

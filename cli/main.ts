@@ -15,6 +15,7 @@ import { firstLight } from './first-light.ts';
 import { help, unknownVerb } from './help.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
 import { type Output, processOutput } from './output.ts';
+import { traceCommand } from './trace/command.ts';
 import { UserError } from './user-error.ts';
 
 type Verb = (argv: readonly string[], output: Output) => Promise<number>;
@@ -35,6 +36,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   conformance: conformanceCommand,
   'first-light': firstLight,
+  trace: traceCommand,
   help: async (argv, output) => {
     output.lines([help(argv[0])]);
     return 0;

@@ -27,6 +27,7 @@ export const TRACEPOINTS = [
   ['nvme.reject', 'bdf', 'sqid', 'cid', 'reason'],
   ['nvme.state', 'bdf', 'cc', 'csts'],
   ['interrupt', 'vector', 'data'],
+  ['link.busy', 'bdf', 'isUp', 'start', 'end'],
   ['media.busy', 'bdf', 'channel', 'start', 'end'],
   ['dma.latency', 'bdf', 'iova', 'bytes', 'iommu_ns'],
 ] as const;

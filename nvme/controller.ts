@@ -153,7 +153,7 @@ export class NvmeController extends PcieFunction {
       ...common,
       clock,
       dma,
-      media: new Media(clock, timing?.media ?? null, parts.random),
+      media: new Media(clock, timing?.media ?? null, parts.random, { trace, dma }),
       features: this.admin.features,
       events,
       namespaces: namespaces.active,

@@ -3,8 +3,16 @@
  * Bytes are not here (the BlockStore moves them), nor pages, erase and garbage collection.
  */
 import type { Clock } from '../machine/clock.ts';
+import type { DmaPort } from '../machine/pcie/dma-port.ts';
+import { T, type Trace } from '../machine/trace.ts';
 import type { Random } from '../support/random.ts';
 import type { MediaProfile } from './profile.ts';
+
+/** Where busy units are told, and whose they are. */
+export interface MediaTrace {
+  readonly trace: Trace;
+  readonly dma: DmaPort;
+}
 
 export class Media {
   /** True when nothing takes time. */
@@ -12,15 +20,17 @@ export class Media {
   private readonly clock: Clock;
   private readonly profile: MediaProfile | null;
   private readonly random: Random;
+  private readonly told: MediaTrace;
   private readonly unitFreeAt: Float64Array;
   #busFreeAt = 0;
 
   /** `profile` null: everything is ready at once. */
-  constructor(clock: Clock, profile: MediaProfile | null, random: Random) {
+  constructor(clock: Clock, profile: MediaProfile | null, random: Random, told: MediaTrace) {
     this.clock = clock;
     this.profile = profile;
     this.free = profile === null;
     this.random = random;
+    this.told = told;
     this.unitFreeAt = new Float64Array(profile?.channels ?? 1);
   }
 
@@ -48,9 +58,12 @@ export class Media {
       const piece = Math.min((stripe + 1) * profile.stripe_bytes, offset + length) - at;
       const unit = this.#firstFree();
       const jitter = (this.random.unit() - 0.5) * profile.jitter_ns;
-      const ready = Math.max(now, this.unitFreeAt[unit]!) + access_ns + jitter;
+      const start = Math.max(now, this.unitFreeAt[unit]!);
+      const ready = start + access_ns + jitter;
       this.#busFreeAt = Math.max(this.#busFreeAt, ready) + piece / profile.bus_bytes_per_ns;
       this.unitFreeAt[unit] = this.#busFreeAt;
+      const { trace, dma } = this.told;
+      if (trace.on) trace.emit(T.MEDIA_BUSY, dma.requester, unit, start, this.#busFreeAt);
       last = Math.max(last, this.#busFreeAt);
       at += piece;
     }

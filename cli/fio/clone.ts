@@ -28,6 +28,8 @@ export interface CloneParts {
   readonly stats: JobStats;
   readonly workload: Workload;
   readonly queue: QueuePair;
+  /** Number of the drive, in bus order. */
+  readonly drive: number;
   readonly nsid: number;
   readonly block_bytes: number;
   /** I/O address of as many data buffers as the queue is deep, `buffer_bytes` apart. */
@@ -42,8 +44,14 @@ export interface CloneParts {
   readonly onCompletion: OnCompletion | null;
 }
 
-/** When a command was begun, issued and taken back, in nanoseconds of `measured`. */
-export type OnCompletion = (created: number, issued: number, taken: number) => void;
+/** When a command of a clone was begun, issued and taken back, in nanoseconds of `measured`, and the driver's slot. */
+export type OnCompletion = (
+  created: number,
+  issued: number,
+  taken: number,
+  clone: Clone,
+  slot: number,
+) => void;
 
 const EIO = 5;
 const EILSEQ = 84;
@@ -111,6 +119,14 @@ export class Clone {
 
   get outstanding(): number {
     return this.#queue.outstanding;
+  }
+
+  get drive(): number {
+    return this.#parts.drive;
+  }
+
+  get qid(): number {
+    return this.#queue.qid;
   }
 
   /** Does what the thread can do by now. */
@@ -211,7 +227,7 @@ export class Clone {
     counts.slat.record(issued - created);
     counts.clat.record(now - issued);
     counts.lat.record(now - created);
-    if (this.#parts.onCompletion !== null) this.#parts.onCompletion(created, issued, now);
+    if (this.#parts.onCompletion !== null) this.#parts.onCompletion(created, issued, now, this, slot);
     if (status !== 0) {
       this.#fail(EIO, this.#queue.error(slot).message);
       return;

@@ -124,7 +124,7 @@ function makeClone(
     stats: new JobStats(job, group, id),
     workload: new Workload(job, region, stream),
     queue,
-    nsid: drives.targetOf(job).nsid,
+    ...drives.targetOf(job),
     block_bytes: drives.roomOf(job).block_bytes,
     iova: buffer.iova,
     buffer_bytes: bufferBytes(job),

@@ -4,6 +4,8 @@
  * Not here: what the root complex, the IOMMU and memory add (root-complex.ts).
  */
 
+import { T, type Trace } from '../trace.ts';
+
 /** A link as a board describes it. `null` in a board stands for a link that costs nothing (functional pace). */
 export interface LinkProfile {
   readonly generation: 1 | 2 | 3 | 4 | 5;
@@ -36,6 +38,9 @@ export class Link {
   private readonly parent: Link | null;
   private readonly propagation_ns: number;
   private readonly ns_per_byte: number;
+  /** Where the wire's busy times are told, and the port above it. */
+  private trace: Trace | null = null;
+  private port: { readonly bdf: number } | null = null;
   #upFreeAt = 0;
   #downFreeAt = 0;
 
@@ -49,6 +54,12 @@ export class Link {
     this.propagation_ns = profile?.propagation_ns ?? 0;
   }
 
+  /** Tells `trace` from now on when the wire is busy, under the number of the port above it. */
+  tell(trace: Trace, port: { readonly bdf: number }): void {
+    this.trace = trace;
+    this.port = port;
+  }
+
   /** Nanoseconds until a posted write of `length` bytes, sent upstream now, reaches the root complex. */
   write(length: number): number {
     const { now } = this.clock;
@@ -59,6 +70,7 @@ export class Link {
   follow(length: number): number {
     const ns = this.#wireBytes(length, REQUEST_BYTES) * this.ns_per_byte;
     this.#upFreeAt += ns;
+    if (this.trace?.on === true) this.#busy(1, this.#upFreeAt - ns, this.#upFreeAt);
     return ns;
   }
 
@@ -80,16 +92,24 @@ export class Link {
 
   /** When `bytes` that stand at this link's lower end at `time` are at the root complex. */
   #up(time: number, bytes: number): number {
-    this.#upFreeAt = Math.max(this.#upFreeAt, time) + bytes * this.ns_per_byte;
+    const start = Math.max(this.#upFreeAt, time);
+    this.#upFreeAt = start + bytes * this.ns_per_byte;
+    if (this.trace?.on === true) this.#busy(1, start, this.#upFreeAt);
     const arrival = this.#upFreeAt + this.propagation_ns;
     return this.parent === null ? arrival : this.parent.#up(arrival, bytes);
   }
 
   /** When `bytes` that stand at the root complex at `time` are at this link's lower end. */
   #down(time: number, bytes: number): number {
-    const start = this.parent === null ? time : this.parent.#down(time, bytes);
-    this.#downFreeAt = Math.max(this.#downFreeAt, start) + bytes * this.ns_per_byte;
+    const arrival = this.parent === null ? time : this.parent.#down(time, bytes);
+    const start = Math.max(this.#downFreeAt, arrival);
+    this.#downFreeAt = start + bytes * this.ns_per_byte;
+    if (this.trace?.on === true) this.#busy(0, start, this.#downFreeAt);
     return this.#downFreeAt + this.propagation_ns;
+  }
+
+  #busy(isUp: number, start: number, end: number): void {
+    this.trace!.emit(T.LINK_BUSY, this.port!.bdf, isUp, start, end);
   }
 
   /** Bytes on the wire for `length` bytes of data in TLPs of the largest payload. */
