@@ -1,5 +1,5 @@
 /**
- * The package as its users get it: built, packed, installed in an empty folder without a registry, then run, imported
+ * The package as its users get it: built, packed, installed in an empty folder, then run, imported
  * and type-checked there. Built beside the checkout, so that its own dist/ stays what it is.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -58,7 +58,7 @@ function install(): void {
   for (const path of ['package.json', ...manifest.files]) {
     if (path !== 'dist') cpSync(join(root, path), join(staged, path), { recursive: true });
   }
-  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const quiet = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'];
   execFileSync('npm', ['pack', ...quiet, '--pack-destination', folder], { cwd: staged, stdio: 'ignore' });
   mkdirSync(home);
   writeFileSync(join(home, 'package.json'), '{ "private": true }');
@@ -84,10 +84,19 @@ beforeAll(() => {
   compilerSays = compile();
 });
 
-test('brings nothing along and leaves nothing out', () => {
-  expect(readdirSync(join(home, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
-    'doorbell',
-  ]);
+/** Names of the packages that the lock file has for users, with what they need in turn. */
+function lockedForUsers(): string[] {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Readonly<Record<string, { readonly dev?: boolean; readonly devOptional?: boolean }>>;
+  };
+  return Object.entries(packages).flatMap(([path, { dev, devOptional }]) =>
+    path === '' || dev === true || devOptional === true ? [] : path.replace(/^node_modules\//, ''),
+  );
+}
+
+test('brings along what the lock file says and leaves nothing out', () => {
+  const found = readdirSync(join(home, 'node_modules')).filter((name) => !name.startsWith('.'));
+  expect(found.sort()).toEqual(['doorbell', ...lockedForUsers()].sort());
   expect(readdirSync(installed).sort()).toEqual([
     'LICENSE',
     'README.md',
