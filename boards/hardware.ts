@@ -110,7 +110,7 @@ export class Hardware {
   #port(description: FunctionDescription, port: PortBoard, parent: Link | null, path: string): Bridge {
     const link = new Link(this.#parts.clock, this.#parts.isFree ? null : port.link, parent);
     const bridge = new Bridge(path, description, link);
-    link.tell(this.trace, bridge);
+    link.tell(this.#parts.trace, bridge);
     const { device } = port;
     if (device?.kind === 'nvme') bridge.plug(0, this.#drive(device, link, port, `${path}.device`));
     else if (device !== null) {
