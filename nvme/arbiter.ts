@@ -58,7 +58,7 @@ export class Arbiter {
 
   /** A queue was created with a priority (QPRIO); round robin ignores it. */
   setPriority(sqid: number, priority: number): void {
-    this.classOf[sqid] = this.#isWeighted ? URGENT + (priority - QPRIO.URGENT) : ADMIN;
+    this.classOf[sqid] = this.#isWeighted === true ? URGENT + (priority - QPRIO.URGENT) : ADMIN;
   }
 
   /** Puts a queue at the end of its class, if it does not wait already. */
@@ -73,7 +73,7 @@ export class Arbiter {
 
   /** Takes the queue whose turn it is; there must be one. `credit` says how much it may fetch. */
   next(): number {
-    const rank = this.#isWeighted ? this.#rank() : ADMIN;
+    const rank = this.#isWeighted === true ? this.#rank() : ADMIN;
     const head = this.heads[rank]!;
     const sqid = this.rings[rank * this.count + head]!;
     this.heads[rank] = head + 1 === this.count ? 0 : head + 1;

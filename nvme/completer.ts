@@ -5,13 +5,12 @@
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
-import { type CompletionQueues, CQ, QUEUE, SQ, type SubmissionQueues } from './queues.ts';
+import { type CompletionQueues, CQ, QUEUE, type SubmissionQueues } from './queues.ts';
 import { NO_SLOT, SLOT, type Slots } from './slots.ts';
 import { DNR_BY_DEFAULT } from './spec/status.ts';
 
 // File constants fold; imported bindings do not (slots.ts).
 const { BASE, HEAD, SIZE, TAIL } = QUEUE;
-const { IN_FLIGHT } = SQ;
 const { INTERRUPTS, PHASE, VECTOR, WAITING_FIRST, WAITING_LAST } = CQ;
 const { CID, CQID, NEXT, RESULT, RESULT1, SQID, STATUS } = SLOT;
 const NONE = NO_SLOT;
@@ -90,8 +89,7 @@ export class Completer {
     }
     i32[queue + TAIL] = next;
     if (next === 0) i32[queue + PHASE] = phase ^ 1;
-    i32[submission + IN_FLIGHT]!--;
-    if (this.trace.on) this.#emit(slot, sqid, status);
+    if (this.trace.on === true) this.#emit(slot, sqid, status);
     this.slots.give(slot);
     if (i32[queue + INTERRUPTS] === 1) this.#interrupt(i32[at + CQID]!, i32[queue + VECTOR]!);
     return true;
@@ -137,7 +135,7 @@ export class Completer {
   }
 
   #interrupt(cqid: number, vector: number): void {
-    if (this.trace.on) this.trace.emit(T.NVME_INTERRUPT, this.dma.requester, cqid, vector);
+    if (this.trace.on === true) this.trace.emit(T.NVME_INTERRUPT, this.dma.requester, cqid, vector);
     this.interrupts.raise(vector, true);
   }
 }

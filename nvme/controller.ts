@@ -251,10 +251,10 @@ export class NvmeController extends PcieFunction {
   // ---- doorbells ----------------------------------------------------------------------------------------------------
 
   #doorbell(offset: number, value: number): void {
-    if (!this.engine.running) return;
+    if (this.engine.running === false) return;
     const index = (offset - DOORBELL_BASE) >>> this.doorbellShift;
     const qid = index >>> 1;
-    if (this.trace.on) this.trace.emit(T.NVME_DOORBELL, this.bdf, qid, index & 1, value);
+    if (this.trace.on === true) this.trace.emit(T.NVME_DOORBELL, this.bdf, qid, index & 1, value);
     if (((offset - DOORBELL_BASE) & ((1 << this.doorbellShift) - 1)) !== 0) return;
     if ((index & 1) === 0) this.#submissionDoorbell(qid, value);
     else this.#completionDoorbell(qid, value);
@@ -298,7 +298,7 @@ export class NvmeController extends PcieFunction {
     else if (wasEnabled && !isEnabled) this.#disable();
     const shn = CC.SHN.get(this.#cc);
     if (shn !== SHN.NONE && shn !== CC.SHN.get(old)) this.#shutdown();
-    if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
+    if (this.trace.on === true) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
   }
 
   /**
@@ -383,7 +383,7 @@ export class NvmeController extends PcieFunction {
     this.engine.running = false;
     this.#csts = CSTS.CFS.set(this.#csts, 1);
     this.admin.telemetry.captureFailure(reason);
-    if (this.trace.on) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
+    if (this.trace.on === true) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
   }
 
   /** The namespace with this identifier, if it is attached. */

@@ -121,7 +121,7 @@ export class Engine {
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);
     this.prp = new PrpWalker(memory, dma, slots);
-    const begin = (slot: number, sqid: number): void => this.#begin(slot, sqid);
+    const begin = (first: number, count: number, sqid: number): void => this.#begin(first, count, sqid);
     this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
     this.completer = new Completer({ memory, trace, dma, msix, slots, sqs, cqs, fatal });
     this.onDecoded = clock.register((slot) => this.#decoded(slot));
@@ -141,13 +141,19 @@ export class Engine {
     this.fetcher.running = isRunning;
   }
 
-  #begin(slot: number, sqid: number): void {
-    if (sqid !== 0 && this.takesNoTime && this.dma.link.free && !this.trace.on) {
-      this.#runThrough(slot);
-      return;
+  /** Entries have arrived in `count` slots from `first` on. */
+  #begin(first: number, count: number, sqid: number): void {
+    const end = first + count;
+    if (sqid !== 0 && this.takesNoTime === true && this.dma.link.free === true && this.trace.on === false) {
+      for (let slot = first; slot < end; slot++) this.#runThrough(slot);
+    } else {
+      for (let slot = first; slot < end; slot++) this.#decode(slot, sqid);
     }
+  }
+
+  #decode(slot: number, sqid: number): void {
     if (sqid === 0) this.#adminSlot = slot;
-    if (this.trace.on) this.#emit(T.NVME_FETCH, slot, this.slots.dword(slot, 0) & 0xff);
+    if (this.trace.on === true) this.#emit(T.NVME_FETCH, slot, this.slots.dword(slot, 0) & 0xff);
     const delay = this.decode_ns === 0 ? 0 : this.#core(this.decode_ns);
     if (delay === 0) this.#decoded(slot);
     else this.#later(slot, delay, this.onDecoded);
@@ -178,7 +184,7 @@ export class Engine {
       return;
     }
     this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = SUCCESS;
-    if (this.fetcher.running) this.completer.post(slot);
+    if (this.fetcher.running === true) this.completer.post(slot);
   }
 
   #later(slot: number, delay: number, handler: HandlerId): void {
@@ -239,7 +245,7 @@ export class Engine {
 
   #execute(slot: number): void {
     const delay = this.slots.sqid(slot) === 0 ? 0 : this.nvm.delay(slot);
-    if (this.trace.on) this.#emit(T.NVME_EXECUTE, slot, delay);
+    if (this.trace.on === true) this.#emit(T.NVME_EXECUTE, slot, delay);
     if (delay === 0) this.#executed(slot);
     else this.#later(slot, delay, this.onExecuted);
   }
@@ -247,7 +253,7 @@ export class Engine {
   /** The medium or the firmware has done its part. */
   #executed(slot: number): void {
     const slots = this.slots;
-    if (this.trace.on) this.#emit(T.NVME_MEDIA, slot, 0);
+    if (this.trace.on === true) this.#emit(T.NVME_MEDIA, slot, 0);
     const isAdmin = slots.sqid(slot) === 0;
     const status = isAdmin ? this.admin.execute(slot) : this.nvm.execute(slot);
     if (status === HELD) {
@@ -266,7 +272,7 @@ export class Engine {
   /** The data reach the host. */
   #sent(slot: number): void {
     const status = this.slots.sqid(slot) === 0 ? this.admin.send(slot) : this.nvm.send(slot);
-    if (this.trace.on) this.#emit(T.NVME_TRANSFER, slot, this.slots.bytes(slot));
+    if (this.trace.on === true) this.#emit(T.NVME_TRANSFER, slot, this.slots.bytes(slot));
     if (status !== SUCCESS) return this.fail(slot, status);
     this.complete(slot, SUCCESS);
   }
@@ -320,7 +326,7 @@ export class Engine {
     const sqid = slots.sqid(slot);
     const name = opcodeName(sqid === 0, slots.dword(slot, 0) & 0xff);
     this.health.commandFailed(slot, status, `${name} (SQ ${sqid}, CID ${slots.cid(slot)})`, reason);
-    if (this.trace.on) this.#emit(T.NVME_REJECT, slot, status);
+    if (this.trace.on === true) this.#emit(T.NVME_REJECT, slot, status);
     if (sqid !== 0) this.nvm.drop(slot);
     this.complete(slot, status);
   }
@@ -335,7 +341,7 @@ export class Engine {
   }
 
   #post(slot: number): void {
-    if (this.fetcher.running && this.completer.post(slot)) this.#goOn();
+    if (this.fetcher.running === true && this.completer.post(slot)) this.#goOn();
   }
 
   /** Slots have become free, and with them perhaps the way for entries that waited. */

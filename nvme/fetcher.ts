@@ -20,7 +20,7 @@ const ADMIN_SLOTS = 1;
 const ENTRY_BYTES = SQE.SIZE;
 const OK = DMA_OK;
 const { BASE, EXISTS, HEAD, SIZE, TAIL } = QUEUE;
-const { CQID, FETCH, IN_FLIGHT } = SQ;
+const { CQID, FETCH } = SQ;
 
 export interface FetcherParts {
   readonly clock: Clock;
@@ -30,8 +30,8 @@ export interface FetcherParts {
   readonly sqs: SubmissionQueues;
   /** From choosing entries to asking for them. */
   readonly fetch_ns: number;
-  /** The entry is in the slot. */
-  readonly begin: (slot: number, sqid: number) => void;
+  /** Entries are in `count` slots from `first` on, which are taken. */
+  readonly begin: (first: number, count: number, sqid: number) => void;
   /** Entries cannot be read: the controller cannot go on. */
   readonly fatal: (reason: string) => void;
 }
@@ -50,7 +50,7 @@ export class Fetcher {
   private readonly slots: Slots;
   private readonly sqs: SubmissionQueues;
   private readonly fetch_ns: number;
-  private readonly begin: (slot: number, sqid: number) => void;
+  private readonly begin: (first: number, count: number, sqid: number) => void;
   private readonly fatal: (reason: string) => void;
   private readonly onArrived: HandlerId;
   /** Reads on their way, a ring: the link answers them in order. */
@@ -90,7 +90,7 @@ export class Fetcher {
   /** Fetches as long as there are entries, free slots and free reads. Call it when one of them may have come. */
   pump(): void {
     const { arbiter } = this;
-    if (arbiter.waiting === 0 || this.#isPumping || !this.running) return;
+    if (arbiter.waiting === 0 || this.#isPumping === true || this.running === false) return;
     this.#isPumping = true;
     const { i32, f64 } = this.memory;
     let refused = 0;
@@ -129,7 +129,8 @@ export class Fetcher {
   #list(sqid: number): void {
     const { i32 } = this.memory;
     const at = this.sqs.at(sqid);
-    if (i32[at + FETCH] !== i32[at + TAIL] && !(sqid === 0 && this.isAdminBusy)) this.arbiter.add(sqid);
+    if (i32[at + FETCH] !== i32[at + TAIL] && !(sqid === 0 && this.isAdminBusy === true))
+      this.arbiter.add(sqid);
   }
 
   /** Entries that may be asked for in one read: what was rung, up to the ring's end, in the arbitration burst. */
@@ -172,9 +173,8 @@ export class Fetcher {
     const { i32, f64 } = this.memory;
     const { slots } = this;
     const queue = this.sqs.at(sqid);
-    const size = i32[queue + SIZE]!;
-    let index = first;
     const end = first + count;
+    let index = first;
     // A queue that is deleted while its entries are on their way wants none of them.
     while (index < end && i32[queue + EXISTS] === 1) {
       const slot = slots.nextFree();
@@ -185,23 +185,11 @@ export class Fetcher {
         this.fatal(`entry ${index} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
         return;
       }
-      this.#begin(sqid, queue, slot, run, index, size);
+      if (sqid === 0) this.isAdminBusy = true;
       index += run;
-    }
-  }
-
-  #begin(sqid: number, queue: number, firstSlot: number, run: number, index: number, size: number): void {
-    const { i32 } = this.memory;
-    if (sqid === 0) this.isAdminBusy = true;
-    const cqid = i32[queue + CQID]!;
-    // All are taken before the first one begins: one that completes at once must not leave a gap in the row.
-    for (let slot = firstSlot; slot < firstSlot + run; slot++) this.slots.take(slot, sqid, cqid);
-    let head = index;
-    for (let slot = firstSlot; slot < firstSlot + run; slot++) {
-      head = head + 1 === size ? 0 : head + 1;
-      i32[queue + HEAD] = head;
-      i32[queue + IN_FLIGHT]!++;
-      this.begin(slot, sqid);
+      i32[queue + HEAD] = index === i32[queue + SIZE]! ? 0 : index;
+      slots.take(slot, run, sqid, i32[queue + CQID]!);
+      this.begin(slot, run, sqid);
     }
   }
 }

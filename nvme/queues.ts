@@ -12,7 +12,7 @@ export const NO_QUEUE = -1;
 export const QUEUE = { WORDS: 16, EXISTS: 0, SIZE: 1, HEAD: 2, TAIL: 3, BASE: 4 } as const;
 
 /** Of submission queues: FETCH is the next entry not yet asked for. */
-export const SQ = { FETCH: 6, CQID: 7, IN_FLIGHT: 8 } as const;
+export const SQ = { FETCH: 6, CQID: 7 } as const;
 
 /** Of completion queues: the phase tag to write next, who uses it, and the list of slots that wait for room. */
 export const CQ = {

@@ -80,7 +80,7 @@ export class ShadowDoorbells {
 
   /** Whether the indexes of this queue are in host memory. */
   covers(qid: number): boolean {
-    return this.isOn && qid > 0 && qid < this.#queues;
+    return this.isOn === true && qid > 0 && qid < this.#queues;
   }
 
   /** A queue was created: its indexes are 0 and so are its event indexes. */

@@ -121,19 +121,22 @@ export class Slots {
     return run;
   }
 
-  /** Takes a free slot whose entry, of submission queue `sqid`, has arrived. */
-  take(slot: number, sqid: number, cqid: number): void {
-    const { i32 } = this;
-    const at = this.records + slot * WORDS;
-    i32[at + SQID] = sqid;
-    i32[at + CQID] = cqid;
-    i32[at + CID] = i32[this.entries + (slot << ENTRY_SHIFT)]! >>> 16;
-    i32[at + RESULT] = 0;
-    i32[at + RESULT1] = 0;
-    i32[at + DIRECTION] = 0;
-    this.busy[slot] = 1;
-    this.#free--;
-    this.#cursor = slot + 1 === this.count ? 0 : slot + 1;
+  /** Takes `count` free slots from `first` on, whose entries, of submission queue `sqid`, have arrived. */
+  take(first: number, count: number, sqid: number, cqid: number): void {
+    const { i32, busy } = this;
+    const end = first + count;
+    for (let slot = first; slot < end; slot++) {
+      const at = this.records + slot * WORDS;
+      i32[at + SQID] = sqid;
+      i32[at + CQID] = cqid;
+      i32[at + CID] = i32[this.entries + (slot << ENTRY_SHIFT)]! >>> 16;
+      i32[at + RESULT] = 0;
+      i32[at + RESULT1] = 0;
+      i32[at + DIRECTION] = 0;
+      busy[slot] = 1;
+    }
+    this.#free -= count;
+    this.#cursor = end === this.count ? 0 : end;
   }
 
   give(slot: number): void {

@@ -65,8 +65,8 @@ export class DmaPort {
   /** Reads `length` bytes at `iova` into device-local memory at offset `local`. */
   read(iova: number, local: number, length: number): DmaResult {
     const rc = this.rc;
-    if (rc.trace.on) return this.#traced(iova, local, length, false);
-    if (!this.busMaster) return MASTER_OFF;
+    if (rc.trace.on === true) return this.#traced(iova, local, length, false);
+    if (this.busMaster === false) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
     if (offset + length > PAGE) return this.#pages(iova, local, length, false);
     const frame = rc.translator.frame(this.requester, iova, false);
@@ -78,8 +78,8 @@ export class DmaPort {
   /** Writes `length` bytes from device-local memory at offset `local` to `iova`. */
   write(iova: number, local: number, length: number): DmaResult {
     const rc = this.rc;
-    if (rc.trace.on) return this.#traced(iova, local, length, true);
-    if (!this.busMaster) return MASTER_OFF;
+    if (rc.trace.on === true) return this.#traced(iova, local, length, true);
+    if (this.busMaster === false) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
     if (offset + length > PAGE) return this.#pages(iova, local, length, true);
     const frame = rc.translator.frame(this.requester, iova, true);
@@ -93,7 +93,7 @@ export class DmaPort {
    * This is how a completion entry is posted.
    */
   write16(iova: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
-    if (!this.busMaster) return MASTER_OFF;
+    if (this.busMaster === false) return MASTER_OFF;
     const rc = this.rc;
     const { i32 } = rc.memory;
     const frame = rc.translator.frame(this.requester, iova, true);
@@ -104,31 +104,31 @@ export class DmaPort {
     i32[at + 2] = word2;
     rc.memory.publish(at + 3, word3);
     const result = isRam ? OK : this.#elsewhere(iova, frame, rc.scratch, 16, true);
-    if (rc.trace.on) rc.trace.emit(T.DMA_WRITE, this.requester, iova, 16, result);
+    if (rc.trace.on === true) rc.trace.emit(T.DMA_WRITE, this.requester, iova, 16, result);
     return result;
   }
 
   /** A 4-byte posted write to an MSI address (the table's words). Goes through interrupt remapping. */
   message(address: number, data: number): DmaResult {
-    if (!this.busMaster) return MASTER_OFF;
+    if (this.busMaster === false) return MASTER_OFF;
     const rc = this.rc;
-    if (rc.trace.on) rc.trace.emit(T.MSI, this.requester, address, data);
+    if (rc.trace.on === true) rc.trace.emit(T.MSI, this.requester, address, data);
     return rc.translator.interrupt(this.requester, address, data) ? OK : DMA_BLOCKED;
   }
 
   /** Nanoseconds until a read of `length` bytes sent now has come back. */
   readDelay(iova: number, length: number): number {
-    return this.link.free ? 0 : this.rc.readDelay(this.link, this.requester, iova, length);
+    return this.link.free === true ? 0 : this.rc.readDelay(this.link, this.requester, iova, length);
   }
 
   /** Nanoseconds until a posted write of `length` bytes sent now is visible in memory. */
   writeDelay(iova: number, length: number): number {
-    return this.link.free ? 0 : this.rc.writeDelay(this.link, this.requester, iova, length);
+    return this.link.free === true ? 0 : this.rc.writeDelay(this.link, this.requester, iova, length);
   }
 
   /** Like `writeDelay` for a write sent right behind one that becomes visible now: only its own wire time. */
   followDelay(length: number): number {
-    return this.link.free ? 0 : this.link.follow(length);
+    return this.link.free === true ? 0 : this.link.follow(length);
   }
 
   #pages(iova: number, local: number, length: number, isWrite: boolean): DmaResult {

@@ -145,7 +145,7 @@ export class Msix {
     const address = this.table[entry]!;
     if (this.table[entry + ADDRESS_HI] !== 0 || address < MSI_BASE || address > MSI_END) {
       this.lost++;
-      if (this.trace.on)
+      if (this.trace.on === true)
         this.trace.emit(T.DMA_WRITE, this.dma.requester, address, MESSAGE_BYTES, DMA_UNSUPPORTED);
       return;
     }

@@ -138,7 +138,7 @@ export class RootComplex implements DmaHost, PciHost {
     if (fn === null) return;
     fn.bus = bus;
     if (fn.dma !== null) fn.dma.requester = fn.bdf;
-    if (this.trace.on) this.trace.emit(T.CONFIG_WRITE, fn.bdf, offset, value, size);
+    if (this.trace.on === true) this.trace.emit(T.CONFIG_WRITE, fn.bdf, offset, value, size);
     fn.config.write(offset, size, value);
   }
 
@@ -162,7 +162,7 @@ export class RootComplex implements DmaHost, PciHost {
       return;
     }
     const link = range.link;
-    if (link === null || link.free) {
+    if (link === null || link.free === true) {
       this.#deliver(range, address - range.base, value);
       return;
     }
@@ -206,7 +206,7 @@ export class RootComplex implements DmaHost, PciHost {
     else if (size === 4) value = fn.barRead32(range.bar, offset);
     else value = fn.barReadPart(range.bar, offset, size);
     if (link !== null && !link.free) this.clock.advance(link.write(4));
-    if (this.trace.on && fn !== null) this.trace.emit(T.MMIO_READ, fn.bdf, range.bar, offset, value);
+    if (this.trace.on === true && fn !== null) this.trace.emit(T.MMIO_READ, fn.bdf, range.bar, offset, value);
     return size === 4 ? value >>> 0 : size === 2 ? value & 0xffff : value & 0xff;
   }
 
@@ -220,17 +220,17 @@ export class RootComplex implements DmaHost, PciHost {
       range.block!.write32(offset, value);
       return;
     }
-    if (this.trace.on) this.trace.emit(T.MMIO_WRITE, range.fn.bdf, range.bar, offset, value);
+    if (this.trace.on === true) this.trace.emit(T.MMIO_WRITE, range.fn.bdf, range.bar, offset, value);
     range.fn.barWrite32(range.bar, offset, value);
   }
 
   #refuse(address: number, size: number, isWrite: boolean): void {
     this.refused++;
-    if (this.trace.on) this.trace.emit(T.MMIO_REFUSED, address, size, isWrite ? 1 : 0);
+    if (this.trace.on === true) this.trace.emit(T.MMIO_REFUSED, address, size, isWrite ? 1 : 0);
   }
 
   #rangeAt(address: number): Range | null {
-    if (this.#stale) this.#decode();
+    if (this.#stale === true) this.#decode();
     if (address < MMIO_BASE || address >= MMIO_END) return null;
     const index = this.#pages[(address - MMIO_BASE) >>> PAGE_SHIFT]!;
     if (index === NOBODY) return null;
@@ -286,7 +286,7 @@ export class RootComplex implements DmaHost, PciHost {
     for (let at = iova; at < iova + length; at += 1 << PAGE_SHIFT) {
       slowest = Math.max(slowest, this.translator.cost_ns(requester, at));
     }
-    if (this.trace.on) this.trace.emit(T.DMA_LATENCY, requester, iova, length, slowest);
+    if (this.trace.on === true) this.trace.emit(T.DMA_LATENCY, requester, iova, length, slowest);
     return slowest;
   }
 

@@ -91,7 +91,7 @@ export class BarVma extends Vma {
 
   #reach(offset: number, size: 1 | 2 | 4, access: number): void {
     this.check(offset, size, access);
-    if (!this.gate.open) this.#refuse(offset, 'the function does not answer memory requests now');
+    if (this.gate.open === false) this.#refuse(offset, 'the function does not answer memory requests now');
     if ((offset & (size - 1)) !== 0) this.#refuse(offset, 'registers are accessed at multiples of the size');
   }
 
