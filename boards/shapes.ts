@@ -185,6 +185,10 @@ const PROFILE = fields<ControllerProfile>({
   msixTable: whole(0, 2 ** 31),
   msixPba: whole(0, 2 ** 31),
   bar_bytes: powerOfTwo(0x2000, 2 ** 31),
+  memoryBuffer_bytes: must('a multiple of 4096 up to 256 MiB', (value) => {
+    const bytes = value as number;
+    return Number.isInteger(bytes / PAGE_SIZE) && bytes >= 0 && bytes <= 2 ** 28;
+  }),
   commandSlots: whole(1, 65_536),
   writeCache: flag,
   dirty_bytes: whole(0, 2 ** 30),

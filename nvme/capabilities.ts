@@ -4,9 +4,10 @@
  * Not here: the registers that change (controller.ts), impossible profiles (profile.ts).
  */
 import { configSpace, type PcieDescription } from '../machine/pcie/capabilities.ts';
-import type { ConfigSpace } from '../machine/pcie/config-space.ts';
+import type { BarDescription, ConfigSpace } from '../machine/pcie/config-space.ts';
 import { CLASS } from '../machine/pcie/spec.ts';
 import { hex } from '../support/numbers.ts';
+import { BUFFER_BAR, bufferBar_bytes } from './memory-buffer.ts';
 import type { ControllerProfile } from './profile.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import { AMS, AQA, CAP_AMS, CAP_CRMS, CAP_CSS, CAP_HI, CAP_LO, CC, CRTO, CSS } from './spec/registers.ts';
@@ -28,6 +29,7 @@ export const capHigh = (profile: ControllerProfile): number =>
     CSS: profile.commandSets,
     MPSMIN: profile.pageMin,
     MPSMAX: profile.pageMax,
+    CMBS: profile.memoryBuffer_bytes > 0 ? 1 : 0,
     CRMS: profile.readyModes,
   });
 
@@ -83,7 +85,12 @@ function commandSetBit(css: number): number {
   return css === CSS.ADMIN_ONLY ? CAP_CSS.ADMIN_ONLY : 0;
 }
 
-/** The function's configuration space: one BAR, MSI-X, PCI Express with function level reset, power management. */
+const bufferBar = ({ memoryBuffer_bytes }: ControllerProfile): BarDescription[] =>
+  memoryBuffer_bytes === 0
+    ? []
+    : [{ index: BUFFER_BAR, bytes: bufferBar_bytes(memoryBuffer_bytes), is64: true, prefetchable: true }];
+
+/** The function's configuration space: registers in BAR0 and the memory buffer in BAR2, MSI-X, PCI Express with function level reset, power management. */
 export function describeFunction(profile: ControllerProfile, link: PcieDescription['link']): ConfigSpace {
   const { vendor, device, revision, subsystemVendor, subsystem } = profile;
   const { bar_bytes: bytes, msixVectors: vectors, msixTable, msixPba } = profile;
@@ -95,7 +102,7 @@ export function describeFunction(profile: ControllerProfile, link: PcieDescripti
     subsystemVendor,
     subsystem,
     interruptPin: 1,
-    bars: [{ index: 0, bytes, is64: true, prefetchable: false }],
+    bars: [{ index: 0, bytes, is64: true, prefetchable: false }, ...bufferBar(profile)],
     capabilities: [
       {
         kind: 'msix',

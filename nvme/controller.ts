@@ -1,7 +1,7 @@
 /**
  * The NVMe controller as a PCIe function: BAR0 registers, doorbells, enable, reset and shutdown (Base 2.1 §3.1, §3.5).
  * It owns the parts and connects them; commands run in engine.ts. MSI-X table and pending bits share BAR0.
- * Not here: CMB, PMR, boot partitions, NSSD: their registers read 0 and CAP announces none.
+ * Not here: PMR, boot partitions, NSSD: their registers read 0 and CAP announces none.
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
@@ -29,6 +29,7 @@ import { Events } from './events.ts';
 import { Health } from './health.ts';
 import { Context } from './io/command.ts';
 import { Media } from './media.ts';
+import { BUFFER_BAR, MemoryBuffer } from './memory-buffer.ts';
 import type { Namespace } from './namespace.ts';
 import { Namespaces } from './namespaces.ts';
 import { NvmCommands } from './nvm.ts';
@@ -41,8 +42,6 @@ import { AMS, AQA, CC, CSTS, DOORBELL_BASE, NSSR_MAGIC, REG, SHN, SHST } from '.
 import { STATUS } from './spec/status.ts';
 
 const PAGE = 4096;
-/** Pages of zeroes between the end of the doorbells and the MSI-X table read 0. */
-const NOTHING = 0;
 const NO_EVENT = -1;
 
 export interface ControllerParts {
@@ -75,6 +74,7 @@ export class NvmeController extends PcieFunction {
   private readonly cqs: CompletionQueues;
   private readonly nvm: NvmCommands;
   private readonly shadow: ShadowDoorbells;
+  private readonly buffer: MemoryBuffer;
   private readonly doorbellEnd: number;
   private readonly doorbellShift: number;
   private readonly onReady: HandlerId;
@@ -102,6 +102,7 @@ export class NvmeController extends PcieFunction {
     this.cqs = new CompletionQueues(memory, queues);
     const { config, sqs, cqs } = this;
     this.msix = new Msix({ config, clock, dma, trace });
+    this.buffer = new MemoryBuffer(memory, dma, profile.memoryBuffer_bytes);
     this.health = new Health({ slots, entries: profile.errorLogEntries, clock });
     const { msix, health } = this;
     const { timing } = profile;
@@ -172,7 +173,7 @@ export class NvmeController extends PcieFunction {
   // ---- BAR0 -------------------------------------------------------------------------------------------------------
 
   override barRead32(bar: number, offset: number): number {
-    if (bar !== 0) return NOTHING;
+    if (bar === BUFFER_BAR) return this.buffer.read32(offset);
     if (offset >= DOORBELL_BASE) return this.msix.read32(bar, offset);
     switch (offset) {
       case REG.CAP:
@@ -201,12 +202,12 @@ export class NvmeController extends PcieFunction {
       case REG.CRTO:
         return readyTimeouts(this.profile);
       default:
-        return NOTHING;
+        return this.buffer.readRegister(offset);
     }
   }
 
   override barWrite32(bar: number, offset: number, value: number): void {
-    if (bar !== 0) return;
+    if (bar !== 0) return this.buffer.write32(offset, value);
     if (offset >= DOORBELL_BASE && offset < this.doorbellEnd) return this.#doorbell(offset, value & 0xffff);
     if (offset >= DOORBELL_BASE) this.msix.write32(bar, offset, value);
     else this.#writeRegister(offset, value >>> 0);
@@ -244,6 +245,9 @@ export class NvmeController extends PcieFunction {
       case REG.ACQ_HI:
         if (!isEnabled) this.#acq = u64(lowWord(this.#acq), value);
         return;
+      case REG.CMBMSC:
+      case REG.CMBMSC_HI:
+        return this.buffer.writeControl(offset, value);
       default:
     }
   }
@@ -420,6 +424,7 @@ export class NvmeController extends PcieFunction {
   #resetRegisters(): void {
     this.#stop();
     this.msix.reset();
+    this.buffer.reset();
     this.#cc = 0;
     this.#csts = 0;
     this.#aqa = 0;

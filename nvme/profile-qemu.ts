@@ -18,6 +18,7 @@ export const QEMU: ControllerProfile = {
   savesFeatures: false,
   readyModes: 0,
   subsystemReset: false,
+  memoryBuffer_bytes: 0,
   admin: { ...NO_ADMIN_OPTION, namespaceManagement: true, format: true, doorbellBuffer: true },
   pcie: { maxPayload_bytes: 128, aspm: 1, deviceControl: 0, deviceCapabilities2: 0x0030_0000 },
 };

@@ -99,6 +99,8 @@ export interface ControllerProfile {
   readonly msixTable: number;
   readonly msixPba: number;
   readonly bar_bytes: number;
+  /** Controller Memory Buffer in BAR2, a multiple of 4096; 0: none. */
+  readonly memoryBuffer_bytes: number;
   /** Commands in flight inside the controller. */
   readonly commandSlots: number;
   /** Volatile write cache present. */
@@ -175,6 +177,7 @@ export const GENERIC: ControllerProfile = {
   msixTable: 0x2000,
   msixPba: 0x3000,
   bar_bytes: 0x4000,
+  memoryBuffer_bytes: MIB,
   commandSlots: 2048,
   writeCache: true,
   dirty_bytes: 0,
@@ -227,11 +230,18 @@ export function checkProfile(profile: ControllerProfile): string | null {
 }
 
 /** What the version of the specification demands or does not know yet. */
-function checkVersion({ version, readyModes, blockSizes }: ControllerProfile): string | null {
+function checkVersion({
+  version,
+  readyModes,
+  memoryBuffer_bytes,
+  blockSizes,
+}: ControllerProfile): string | null {
   if (readyModes === CAP_CRMS.READY_INDEPENDENT_OF_MEDIA)
     return 'readyModes is 2, but a controller that is ready without media is also ready with them: 3';
   if (version >= VERSION.V2_0 && readyModes === 0)
     return 'readyModes is 0, and controllers of version 2.0 are at least ready with media (CAP.CRMS): 1';
+  if (version < VERSION.V1_4 && memoryBuffer_bytes > 0)
+    return `memoryBuffer_bytes is ${memoryBuffer_bytes}, and version ${hex(version)} has no CMBMSC to enable it with: 0`;
   if (version < VERSION.V2_0 && readyModes !== 0)
     return `readyModes is ${readyModes}, and version ${hex(version)} does not know them yet: 0`;
   return new Set(blockSizes).size === blockSizes.length
@@ -240,10 +250,10 @@ function checkVersion({ version, readyModes, blockSizes }: ControllerProfile): s
 }
 
 /** Command slots with their segments, the admin and the data buffer, and room for queue records and a PRP list. */
-function memoryOf({ commandSlots, mdts, pageMin }: ControllerProfile): number {
+function memoryOf({ commandSlots, mdts, pageMin, memoryBuffer_bytes }: ControllerProfile): number {
   const pages = 2 ** (mdts + pageMin);
   const slot_bytes = SQE.SIZE + SLOT.WORDS * 4 + (pages + 1) * SEGMENT.WORDS * 4;
-  return commandSlots * slot_bytes + 2 * pages * PAGE_SIZE + MIB;
+  return commandSlots * slot_bytes + 2 * pages * PAGE_SIZE + memoryBuffer_bytes + MIB;
 }
 
 function checkMedia({ jitter_ns, read_ns, write_ns }: MediaProfile): string | null {

@@ -33,6 +33,9 @@ const PAGE_SHIFT = 12;
 const OK = DMA_OK;
 const MASTER_OFF = DMA_MASTER_OFF;
 
+/** No address. */
+const NOWHERE = Number.POSITIVE_INFINITY;
+
 /** What a port needs of the root complex, which is its far end. */
 export interface DmaHost {
   readonly trace: Trace;
@@ -56,15 +59,30 @@ export class DmaPort {
   /** The link between the function and the root complex; set when the function is plugged in. */
   link: Link;
   private readonly rc: DmaHost;
+  /** Addresses from `ownStart` to below `ownEnd` are the function's own memory, from offset `ownLocal` on. */
+  private ownStart = NOWHERE;
+  private ownEnd = NOWHERE;
+  private ownLocal = 0;
 
   constructor(rc: DmaHost, link: Link) {
     this.rc = rc;
     this.link = link;
   }
 
+  /**
+   * Makes the function take whole pages of addresses for its own memory: requests to them never leave it. `bytes` 0
+   * takes nothing.
+   */
+  setOwnMemory(start: number, bytes: number, local: number): void {
+    this.ownStart = bytes === 0 ? NOWHERE : start;
+    this.ownEnd = start + bytes;
+    this.ownLocal = local;
+  }
+
   /** Reads `length` bytes at `iova` into device-local memory at offset `local`. */
   read(iova: number, local: number, length: number): DmaResult {
     const rc = this.rc;
+    if (iova >= this.ownStart && iova < this.ownEnd) return this.#pages(iova, local, length, false);
     if (rc.trace.on === true) return this.#traced(iova, local, length, false);
     if (this.busMaster === false) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
@@ -78,6 +96,7 @@ export class DmaPort {
   /** Writes `length` bytes from device-local memory at offset `local` to `iova`. */
   write(iova: number, local: number, length: number): DmaResult {
     const rc = this.rc;
+    if (iova >= this.ownStart && iova < this.ownEnd) return this.#pages(iova, local, length, true);
     if (rc.trace.on === true) return this.#traced(iova, local, length, true);
     if (this.busMaster === false) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
@@ -93,9 +112,17 @@ export class DmaPort {
    * This is how a completion entry is posted.
    */
   write16(iova: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
-    if (this.busMaster === false) return MASTER_OFF;
     const rc = this.rc;
     const { i32 } = rc.memory;
+    if (iova >= this.ownStart && iova < this.ownEnd) {
+      const own = (this.ownLocal + iova - this.ownStart) >>> 2;
+      i32[own] = word0;
+      i32[own + 1] = word1;
+      i32[own + 2] = word2;
+      rc.memory.publish(own + 3, word3);
+      return OK;
+    }
+    if (this.busMaster === false) return MASTER_OFF;
     const frame = rc.translator.frame(this.requester, iova, true);
     const isRam = frame >= 0 && frame < rc.ramFrames;
     const at = isRam ? ((frame << PAGE_SHIFT) | (iova & (PAGE - 1))) >>> 2 : rc.scratch >>> 2;
@@ -118,12 +145,16 @@ export class DmaPort {
 
   /** Nanoseconds until a read of `length` bytes sent now has come back. */
   readDelay(iova: number, length: number): number {
-    return this.link.free === true ? 0 : this.rc.readDelay(this.link, this.requester, iova, length);
+    return this.link.free === true || this.#isOwn(iova)
+      ? 0
+      : this.rc.readDelay(this.link, this.requester, iova, length);
   }
 
   /** Nanoseconds until a posted write of `length` bytes sent now is visible in memory. */
   writeDelay(iova: number, length: number): number {
-    return this.link.free === true ? 0 : this.rc.writeDelay(this.link, this.requester, iova, length);
+    return this.link.free === true || this.#isOwn(iova)
+      ? 0
+      : this.rc.writeDelay(this.link, this.requester, iova, length);
   }
 
   /** Like `writeDelay` for a write sent right behind one that becomes visible now: only its own wire time. */
@@ -143,8 +174,19 @@ export class DmaPort {
     return OK;
   }
 
+  #isOwn(iova: number): boolean {
+    return iova >= this.ownStart && iova < this.ownEnd;
+  }
+
   #page(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
     const rc = this.rc;
+    if (this.#isOwn(iova)) {
+      const own = this.ownLocal + iova - this.ownStart;
+      if (isWrite) rc.memory.copy(own, local, length);
+      else rc.memory.copy(local, own, length);
+      return OK;
+    }
+    if (this.busMaster === false) return MASTER_OFF;
     const frame = rc.translator.frame(this.requester, iova, isWrite);
     if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, isWrite);
     const physical = (frame << PAGE_SHIFT) | (iova & (PAGE - 1));
@@ -154,7 +196,7 @@ export class DmaPort {
   }
 
   #traced(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
-    const result = this.busMaster ? this.#pages(iova, local, length, isWrite) : MASTER_OFF;
+    const result = this.#pages(iova, local, length, isWrite);
     this.rc.trace.emit(isWrite ? T.DMA_WRITE : T.DMA_READ, this.requester, iova, length, result);
     return result;
   }

@@ -33,6 +33,8 @@ export const CC_NORMAL = CC.encode({ EN: 1, IOSQES: 6, IOCQES: 4 });
 const LARGEST_PAGE = 65_536;
 const DEVFN = 0x20;
 const BAR = 0xfe80_0000;
+/** Where the controller memory buffer is, if there is one. */
+const BUFFER = 0xe000_0000;
 const MSIX_CAPABILITY = 0x40;
 const LINK: LinkProfile = {
   generation: 3,
@@ -159,6 +161,8 @@ export class Harness {
   configure(): void {
     this.configWrite(CONFIG.BAR0, 4, BAR);
     this.configWrite(CONFIG.BAR0 + 4, 4, 0);
+    this.configWrite(CONFIG.BAR0 + 8, 4, BUFFER);
+    this.configWrite(CONFIG.BAR0 + 12, 4, 0);
     this.configWrite(CONFIG.COMMAND, 2, COMMAND.encode({ MEMORY: 1, BUS_MASTER: 1 }));
   }
 
@@ -176,6 +180,15 @@ export class Harness {
 
   write32(offset: number, value: number): void {
     this.rc.write32(BAR + offset, value >>> 0);
+  }
+
+  /** A dword of the controller memory buffer, by BAR2. */
+  readBuffer(offset: number): number {
+    return this.rc.read32(BUFFER + offset);
+  }
+
+  writeBuffer(offset: number, value: number): void {
+    this.rc.write32(BUFFER + offset, value >>> 0);
   }
 
   /** Zeroed pages of RAM. */
