@@ -288,7 +288,7 @@ export class Engine {
   move(isToHost: boolean, address: number, local: number, bytes: number): DmaResult {
     const result = isToHost ? this.dma.write(address, local, bytes) : this.dma.read(address, local, bytes);
     if (result !== OK) {
-      this.#failedAt = address;
+      this.#failedAt = this.dma.refusedAt;
       this.#failedWith = result;
     }
     return result;
@@ -302,14 +302,7 @@ export class Engine {
   }
 
   #dmaReason(slot: number): string {
-    const slots = this.slots;
-    let piece = 0;
-    for (let index = 0; index < slots.segments(slot); index++) {
-      const start = slots.segmentAddress(slot, index);
-      if (this.#failedAt >= start && this.#failedAt < start + slots.segmentBytes(slot, index)) piece = index;
-    }
-    const isPair = slots.segments(slot) === 2;
-    const entry = piece === 0 ? 'PRP1' : isPair ? 'PRP2' : `PRP list entry ${piece - 1}`;
+    const entry = this.prp.entryAt(slot, this.#failedAt);
     const reason = `${entry}: the data at IOVA 0x${this.#failedAt.toString(16)}: ${DMA_SENTENCES[this.#failedWith]}`;
     this.#failedWith = OK;
     return reason;

@@ -83,7 +83,28 @@ export class PrpWalker {
     return SUCCESS;
   }
 
-  /** The list at PRP2, which may start anywhere in its page and goes on in further pages. */
+  /** Which entry of a walked command points to `address`, for people. */
+  entryAt(slot: number, address: number): string {
+    const { slots } = this;
+    const page = this.#page;
+    const pages = (index: number, bytes: number): number =>
+      Math.ceil(((slots.segmentAddress(slot, index) & (page - 1)) + bytes) / page);
+    let entries = 0;
+    let found = 0;
+    for (let index = 0; index < slots.segments(slot); index++) {
+      const inside = address - slots.segmentAddress(slot, index);
+      const bytes = slots.segmentBytes(slot, index);
+      if (inside >= 0 && inside < bytes) found = entries + pages(index, inside + 1) - 1;
+      entries += pages(index, bytes);
+    }
+    if (found === 0) return 'PRP1';
+    return entries === 2 ? 'PRP2' : `PRP list entry ${found - 1}`;
+  }
+
+  /**
+   * The list at PRP2, which may start anywhere in its page and goes on in further pages. Pages that follow one another
+   * become one segment.
+   */
   #walkList(slot: number, listLow: number, listHigh: number, bytes: number): number {
     const { i32, u32, f64 } = this.memory;
     const page = this.#page;
@@ -92,7 +113,8 @@ export class PrpWalker {
     let list = u64(listLow, listHigh);
     let left = bytes;
     const first = this.slots.segmentsAt(slot);
-    let segment = first + PIECE_WORDS;
+    let segment = first;
+    let end = f64[first >>> 1]! + i32[first + PIECE_BYTES]!;
     let index = 0;
     while (left > 0) {
       const room = (page - (list & (page - 1))) / ENTRY;
@@ -114,13 +136,19 @@ export class PrpWalker {
           list = u64(low, high);
           break;
         }
-        f64[segment >>> 1] = u64(low, high);
-        i32[segment + PIECE_BYTES] = Math.min(left, page);
-        segment += PIECE_WORDS;
-        left -= page;
+        const address = u64(low, high);
+        const step = left < page ? left : page;
+        if (address === end) i32[segment + PIECE_BYTES]! += step;
+        else {
+          segment += PIECE_WORDS;
+          f64[segment >>> 1] = address;
+          i32[segment + PIECE_BYTES] = step;
+        }
+        end = address + step;
+        left -= step;
       }
     }
-    i32[this.slots.at(slot) + SEGMENTS] = (segment - first) / PIECE_WORDS;
+    i32[this.slots.at(slot) + SEGMENTS] = (segment - first) / PIECE_WORDS + 1;
     return SUCCESS;
   }
 

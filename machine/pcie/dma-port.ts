@@ -32,6 +32,9 @@ const PAGE_SHIFT = 12;
 // File constants fold where exported and imported ones are loaded at every use.
 const OK = DMA_OK;
 const MASTER_OFF = DMA_MASTER_OFF;
+/** Frames of this file, beside those of a Translator: the function's own memory, and none without bus mastering. */
+const OWN_PAGE = -3;
+const NO_MASTER = -4;
 
 /** No address. */
 const NOWHERE = Number.POSITIVE_INFINITY;
@@ -58,6 +61,8 @@ export class DmaPort {
   busMaster = false;
   /** The link between the function and the root complex; set when the function is plugged in. */
   link: Link;
+  /** Where the last read or write that did not succeed stopped: its own address, or that of a later page. */
+  refusedAt = 0;
   private readonly rc: DmaHost;
   /** Addresses from `ownStart` to below `ownEnd` are the function's own memory, from offset `ownLocal` on. */
   private ownStart = NOWHERE;
@@ -84,9 +89,8 @@ export class DmaPort {
     const rc = this.rc;
     if (iova >= this.ownStart && iova < this.ownEnd) return this.#pages(iova, local, length, false);
     if (rc.trace.on === true) return this.#traced(iova, local, length, false);
-    if (this.busMaster === false) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
-    if (offset + length > PAGE) return this.#pages(iova, local, length, false);
+    if (offset + length > PAGE || this.busMaster === false) return this.#pages(iova, local, length, false);
     const frame = rc.translator.frame(this.requester, iova, false);
     if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, false);
     rc.memory.copy(local, (frame << PAGE_SHIFT) | offset, length);
@@ -98,9 +102,8 @@ export class DmaPort {
     const rc = this.rc;
     if (iova >= this.ownStart && iova < this.ownEnd) return this.#pages(iova, local, length, true);
     if (rc.trace.on === true) return this.#traced(iova, local, length, true);
-    if (this.busMaster === false) return MASTER_OFF;
     const offset = iova & (PAGE - 1);
-    if (offset + length > PAGE) return this.#pages(iova, local, length, true);
+    if (offset + length > PAGE || this.busMaster === false) return this.#pages(iova, local, length, true);
     const frame = rc.translator.frame(this.requester, iova, true);
     if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, true);
     rc.memory.copy((frame << PAGE_SHIFT) | offset, local, length);
@@ -162,14 +165,30 @@ export class DmaPort {
     return this.link.free === true ? 0 : this.link.follow(length);
   }
 
+  /** Every page is translated once; pages whose frames follow one another in RAM move in one copy. */
   #pages(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
-    let done = 0;
-    while (done < length) {
-      const at = iova + done;
-      const step = Math.min(PAGE - (at & (PAGE - 1)), length - done);
-      const result = this.#page(at, local + done, step, isWrite);
-      if (result !== OK) return result;
-      done += step;
+    const { memory, ramFrames } = this.rc;
+    let frame = this.#frame(iova, isWrite);
+    for (let from = 0; from < length; ) {
+      const first = frame;
+      const offset = (iova + from) & (PAGE - 1);
+      let end = from + PAGE - offset;
+      if (first < 0 || first >= ramFrames) {
+        if (end > length) end = length;
+        const result = this.#elsewhere(iova + from, first, local + from, end - from, isWrite);
+        if (result !== OK) return result;
+        if (end < length) frame = this.#frame(iova + end, isWrite);
+      } else {
+        for (let next = first + 1; end < length; next++, end += PAGE) {
+          frame = this.#frame(iova + end, isWrite);
+          if (frame !== next || frame >= ramFrames) break;
+        }
+        if (end > length) end = length;
+        const physical = (first << PAGE_SHIFT) | offset;
+        if (isWrite) memory.copy(physical, local + from, end - from);
+        else memory.copy(local + from, physical, end - from);
+      }
+      from = end;
     }
     return OK;
   }
@@ -178,20 +197,18 @@ export class DmaPort {
     return iova >= this.ownStart && iova < this.ownEnd;
   }
 
-  #page(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
-    const rc = this.rc;
-    if (this.#isOwn(iova)) {
-      const own = this.ownLocal + iova - this.ownStart;
-      if (isWrite) rc.memory.copy(own, local, length);
-      else rc.memory.copy(local, own, length);
-      return OK;
-    }
-    if (this.busMaster === false) return MASTER_OFF;
-    const frame = rc.translator.frame(this.requester, iova, isWrite);
-    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, isWrite);
-    const physical = (frame << PAGE_SHIFT) | (iova & (PAGE - 1));
-    if (isWrite) rc.memory.copy(physical, local, length);
-    else rc.memory.copy(local, physical, length);
+  /** The frame of one page: as the translator says, OWN_PAGE or NO_MASTER. */
+  #frame(iova: number, isWrite: boolean): number {
+    if (this.#isOwn(iova)) return OWN_PAGE;
+    if (this.busMaster === false) return NO_MASTER;
+    return this.rc.translator.frame(this.requester, iova, isWrite);
+  }
+
+  #own(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
+    const { memory } = this.rc;
+    const own = this.ownLocal + iova - this.ownStart;
+    if (isWrite) memory.copy(own, local, length);
+    else memory.copy(local, own, length);
     return OK;
   }
 
@@ -201,9 +218,12 @@ export class DmaPort {
     return result;
   }
 
-  /** Blocked, an interrupt, or another function's BAR (peer to peer). */
+  /** At most a page that is not RAM: the own memory, blocked, an interrupt, another function's BAR (peer to peer). */
   #elsewhere(iova: number, frame: number, local: number, length: number, isWrite: boolean): DmaResult {
     const rc = this.rc;
+    if (frame === OWN_PAGE) return this.#own(iova, local, length, isWrite);
+    this.refusedAt = iova;
+    if (frame === NO_MASTER) return MASTER_OFF;
     if (frame === BLOCKED) return DMA_BLOCKED;
     if (frame === INTERRUPT_WINDOW) {
       if (!isWrite || length !== 4 || (iova & 3) !== 0) return DMA_UNSUPPORTED;

@@ -62,6 +62,33 @@ describe('memory', () => {
     fc.assert(fc.property(request, play), { numRuns: runs(50, 5_000) });
   });
 
+  test('every page is asked for once, wherever its frame is', () => {
+    const request = fc.record({
+      frames: fc.uniqueArray(fc.integer({ min: 0x20, max: 0x27 }), { minLength: 4, maxLength: 4 }),
+      offset: fc.integer({ min: 0, max: 4095 }),
+      length: fc.integer({ min: 8193, max: 12_288 }),
+    });
+    const play = ({ frames, offset, length }: { frames: number[]; offset: number; length: number }): void => {
+      const { memory, port, local, translator } = it;
+      frames.forEach((frame, page) => {
+        translator.frames.set(1 + page, frame);
+      });
+      memory.fill(0x2_0000, 0, 0x8000);
+      const bytes = pattern(length, offset);
+      memory.u8.set(bytes, local);
+      translator.asked = 0;
+      expect(port.write(0x1000 + offset, local, length)).toBe(DMA_OK);
+      expect(translator.asked).toBe(Math.ceil((offset + length) / 4096));
+      const place = (at: number): number => frames[at >>> 12]! * 4096 + (at & 4095);
+      const arrived = Uint8Array.from(bytes, (_, i) => memory.u8[place(offset + i)]!);
+      expect(isSame(arrived, bytes)).toBe(true);
+      memory.fill(local, 0, length);
+      expect(port.read(0x1000 + offset, local, length)).toBe(DMA_OK);
+      expect(isSame(memory.u8.subarray(local, local + length), bytes)).toBe(true);
+    };
+    fc.assert(fc.property(request, play), { numRuns: runs(50, 5_000) });
+  });
+
   test('write16 puts four words in place', () => {
     expect(it.port.write16(0x2ff0, 1, -1, 0x8000_0000, 4)).toBe(DMA_OK);
     expect([...it.memory.u32.subarray(0x2ff0 / 4, 0x3000 / 4)]).toEqual([1, 0xffff_ffff, 0x8000_0000, 4]);

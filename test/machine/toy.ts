@@ -30,6 +30,10 @@ export class ToyTranslator implements Translator {
   /** Lets messages through. */
   isRemapping = true;
   readonly blockedPages = new Set<number>();
+  /** Pages that go to other frames than `offset` says. */
+  readonly frames = new Map<number, number>();
+  /** Translations asked for. */
+  asked = 0;
   readonly #interrupts: Interrupts;
 
   constructor(interrupts: Interrupts) {
@@ -38,7 +42,10 @@ export class ToyTranslator implements Translator {
 
   frame(_requester: number, iova: number): number {
     if (iova >= 0xfee0_0000 && iova <= 0xfeef_ffff) return INTERRUPT_WINDOW;
-    return this.blockedPages.has(Math.floor(iova / 4096)) ? BLOCKED : Math.floor((iova + this.offset) / 4096);
+    this.asked++;
+    const page = Math.floor(iova / 4096);
+    if (this.blockedPages.has(page)) return BLOCKED;
+    return this.frames.get(page) ?? Math.floor((iova + this.offset) / 4096);
   }
 
   cost_ns(): number {

@@ -185,6 +185,22 @@ describe('PRPs', () => {
     expect(rig.status(entry)).toBe('SUCCESS');
   });
 
+  test.each([
+    ['PRP1', 0, 0],
+    ['PRP list entry 0', 1, 1],
+    ['PRP list entry 2', 3, 3],
+  ])('%s points to a page that DMA cannot reach: it is named, and its address', (which, page, offset) => {
+    const rig = ioRig();
+    const buffer = rig.filled(4 * PAGE, 0xee) + 0x200;
+    const data = rig.prps(buffer, 4 * PAGE - 0x200);
+    rig.blocked.add(Math.floor(buffer / PAGE) + page);
+    const first = offset === 0 ? buffer : buffer - 0x200 + offset * PAGE;
+    expect(rig.status({ opcode: NVM.READ, ...rig.at(0, 31), ...data })).toBe('DATA_TRANSFER_ERROR');
+    expect(rig.controller.health.rejections.at(-1)).toContain(
+      `${which}: the data at IOVA 0x${first.toString(16)}`,
+    );
+  });
+
   test('N18 pages of 64 KiB: PRPs count in them', () => {
     const rig = ioRig();
     rig.write(0, 256, 0x33);
