@@ -8,6 +8,7 @@ interface Page {
   readonly text: string;
 }
 
+const AFTER = '  --after JOB.fio     first run these jobs, so that there is something to see';
 const BOARD = '  --board NAME|FILE   pc, workstation, or a .json, .js or .ts file of your own';
 
 export const PAGES: Readonly<Record<string, Page>> = {
@@ -69,6 +70,21 @@ Runs a fio job file at the timed pace and writes a timeline of simulated time: a
 page walks and IOMMU faults, commands in the controller's queues, interrupts; one flow for each command.
   -o, --output FILE   where to (the job's name with .perfetto-trace)
   --format FORMAT     perfetto (default): TrackEvent protobuf; json: Chrome trace events, a line each
+  --seed N            as for fio
+${BOARD}`,
+  },
+  nvme: {
+    summary: 'show what a drive says of itself, in the layout of nvme-cli',
+    text: `doorbell nvme VERB [DRIVE] [OPTIONS]
+
+  list                the namespaces of all drives
+  id-ctrl, id-ns      the Identify structures (-n NSID, or nvme0n1 as DRIVE)
+  smart-log           the SMART log
+  error-log           the error log (-e ENTRIES)
+  show-regs           the registers (-H: their fields too)
+  get-feature -f FID  a feature's current value (-H: its fields too)
+DRIVE is nvme0, nvme0n1 or the same with /dev/ in front (nvme0).
+${AFTER}
   --seed N            as for fio
 ${BOARD}`,
   },

@@ -14,6 +14,7 @@ import { fioCommand } from './fio/command.ts';
 import { firstLight } from './first-light.ts';
 import { help, unknownVerb } from './help.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
+import { nvmeCommand } from './nvme/command.ts';
 import { type Output, processOutput } from './output.ts';
 import { traceCommand } from './trace/command.ts';
 import { UserError } from './user-error.ts';
@@ -37,6 +38,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   conformance: conformanceCommand,
   'first-light': firstLight,
   trace: traceCommand,
+  nvme: nvmeCommand,
   help: async (argv, output) => {
     output.lines([help(argv[0])]);
     return 0;

@@ -58,6 +58,11 @@ export class Controller {
     }
   }
 
+  /** A 32-bit register; `offset` is one of REG. */
+  readRegister(offset: number): number {
+    return this.#registers.read32(offset);
+  }
+
   /** Resets the controller: all queues are gone. Throws ControllerError. */
   disable(): void {
     const cc = this.#registers.read32(REG.CC);

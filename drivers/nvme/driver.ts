@@ -233,6 +233,16 @@ export class NvmeDriver {
     this.#admin.requests.poll();
   }
 
+  /** An Identify structure of IDENTIFY_SIZE bytes; `cns` is one of CNS. */
+  identify(cns: number, nsid = 0): Promise<DataView> {
+    return this.#admin.identify(cns, nsid);
+  }
+
+  /** A 32-bit register of the controller; `offset` is one of REG. */
+  readRegister(offset: number): number {
+    return this.#controller.readRegister(offset);
+  }
+
   /** The first `bytes` bytes of a log page (LID); without `nsid` that of the controller. */
   getLogPage(lid: number, bytes: number, nsid = 0xffff_ffff): Promise<Uint8Array> {
     return this.#admin.getLogPage(lid, bytes, nsid);

@@ -1,0 +1,124 @@
+/**
+ * `doorbell nvme` against what nvme-cli 2.3 printed of the same bytes (test/cli/nvme-cli: a structure in hex and the text),
+ * and on a machine of ours.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { idCtrl, idNs } from '../../cli/nvme/identify.ts';
+import { decimalSize, errorLog, smartLog } from '../../cli/nvme/logs.ts';
+import { ERROR_LOG_ENTRY } from '../../nvme/spec/logs.ts';
+import { STATUS } from '../../nvme/spec/status.ts';
+import { doorbell } from './doorbell.ts';
+
+const golden = (name: string): { view: DataView; text: string } => {
+  const path = join(import.meta.dirname, 'nvme-cli', name);
+  const bytes = Uint8Array.from(Buffer.from(readFileSync(`${path}.hex`, 'utf8').trim(), 'hex'));
+  return { view: new DataView(bytes.buffer), text: readFileSync(`${path}.txt`, 'utf8') };
+};
+
+describe('the same bytes give the same text as nvme-cli', () => {
+  test.each([
+    ['id-ctrl', idCtrl],
+    ['id-ns', (view: DataView) => idNs(view, 1)],
+    ['id-ns-optimal', (view: DataView) => idNs(view, 1)],
+    ['smart-log', (view: DataView) => smartLog(view, 'nvme0')],
+  ] as const)('%s', (name, print) => {
+    const { view, text } = golden(name);
+    expect(`${print(view).join('\n')}\n`).toBe(text);
+  });
+});
+
+describe('an error log entry', () => {
+  test('names status and place', () => {
+    const view = new DataView(new ArrayBuffer(2 * ERROR_LOG_ENTRY.SIZE));
+    ERROR_LOG_ENTRY.set(view, 0, 'ERROR_COUNT', 3);
+    ERROR_LOG_ENTRY.set(view, 0, 'SQID', 1);
+    ERROR_LOG_ENTRY.set(view, 0, 'CID', 0xd00);
+    ERROR_LOG_ENTRY.set(view, 0, 'STATUS', ((0x4000 | STATUS.LBA_OUT_OF_RANGE) << 1) | 1);
+    ERROR_LOG_ENTRY.set(view, 0, 'PARAMETER_LOCATION', 0x28);
+    ERROR_LOG_ENTRY.set(view, 0, 'LBA', 0x3b9a_ca00);
+    ERROR_LOG_ENTRY.set(view, 0, 'NSID', 1);
+    const lines = errorLog(view, 2, 'nvme0');
+    expect(lines).toHaveLength(2 + 2 * 15);
+    expect(lines.slice(0, 12)).toEqual([
+      'Error Log Entries for device:nvme0 entries:2',
+      '.................',
+      ' Entry[ 0]   ',
+      '.................',
+      'error_count\t: 3',
+      'sqid\t\t: 1',
+      'cmdid\t\t: 0xd00',
+      'status_field\t: 0x4080(LBA_OUT_OF_RANGE: The command reaches past the last block of the namespace.)',
+      'phase_tag\t: 1',
+      'parm_err_loc\t: 0x28',
+      'lba\t\t: 0x3b9aca00',
+      'nsid\t\t: 0x1',
+    ]);
+  });
+});
+
+test.each([
+  [0, '0.00 B'],
+  [999, '999.00 B'],
+  [512_000, '512.00 KB'],
+  [12_288_000, '12.29 MB'],
+])('%d bytes are %s', (bytes, text) => expect(decimalSize(bytes)).toBe(text));
+
+describe('a drive', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'doorbell-nvme-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const job = join(folder, 'job.fio');
+  writeFileSync(job, '[a]\nrw=read\nbs=4k\nsize=4m\n');
+  const lines = async (...argv: string[]): Promise<string[]> => {
+    const { status, out, err } = await doorbell('nvme', ...argv);
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    return out.split('\n');
+  };
+
+  test('list has a line for each namespace of each drive', async () => {
+    const [, , ...rows] = await lines('list', '--board', 'workstation');
+    expect(rows.map((row) => row.slice(0, 12))).toEqual([0, 1, 2, 3].map((drive) => `/dev/nvme${drive}n1`));
+    expect(rows[0]).toContain('268.44  MB / 268.44  MB    512   B +  0 B');
+  });
+
+  test('smart-log counts what the jobs of --after did', async () => {
+    const before = await lines('smart-log');
+    const after = await lines('smart-log', 'nvme0', '--after', job);
+    expect(before).toContain('host_read_commands\t\t\t: 0');
+    expect(after).toContain('host_read_commands\t\t\t: 1024');
+    expect(after).toContain('Data Units Read\t\t\t\t: 9 (4.61 MB)');
+  });
+
+  test('show-regs shows the controller as the driver set it up', async () => {
+    const registers = await lines('show-regs', '/dev/nvme0', '-H');
+    expect(registers).toContain('cc      : 460001');
+    expect(registers).toContain('csts    : 1');
+    expect(registers).toContain('\tIOSQES  : 6');
+  });
+
+  test('id-ns takes the namespace from the name or from -n', async () => {
+    expect(await lines('id-ns', 'nvme0n2')).toEqual(await lines('id-ns', '-n', '2'));
+    expect(await lines('id-ns', 'nvme0n2')).toContain('nsze    : 0x20000');
+  });
+
+  test('get-feature -H names the fields', async () => {
+    expect(await lines('get-feature', '-f', '7', '-H')).toEqual([
+      'get-feature:0x07 (Number of Queues), Current value:0x00070007',
+      '\tNSQR: 7',
+      '\tNCQR: 7',
+    ]);
+  });
+
+  test.each([
+    [['lst'], 'doorbell: nvme: unknown verb "lst"; did you mean "list"?'],
+    [['id-ctrl', 'nvme4'], 'doorbell: nvme: the board has no nvme4; it has nvme0'],
+    [['id-ctrl', 'sda'], 'doorbell: nvme: "sda" is no drive; nvme0 and nvme0n1 would be'],
+    [['get-feature'], 'doorbell: nvme get-feature: say which one: -f FID, such as -f 7'],
+    [['id-ns', '-n', 'one'], 'doorbell: nvme: -n one: it is a number of 32 bits'],
+    [['id-ns', '-x'], 'doorbell: nvme: unknown flag "-x"; it takes -n -f -e -H'],
+  ])('%j', async (argv, sentence) => {
+    expect(await doorbell('nvme', ...argv)).toMatchObject({ status: 2, err: sentence });
+  });
+});
