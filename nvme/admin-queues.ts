@@ -89,10 +89,7 @@ export class AdminQueues {
   }
 
   #deleteCq(slot: number): void {
-    const { cqs, engine } = this.#parts;
-    const qid = this.#deleted(slot);
-    engine.completer.forget(qid);
-    cqs.remove(qid);
+    this.#parts.cqs.remove(this.#deleted(slot));
   }
 
   // ---- submission queues ------------------------------------------------------------------------------------------
@@ -130,11 +127,15 @@ export class AdminQueues {
     return this.#badId(`there is no I/O submission queue ${qid}`);
   }
 
-  /** Commands that were fetched complete as aborted before the deletion does; entries never fetched are forgotten. */
+  /**
+   * Commands that were fetched complete as aborted before the deletion does, as far as the completion queue has room:
+   * none completes after it. Entries never fetched are forgotten. Base 2.1 §3.7.3
+   */
   #deleteSq(slot: number): void {
     const { sqs, cqs, engine } = this.#parts;
     const qid = this.#deleted(slot);
     engine.abortQueue(qid, STATUS.ABORTED_SQ_DELETION);
+    engine.completer.withdraw(qid);
     cqs.addUsers(sqs.cqid(qid), -1);
     sqs.remove(qid);
   }

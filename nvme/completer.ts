@@ -114,11 +114,18 @@ export class Completer {
     return waiting === slot;
   }
 
-  /** Drops completions that wait for room in `cqid`: it is being deleted, and the host will never make any. */
-  forget(cqid: number): void {
+  /** Drops the completions of submission queue `sqid`, which is being deleted, that wait for room in its queue. */
+  withdraw(sqid: number): void {
     const { i32 } = this.memory;
-    let waiting = i32[this.cqs.at(cqid) + WAITING_FIRST]!;
-    for (; waiting !== NONE; waiting = i32[this.slots.at(waiting) + NEXT]!) this.slots.give(waiting);
+    const queue = this.cqs.at(i32[this.sqs.at(sqid) + SQ.CQID]!);
+    let waiting = i32[queue + WAITING_FIRST]!;
+    i32[queue + WAITING_FIRST] = NONE;
+    while (waiting !== NONE) {
+      const next = i32[this.slots.at(waiting) + NEXT]!;
+      if (this.slots.sqid(waiting) === sqid) this.slots.give(waiting);
+      else this.#wait(waiting, queue);
+      waiting = next;
+    }
   }
 
   #wait(slot: number, queue: number): void {

@@ -161,6 +161,24 @@ describe('Delete', () => {
     expect(harness.reap(1)).toMatchObject({ status: STATUS.SUCCESS });
   });
 
+  test('nothing of a queue completes after its deletion, also when its completion queue was full (§3.7.3)', () => {
+    const { harness, read } = pair(4);
+    expect(harness.createSq(2, 8, 1).status).toBe(STATUS.SUCCESS);
+    for (let i = 0; i < 5; i++) harness.post(2, read());
+    harness.ring(2);
+    const cid = harness.post(1, read());
+    harness.ring(1);
+    expect(harness.submitAdmin(deleteSq(2)).status).toBe(STATUS.SUCCESS);
+    const done = harness.reapAll(1);
+    expect(done.map(({ sqid, sqhd }) => [sqid, sqhd])).toEqual([
+      [2, 1],
+      [2, 2],
+      [2, 3],
+      [1, 1],
+    ]);
+    expect(done[3]).toMatchObject({ cid, status: STATUS.SUCCESS });
+  });
+
   test('Q29 an identifier used again, with another size, starts afresh', () => {
     const { harness, read } = pair(4);
     for (let i = 0; i < 5; i++) harness.submit(1, 1, read());

@@ -1,0 +1,299 @@
+/**
+ * One episode of the controller fuzzer: a machine that one seed decides, and a host that does right and wrong things to
+ * its controller in any order until it has submitted so many commands. Every episode replays alone from its seed.
+ * Not here: what must hold (world.ts, ledger.ts), many episodes (run.ts).
+ */
+
+import { CQE, SQE } from '../../nvme/spec/commands.ts';
+import {
+  AQA,
+  CC,
+  CSTS,
+  cqHeadDoorbell,
+  DOORBELL_BASE,
+  NSSR_MAGIC,
+  REG,
+  SHST,
+  sqTailDoorbell,
+} from '../../nvme/spec/registers.ts';
+import { Dice } from './dice.ts';
+import { Entries } from './entries.ts';
+import { AREA_BYTES, baseOf, type Completion, Ledger, SHADOW_AREA, type Submission } from './ledger.ts';
+import { drawProfile } from './profiles.ts';
+import { Violation } from './violation.ts';
+import { AREA, BAR, DATA, READABLE, World, WRITABLE } from './world.ts';
+
+/** Events that may be waiting at one time: a few for each slot, and the controller's own timers. */
+const EVENTS_MAX = 8192;
+/** Events after which a controller that is left alone must have come to rest. */
+const STEPS_MAX = 1_000_000;
+/** Offsets that registers may have, and beyond. */
+const REGISTERS = [...Object.values(REG), 0x6c, 0xffc, 0x1_0000 - 4];
+
+export class Episode {
+  readonly world: World;
+  readonly ledger: Ledger;
+  readonly #dice: Dice;
+  readonly #entries: Entries;
+  #isEnabled = false;
+
+  constructor(seed: number) {
+    this.#dice = new Dice(seed, 'host');
+    this.world = new World(drawProfile(new Dice(seed, 'profile')), seed);
+    this.ledger = new Ledger(this.world);
+    this.#entries = new Entries(this.#dice, this.world, this.ledger);
+    if (this.#dice.once(3)) this.world.trace.listen(() => {});
+  }
+
+  /** Throws Violation, or whatever the controller throws. */
+  run(commands: number): void {
+    while (this.ledger.submitted < commands) {
+      if (this.#isEnabled) this.#act();
+      else this.#enable();
+      if (this.world.clock.pending > EVENTS_MAX)
+        throw new Violation('memory', `${this.world.clock.pending} events are waiting`);
+    }
+    this.#quiesce();
+    this.world.checkMemory();
+  }
+
+  #act(): void {
+    const dice = this.#dice;
+    const kind = dice.below(1000);
+    if (kind < 580) this.#submit();
+    else if (kind < 840) this.#reap();
+    else if (kind < 910) this.#steps(dice.below(40));
+    else if (kind < 918) this.#wildDoorbell();
+    else if (kind < 935) this.#wildRegister();
+    else if (kind < 960) this.#remap();
+    else if (kind < 965) this.#condition();
+    else if (kind < 970) this.#quiesce();
+    else if (kind < 972 || this.ledger.isClosed || this.#isStuck()) this.#reset();
+  }
+
+  // ---- life of the controller -----------------------------------------------------------------------------------------
+
+  #enable(): void {
+    const { world, ledger } = this;
+    const dice = this.#dice;
+    ledger.clear();
+    const sqEntries = 2 + dice.below(62);
+    const cqEntries = 2 + dice.below(62);
+    world.write32(
+      REG.AQA,
+      dice.once(30) ? dice.odd32() : AQA.encode({ ASQS: sqEntries - 1, ACQS: cqEntries - 1 }),
+    );
+    this.#writeBase(REG.ASQ, baseOf(0));
+    this.#writeBase(REG.ACQ, baseOf(1));
+    const asked = AQA.decode(world.read32(REG.AQA));
+    if (asked.ASQS >= AREA_BYTES / SQE.SIZE || asked.ACQS >= AREA_BYTES / CQE.SIZE) world.write32(REG.AQA, 0);
+    const sizes = AQA.decode(world.read32(REG.AQA));
+    const { pageMin, pageMax, weightedArbitration } = world.controller.profile;
+    const MPS = pageMin + dice.below(pageMax - pageMin + 1);
+    const AMS = weightedArbitration && dice.once(2) ? 1 : 0;
+    const cc = CC.encode({ EN: 1, IOSQES: 6, IOCQES: 4, MPS, AMS, CRIME: dice.once(4) ? 1 : 0 });
+    world.isQuiet = false;
+    world.write32(REG.CC, dice.once(30) ? (dice.u32() | 1) >>> 0 : cc);
+    ledger.addSubmission(0, 0, sizes.ASQS + 1, 0);
+    ledger.addCompletion(0, 1, sizes.ACQS + 1);
+    for (let step = 0; step < 100 && CSTS.RDY.get(world.read32(REG.CSTS)) === 0; step++) this.#steps(1);
+    this.#isEnabled = true;
+    if (this.#isStuck()) return this.#reset();
+    for (let qid = 1; qid <= 3; qid++) this.#create(true, qid);
+    for (let qid = 1; qid <= 4; qid++) this.#create(false, qid);
+  }
+
+  #writeBase(register: number, base: number): void {
+    this.world.write32(register, this.#dice.once(60) ? this.#dice.u32() : base >>> 0);
+    this.world.write32(register + 4, Math.floor(base / 0x1_0000_0000));
+    // A queue elsewhere would never be seen to work; one that is not aligned makes the controller fail.
+    if (this.world.read32(register) !== base >>> 0) this.ledger.close();
+  }
+
+  #create(isCompletion: boolean, qid: number): void {
+    const area = this.ledger.freeArea();
+    const admin = this.ledger.sqs.get(0)!;
+    if (area < 0 || this.ledger.room(admin) === 0) return;
+    this.#post(
+      admin,
+      this.#entries.create(isCompletion, qid, area, 2 + this.#dice.below(30), 1 + this.#dice.below(3)),
+    );
+    this.#ring(admin);
+    this.#steps(200);
+    this.#reapAll();
+  }
+
+  /** The controller does not take commands and will not before a reset. */
+  #isStuck(): boolean {
+    const csts = this.world.read32(REG.CSTS);
+    return CSTS.RDY.get(csts) === 0 || CSTS.CFS.get(csts) === 1 || CSTS.SHST.get(csts) !== SHST.NORMAL;
+  }
+
+  #reset(): void {
+    const { world } = this;
+    const dice = this.#dice;
+    const kind = dice.below(8);
+    if (kind < 4) world.write32(REG.CC, world.read32(REG.CC) & ~CC.EN.mask);
+    else if (kind === 4) world.functionLevelReset();
+    else if (kind === 5) world.controller.reset();
+    else if (kind === 6) world.controller.powerCut();
+    else world.write32(REG.NSSR, NSSR_MAGIC);
+    if (kind > 3) world.configure();
+    if (!this.#followReset()) return;
+    this.#steps(dice.below(20));
+    if (dice.once(12)) world.checkMemory();
+  }
+
+  /** Whether the controller is disabled now; then it may not touch memory any more. */
+  #followReset(): boolean {
+    const { world } = this;
+    const isDisabled = CC.EN.get(world.read32(REG.CC)) === 0;
+    if (!isDisabled) return false;
+    this.#isEnabled = false;
+    world.isQuiet = true;
+    this.ledger.clear();
+    return true;
+  }
+
+  // ---- commands -----------------------------------------------------------------------------------------------------
+
+  #submit(): void {
+    const dice = this.#dice;
+    const queues = [...this.ledger.sqs.values()];
+    const queue = dice.once(4) ? queues[0]! : dice.pick(queues);
+    const room = this.ledger.room(queue);
+    let entries = Math.min(room, 1 + dice.below(dice.once(4) ? 32 : 4));
+    while (entries-- > 0) this.#post(queue, this.#entries.next(queue.qid));
+    this.#ring(queue);
+  }
+
+  #posted = 0;
+
+  #post(queue: Submission, words: Uint32Array): void {
+    const index = (queue.tail + this.#posted++) % queue.size;
+    this.world.memory.u32.set(words, this.world.at(queue.base + index * SQE.SIZE) >>> 2);
+  }
+
+  #ring(queue: Submission): void {
+    const tail = (queue.tail + this.#posted) % queue.size;
+    this.#posted = 0;
+    this.ledger.submit(queue, tail);
+    this.#doorbell(queue.qid, false, tail);
+    this.ledger.observe();
+  }
+
+  #doorbell(qid: number, isCompletion: boolean, value: number): void {
+    const { doorbellStride } = this.world.controller.profile;
+    // From the moment the controller takes the buffers, which the host learns later; before that it does no harm.
+    if (qid > 0) {
+      const at = baseOf(SHADOW_AREA) + (2 * qid + (isCompletion ? 1 : 0)) * (4 << doorbellStride);
+      this.world.memory.u32[this.world.at(at) >>> 2] = value;
+    }
+    const offset = (isCompletion ? cqHeadDoorbell : sqTailDoorbell)(qid, doorbellStride);
+    this.world.write32(offset, value);
+  }
+
+  /** Takes completions from one queue and releases some of them. */
+  #reap(): void {
+    this.ledger.observe();
+    const queue = this.#dice.pick([...this.ledger.cqs.values()]);
+    const seen = queue.seen - queue.released;
+    if (seen > 0) this.#release(queue, 1 + this.#dice.below(seen));
+  }
+
+  #release(queue: Completion, entries: number): void {
+    queue.released += entries;
+    this.#doorbell(queue.qid, true, queue.released % queue.size);
+    this.ledger.observe();
+  }
+
+  #reapAll(): boolean {
+    let isAny = false;
+    this.ledger.observe();
+    for (const queue of [...this.ledger.cqs.values()]) {
+      if (queue.seen === queue.released) continue;
+      isAny = true;
+      this.#release(queue, queue.seen - queue.released);
+    }
+    return isAny;
+  }
+
+  // ---- time ---------------------------------------------------------------------------------------------------------
+
+  #steps(count: number): void {
+    for (let step = 0; step < count && this.world.clock.step(); step++);
+    this.ledger.observe();
+  }
+
+  /** Lets everything happen that can; then no command may be missing. */
+  #quiesce(): void {
+    const { world, ledger } = this;
+    let steps = 0;
+    do {
+      while (world.clock.step()) {
+        if (++steps > STEPS_MAX) throw new Violation('memory', 'the controller never comes to rest');
+      }
+    } while (this.#reapAll());
+    if (this.#isEnabled && !this.#isStuck()) ledger.checkNothingLost(world.controller.profile.asyncEvents);
+  }
+
+  // ---- wrong things -------------------------------------------------------------------------------------------------
+
+  /** Any value in any doorbell. Where it cannot be known what the controller makes of it, the book is closed. */
+  #wildDoorbell(): void {
+    const dice = this.#dice;
+    const { ledger } = this;
+    const qid = dice.once(4) ? dice.below(80) : dice.below(6);
+    const isCompletion = dice.once(2);
+    const value = dice.once(3) ? dice.odd32() & 0xffff : dice.below(64);
+    const sq = ledger.sqs.get(qid);
+    const cq = ledger.cqs.get(qid);
+    const isCreating = ledger.sqs.get(0)!.count > 0;
+    if (isCompletion && cq !== undefined && value < cq.size && value !== cq.released % cq.size) {
+      const count = (value - (cq.released % cq.size) + cq.size) % cq.size;
+      if (count > cq.seen - cq.released) ledger.close();
+      else cq.released += count;
+    } else if (!isCompletion && sq !== undefined && value < sq.size) {
+      if (sq.count > 0) ledger.close();
+      ledger.submit(sq, value);
+    } else if ((isCompletion ? cq : sq) === undefined && isCreating) ledger.close();
+    this.#doorbell(qid, isCompletion, value);
+    ledger.observe();
+  }
+
+  /** Any value in any register, in any width. */
+  #wildRegister(): void {
+    const dice = this.#dice;
+    const { world } = this;
+    const offset = dice.once(3) ? 0x2000 + dice.below(0x800) * 4 : dice.pick(REGISTERS);
+    const value = dice.odd32();
+    if (offset >= DOORBELL_BASE && offset < 0x2000) return;
+    const width = dice.pick([1, 2, 4, 4, 4, 4] as const);
+    if (width === 4) world.write32(offset, value);
+    else world.rc.writePart(BAR + offset, width, value & (width === 1 ? 0xff : 0xffff));
+    world.read32(offset & ~3);
+    this.#followReset();
+    this.ledger.observe();
+  }
+
+  /** Maps a data page anew, most of the time for everything; rarely takes the memory of a queue away. */
+  #remap(): void {
+    const dice = this.#dice;
+    if (dice.once(40)) this.world.lose(dice.below(AREA.COUNT));
+    const allowed = dice.once(2) ? READABLE | WRITABLE : dice.pick([0, READABLE, WRITABLE]);
+    this.world.allow(dice.below(DATA.PAGES), allowed);
+  }
+
+  /** What happens to a drive without its host: heat, and losing the way to memory for a while. */
+  #condition(): void {
+    const dice = this.#dice;
+    const { health } = this.world.controller;
+    const kind = dice.below(8);
+    if (kind < 4) health.temperature_K = 300 + dice.below(80);
+    else if (kind < 7) health.spare_percent = dice.below(101);
+    else this.world.master(false);
+    this.#steps(dice.below(8));
+    this.world.master(true);
+    this.ledger.observe();
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * The machine of the controller fuzzer: one controller, little RAM, and an IOMMU of a table that says of every page
+ * whether the device may read and write it. Frames that are not mapped are full of a pattern: none may change, and none
+ * may turn up where the device writes. Not here: queues and commands (ledger.ts), what is tried (fuzzer.ts).
+ */
+import { Clock } from '../../machine/clock.ts';
+import { Interrupts } from '../../machine/interrupts.ts';
+import { Memory } from '../../machine/memory.ts';
+import { DmaPort } from '../../machine/pcie/dma-port.ts';
+import { RootComplex } from '../../machine/pcie/root-complex.ts';
+import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
+import { BLOCKED, INTERRUPT_WINDOW, type Translator } from '../../machine/pcie/translator.ts';
+import { FREE_HOST } from '../../machine/timing/host.ts';
+import { Link, type LinkProfile } from '../../machine/timing/link.ts';
+import { Trace } from '../../machine/trace.ts';
+import { NvmeController } from '../../nvme/controller.ts';
+import { Namespace } from '../../nvme/namespace.ts';
+import type { ControllerProfile } from '../../nvme/profile.ts';
+import { SparseStore } from '../../nvme/sparse-store.ts';
+import { random } from '../../support/random.ts';
+import { Violation } from './violation.ts';
+
+export const PAGE = 4096;
+export const BAR = 0xfe80_0000;
+/** The data pages begin here. */
+export const DATA = { BASE: 0x10_0000, PAGES: 256 } as const;
+/** Memory of queues and shadow doorbells, in areas that are aligned to the largest host page. */
+export const AREA = { BASE: 0x5_a5c0_0000, BYTES: 65_536, PAGES: 4, COUNT: 17 } as const;
+/** What a page allows, in bits. */
+export const READABLE = 1;
+export const WRITABLE = 2;
+
+const DEVFN = 0x20;
+/** Device Control in the PCI Express capability; its top bit is Initiate Function Level Reset. */
+const DEVICE_CONTROL = 0x88;
+const INITIATE_FLR = 0x8000;
+const RAM_BYTES = 4 * 1024 ** 2;
+const LOCAL_BYTES = 80 * 1024 ** 2;
+const FRAME_WORDS = PAGE / 4;
+const FRAMES = RAM_BYTES / PAGE;
+const FIRST_AREA_FRAME = 16;
+/** Data pages take every third frame from the end, so that each has neighbours that are nobody's. */
+const frameOfData = (page: number): number => FRAMES - 2 - 3 * page;
+const PATTERN = [0xd00d_0bad, 0xca11_ab1e] as const;
+const LINK: LinkProfile = {
+  generation: 3,
+  lanes: 4,
+  maxPayload_bytes: 256,
+  readRequest_bytes: 512,
+  propagation_ns: 150,
+};
+const NAMESPACES = [
+  { nsid: 1, bytes: 4 * 1024 ** 2, block_bytes: 512 },
+  { nsid: 2, bytes: 2 * 1024 ** 2, block_bytes: 4096 },
+] as const;
+
+/** Told of every page that the device reaches outside of the data pages. */
+export type AreaListener = (iova: number, isWrite: boolean) => void;
+
+export class World {
+  readonly clock = new Clock();
+  readonly trace = new Trace(this.clock);
+  readonly memory = new Memory(RAM_BYTES, LOCAL_BYTES);
+  readonly interrupts = new Interrupts(this.clock, this.trace, 0);
+  readonly controller: NvmeController;
+  readonly rc: RootComplex;
+  onArea: AreaListener = () => {};
+  /** The controller is disabled: it may not reach memory at all. */
+  isQuiet = true;
+  /** Areas that the device cannot reach until they are cleared. */
+  readonly #lost = new Set<number>();
+  /** What the device may do with each data page. */
+  readonly #allowed = new Uint8Array(DATA.PAGES).fill(READABLE | WRITABLE);
+
+  constructor(profile: ControllerProfile, seed: number) {
+    const { clock, memory, trace, interrupts } = this;
+    const translator: Translator = {
+      frame: (_, iova, isWrite) => this.#frame(iova, isWrite),
+      cost_ns: () => 0,
+      interrupt: (_, address, data) => {
+        interrupts.deliver(address, data);
+        return true;
+      },
+    };
+    this.rc = new RootComplex({ clock, memory, trace, interrupts, translator, host: FREE_HOST });
+    this.controller = new NvmeController({
+      name: 'nvme0',
+      profile,
+      serial: 'FUZZ0',
+      clock,
+      memory,
+      trace,
+      dma: new DmaPort(this.rc, new Link(clock, profile.timing === null ? null : LINK)),
+      link: LINK,
+      random: random(seed, 'media'),
+      namespaces: NAMESPACES.map(
+        ({ bytes, ...rest }) => new Namespace({ ...rest, store: new SparseStore(memory, bytes) }),
+      ),
+      capacity_bytes: 16 * 1024 ** 2,
+    });
+    this.rc.plug(DEVFN, this.controller);
+    this.configure();
+    for (let frame = 0; frame < FRAMES; frame++) this.#paint(frame);
+    for (let page = 0; page < DATA.PAGES; page++) this.memory.fill(frameOfData(page) * PAGE, 0, PAGE);
+    this.clearAreas();
+  }
+
+  // ---- the bus ------------------------------------------------------------------------------------------------------
+
+  /** What firmware does: places BAR0, decodes, allows the function to be a bus master. */
+  configure(): void {
+    this.config(CONFIG.BAR0, BAR);
+    this.config(CONFIG.BAR0 + 4, 0);
+    this.master(true);
+  }
+
+  /** Whether the function may be a bus master. */
+  master(isMaster: boolean): void {
+    this.config(CONFIG.COMMAND, COMMAND.encode({ MEMORY: 1, BUS_MASTER: isMaster ? 1 : 0 }));
+  }
+
+  config(offset: number, value: number): void {
+    this.rc.configWrite(0, DEVFN, offset, 4, value);
+  }
+
+  functionLevelReset(): void {
+    this.rc.configWrite(0, DEVFN, DEVICE_CONTROL, 2, INITIATE_FLR);
+  }
+
+  read32(offset: number): number {
+    return this.rc.read32(BAR + offset);
+  }
+
+  write32(offset: number, value: number): void {
+    this.rc.write32(BAR + offset, value >>> 0);
+  }
+
+  // ---- the IOMMU ----------------------------------------------------------------------------------------------------
+
+  #frame(iova: number, isWrite: boolean): number {
+    if (this.isQuiet) throw new Violation('quiet', `DMA at ${iova.toString(16)} while disabled`);
+    const need = isWrite ? WRITABLE : READABLE;
+    const page = Math.floor((iova - DATA.BASE) / PAGE);
+    if (page >= 0 && page < DATA.PAGES)
+      return (this.#allowed[page]! & need) === 0 ? BLOCKED : frameOfData(page);
+    const area = areaOf(iova);
+    if (area >= 0) {
+      const frame = this.#lost.has(area) ? BLOCKED : frameOfArea(area, iova);
+      if (frame !== BLOCKED) this.onArea(iova, isWrite);
+      return frame;
+    }
+    return iova >= 0xfee0_0000 && iova < 0xfef0_0000 ? INTERRUPT_WINDOW : BLOCKED;
+  }
+
+  /** Maps a data page anew: what the device lost stays behind as pattern, what it gains is zeroed. */
+  allow(page: number, allowed: number): void {
+    const frame = frameOfData(page);
+    if (this.#allowed[page] === 0) this.#expectPattern(frame);
+    if (allowed === 0) this.#paint(frame);
+    else if (this.#allowed[page] === 0) this.memory.fill(frame * PAGE, 0, PAGE);
+    this.#allowed[page] = allowed;
+  }
+
+  // ---- the host's view of memory --------------------------------------------------------------------------------------
+
+  /** Where host memory at `iova` lies in `memory`, mapped or not. */
+  at(iova: number): number {
+    const area = areaOf(iova);
+    const frame = area >= 0 ? frameOfArea(area, iova) : frameOfData(Math.floor((iova - DATA.BASE) / PAGE));
+    return frame * PAGE + (iova & (PAGE - 1));
+  }
+
+  /** Writes a dword to a data page that is mapped. */
+  poke(iova: number, value: number): void {
+    const page = Math.floor((iova - DATA.BASE) / PAGE);
+    if (page >= 0 && page < DATA.PAGES && this.#allowed[page] !== 0)
+      this.memory.u32[this.at(iova) >>> 2] = value;
+  }
+
+  /** Unmaps the memory of a queue. */
+  lose(area: number): void {
+    this.#lost.add(area);
+  }
+
+  /** Maps all memory of queues, with zeroes. */
+  clearAreas(): void {
+    this.#lost.clear();
+    const bytes = AREA.COUNT * AREA.PAGES * PAGE;
+    this.memory.fill(FIRST_AREA_FRAME * PAGE, 0, bytes);
+  }
+
+  // ---- invariants ---------------------------------------------------------------------------------------------------
+
+  /** No frame that is not mapped was written, and nothing of one was copied to where the device writes. */
+  checkMemory(): void {
+    const owned = new Set<number>();
+    for (let area = 0; area < AREA.COUNT * AREA.PAGES; area++) owned.add(FIRST_AREA_FRAME + area);
+    for (let page = 0; page < DATA.PAGES; page++) {
+      if (this.#allowed[page] === 0) continue;
+      owned.add(frameOfData(page));
+      this.#expectNoPattern(frameOfData(page));
+    }
+    for (let frame = 0; frame < FRAMES; frame++) if (!owned.has(frame)) this.#expectPattern(frame);
+  }
+
+  #paint(frame: number): void {
+    const { u32 } = this.memory;
+    for (let word = 0; word < FRAME_WORDS; word++) u32[frame * FRAME_WORDS + word] = PATTERN[word & 1]!;
+  }
+
+  #expectPattern(frame: number): void {
+    const { u32 } = this.memory;
+    for (let word = 0; word < FRAME_WORDS; word++) {
+      if (u32[frame * FRAME_WORDS + word] !== PATTERN[word & 1])
+        throw new Violation('unmapped', `frame ${frame} is not mapped and was written at byte ${word * 4}`);
+    }
+  }
+
+  #expectNoPattern(frame: number): void {
+    const { u32 } = this.memory;
+    for (let word = 1; word < FRAME_WORDS; word++) {
+      const at = frame * FRAME_WORDS + word;
+      if (u32[at] === PATTERN[1] && u32[at - 1] === PATTERN[0])
+        throw new Violation('unmapped', `bytes of a frame that is not mapped came to frame ${frame}`);
+    }
+  }
+}
+
+/** The area of an I/O virtual address, or -1. */
+export function areaOf(iova: number): number {
+  const area = Math.floor((iova - AREA.BASE) / AREA.BYTES);
+  return area >= 0 && area < AREA.COUNT ? area : -1;
+}
+
+function frameOfArea(area: number, iova: number): number {
+  const page = Math.floor((iova - AREA.BASE - area * AREA.BYTES) / PAGE);
+  return page < AREA.PAGES ? FIRST_AREA_FRAME + area * AREA.PAGES + page : BLOCKED;
+}
