@@ -117,7 +117,7 @@ export class Completer {
   /** Drops the completions of submission queue `sqid`, which is being deleted, that wait for room in its queue. */
   withdraw(sqid: number): void {
     const { i32 } = this.memory;
-    const queue = this.cqs.at(i32[this.sqs.at(sqid) + SQ.CQID]!);
+    const queue = this.cqs.at(this.sqs.cqid(sqid));
     let waiting = i32[queue + WAITING_FIRST]!;
     i32[queue + WAITING_FIRST] = NONE;
     while (waiting !== NONE) {

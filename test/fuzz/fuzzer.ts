@@ -21,7 +21,7 @@ import { Entries } from './entries.ts';
 import { AREA_BYTES, baseOf, type Completion, Ledger, SHADOW_AREA, type Submission } from './ledger.ts';
 import { drawProfile } from './profiles.ts';
 import { Violation } from './violation.ts';
-import { AREA, BAR, DATA, READABLE, World, WRITABLE } from './world.ts';
+import { AREA, BAR, BUFFER, DATA, READABLE, World, WRITABLE } from './world.ts';
 
 /** Events that may be waiting at one time: a few for each slot, and the controller's own timers. */
 const EVENTS_MAX = 8192;
@@ -99,6 +99,7 @@ export class Episode {
     for (let step = 0; step < 100 && CSTS.RDY.get(world.read32(REG.CSTS)) === 0; step++) this.#steps(1);
     this.#isEnabled = true;
     if (this.#isStuck()) return this.#reset();
+    if (dice.once(2)) world.write32(REG.CMBMSC, BUFFER | 3);
     for (let qid = 1; qid <= 3; qid++) this.#create(true, qid);
     for (let qid = 1; qid <= 4; qid++) this.#create(false, qid);
   }

@@ -4,7 +4,7 @@
  */
 import { SGL_TYPE, SQE } from '../../nvme/spec/commands.ts';
 import type { Dice } from './dice.ts';
-import { DATA, PAGE, type World } from './world.ts';
+import { BUFFER, DATA, PAGE, type World } from './world.ts';
 
 const PRP1 = SQE.PRP1 >>> 2;
 const PRP2 = SQE.PRP2 >>> 2;
@@ -21,6 +21,7 @@ function anyAddress(dice: Dice): number {
   if (kind === 1) return dice.pick([0, 0xfee0_0000, 0xfee0_0ffc, 0xfe80_1000, 2 ** 52, DATA.BASE - PAGE]);
   if (kind < 6) return dataAddress(dice) + 4 * dice.below(PAGE / 4);
   if (kind === 6) return dataAddress(dice) + dice.below(PAGE);
+  if (kind === 7) return BUFFER + dice.below(512) * PAGE;
   return dataAddress(dice);
 }
 

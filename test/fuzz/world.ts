@@ -22,6 +22,8 @@ import { Violation } from './violation.ts';
 
 export const PAGE = 4096;
 export const BAR = 0xfe80_0000;
+/** Where the controller memory buffer is, if there is one. */
+export const BUFFER = 0xe000_0000;
 /** The data pages begin here. */
 export const DATA = { BASE: 0x10_0000, PAGES: 256 } as const;
 /** Memory of queues and shadow doorbells, in areas that are aligned to the largest host page. */
@@ -82,7 +84,7 @@ export class World {
         return true;
       },
     };
-    this.rc = new RootComplex({ clock, memory, trace, interrupts, translator, host: FREE_HOST });
+    this.rc = new RootComplex({ clock, memory, trace, translator, host: FREE_HOST });
     this.controller = new NvmeController({
       name: 'nvme0',
       profile,
@@ -111,6 +113,8 @@ export class World {
   configure(): void {
     this.config(CONFIG.BAR0, BAR);
     this.config(CONFIG.BAR0 + 4, 0);
+    this.config(CONFIG.BAR0 + 8, BUFFER);
+    this.config(CONFIG.BAR0 + 12, 0);
     this.master(true);
   }
 
