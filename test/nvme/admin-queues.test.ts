@@ -171,9 +171,9 @@ describe('Delete', () => {
     expect(harness.submitAdmin(deleteSq(2)).status).toBe(STATUS.SUCCESS);
     const done = harness.reapAll(1);
     expect(done.map(({ sqid, sqhd }) => [sqid, sqhd])).toEqual([
-      [2, 1],
-      [2, 2],
-      [2, 3],
+      [2, 5],
+      [2, 5],
+      [2, 5],
       [1, 1],
     ]);
     expect(done[3]).toMatchObject({ cid, status: STATUS.SUCCESS });
