@@ -88,6 +88,26 @@ ${AFTER}
   --seed N            as for fio
 ${BOARD}`,
   },
+  inspect: {
+    summary: 'show the live state of a machine as a tree: registers, rings, IOTLB, page walks',
+    text: `doorbell inspect [PATH] [OPTIONS]
+
+PATH leads into the tree: nvme0/registers, nvme0/sq/1, iommu/iotlb, iommu/walk/01:00.0/0x2000, kernel/fds; without one,
+everything. The moment is when the driver has brought its drive up, or that of --at.
+${AFTER}
+  --at TIME           so long after their first I/O command reached a controller: 500ns, 20us, 1.5ms (0ns)
+  --json              as JSON
+  --seed N            as for fio
+${BOARD}`,
+  },
+  dmesg: {
+    summary: "print the emulated kernel's log",
+    text: `doorbell dmesg [OPTIONS]
+
+${AFTER}
+  --seed N            as for fio
+${BOARD}`,
+  },
   help: {
     summary: 'this text, or that of one verb',
     text: 'doorbell help [VERB]',

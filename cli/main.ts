@@ -13,6 +13,7 @@ import { conformanceCommand } from './conformance/command.ts';
 import { fioCommand } from './fio/command.ts';
 import { firstLight } from './first-light.ts';
 import { help, unknownVerb } from './help.ts';
+import { dmesgCommand, inspectCommand } from './inspect/command.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
 import { nvmeCommand } from './nvme/command.ts';
 import { type Output, processOutput } from './output.ts';
@@ -39,6 +40,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   'first-light': firstLight,
   trace: traceCommand,
   nvme: nvmeCommand,
+  inspect: inspectCommand,
+  dmesg: dmesgCommand,
   help: async (argv, output) => {
     output.lines([help(argv[0])]);
     return 0;

@@ -5,7 +5,7 @@
  * (request-path.ts) looks in one place. Not here: paging-structure caches (a miss reads every level), context-cache.ts.
  */
 import { PAGE_SIZE } from '../support/numbers.ts';
-import { LeafCache } from './leaf-cache.ts';
+import { type CachedLeaf, LeafCache } from './leaf-cache.ts';
 import { LEAF_BYTES } from './spec/structures.ts';
 
 const LARGE_ENTRIES = 64;
@@ -55,6 +55,12 @@ export class Iotlb {
       this.pages.permissions(domainId, iova) !== 0 ||
       this.#leaves.some((cache) => cache.permissions(domainId, iova) !== 0)
     );
+  }
+
+  /** Everything that is kept, by domain and address; for looking at. */
+  entries(): CachedLeaf[] {
+    const all = [this.pages, ...this.#leaves].flatMap((cache) => [...cache.entries()]);
+    return all.sort((a, b) => a.domainId - b.domainId || a.iova - b.iova || a.bytes - b.bytes);
   }
 
   dropAll(): void {

@@ -16,6 +16,17 @@ const TWO_32 = 0x1_0000_0000;
 /** Frames are 31 bits here: physical addresses below 8 TiB. Others are not cached. */
 const FRAMES = 2 ** 31;
 
+/** An entry as it is shown. */
+export interface CachedLeaf {
+  readonly domainId: number;
+  readonly iova: number;
+  /** Size of the leaf. */
+  readonly bytes: number;
+  readonly frame: number;
+  /** Bit 0 read, bit 1 write. */
+  readonly permissions: number;
+}
+
 export class LeafCache {
   readonly words: Int32Array;
   readonly mask: number;
@@ -59,6 +70,20 @@ export class LeafCache {
     const leaf = Math.floor(iova / this.leafBytes);
     const first = this.words[this.#at(leaf, domainId) + ENTRY.FRAME]!;
     return first + Math.floor((iova - leaf * this.leafBytes) / PAGE_SIZE);
+  }
+
+  /** Everything that is kept, in no order. Costs a look at every entry. */
+  *entries(): Generator<CachedLeaf> {
+    if (!this.used) return;
+    for (let at = 0; at < this.words.length; at += 1 << ENTRY.SHIFT) {
+      const domainId = this.#domainAt(at);
+      if (domainId === NOBODY) continue;
+      const frame = this.words[at + ENTRY.FRAME]!;
+      const permissions =
+        Number(this.words[at + ENTRY.READER] === domainId) |
+        (Number(this.words[at + ENTRY.WRITER] === domainId) << 1);
+      yield { domainId, iova: this.#leafAt(at) * this.leafBytes, bytes: this.leafBytes, frame, permissions };
+    }
   }
 
   dropAll(): void {

@@ -66,6 +66,8 @@ export class IommuUnit implements Translator, RegisterBlock {
   private readonly registers: Uint32Array;
   private readonly faultRecordsAt: number;
   private readonly iotlbRegistersAt: number;
+  /** For looking at; requests of devices change it. */
+  readonly iotlb: Iotlb;
   private readonly faults: FaultLog;
   private readonly faultEvent: EventMessage;
   private readonly completionEvent: EventMessage;
@@ -100,6 +102,7 @@ export class IommuUnit implements Translator, RegisterBlock {
     const limits = walkLimits(options, widths);
     this.requests = new RequestPath({ memory, trace, host, limits, contexts, iotlb, faults });
     this.queue = new InvalidationQueue({ registers, memory, faults, completion, invalidation, remapping });
+    this.iotlb = iotlb;
     this.faults = faults;
     this.faultEvent = faultEvent;
     this.completionEvent = completion;

@@ -70,8 +70,8 @@ export class NvmeController extends PcieFunction {
   private readonly clock: Clock;
   private readonly trace: Trace;
   private readonly msix: Msix;
-  private readonly sqs: SubmissionQueues;
-  private readonly cqs: CompletionQueues;
+  readonly sqs: SubmissionQueues;
+  readonly cqs: CompletionQueues;
   private readonly nvm: NvmCommands;
   private readonly shadow: ShadowDoorbells;
   private readonly buffer: MemoryBuffer;
