@@ -3,5 +3,14 @@ export type { Board, NamespaceBoard, NvmeBoard, PortBoard, SwitchBoard } from '.
 export { type BootOptions, boot, Machine, type Pace } from './boot.ts';
 export { BoardError } from './check.ts';
 export { conformance } from './conformance.ts';
+export {
+  DEVICES,
+  type Device,
+  deviceNamed,
+  MEASURES,
+  type Measure,
+  type Published,
+} from './devices/index.ts';
+export { linkOf } from './links.ts';
 export { pc } from './pc.ts';
 export { workstation } from './workstation.ts';

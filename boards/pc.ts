@@ -1,16 +1,8 @@
 /** A desktop PC: one root port, one NVMe drive with the speed of an Intel P4800X behind a gen 3 x4 link. */
 import { SERVER_HOST } from '../machine/timing/host.ts';
-import type { LinkProfile } from '../machine/timing/link.ts';
 import { GENERIC } from '../nvme/profile.ts';
 import type { Board } from './board.ts';
-
-export const GEN3_X4: LinkProfile = {
-  generation: 3,
-  lanes: 4,
-  maxPayload_bytes: 256,
-  readRequest_bytes: 512,
-  propagation_ns: 150,
-};
+import { GEN3_X4 } from './links.ts';
 
 export const pc: Board = {
   name: 'pc',

@@ -11,7 +11,8 @@ import type {
   HostMemoryProfile,
   OperationTiming,
 } from '../nvme/admin/profile.ts';
-import type { ControllerProfile, ControllerTiming, MediaProfile, PcieProfile } from '../nvme/profile.ts';
+import type { NandProfile, UniformProfile } from '../nvme/media/profile.ts';
+import type { ControllerProfile, ControllerTiming, PcieProfile } from '../nvme/profile.ts';
 import { isPowerOfTwo, PAGE_SIZE, parseSize } from '../support/numbers.ts';
 import {
   ascii,
@@ -55,6 +56,7 @@ const HOST = fields<HostProfile>({
   iotlbHit_ns: duration,
   walkRead_ns: duration,
   store_ns: duration,
+  load_ns: duration,
   syscall_ns: duration,
   interrupt_ns: duration,
   wakeup_ns: duration,
@@ -86,15 +88,53 @@ const UNIT = fields<Partial<UnitOptions>>({
   iotlbEntries: optional(powerOfTwo(1, 65_536)),
 });
 
-const MEDIA = fields<MediaProfile>({
+const rate = must('more than zero', (value) => Number.isFinite(value) && (value as number) > 0);
+
+const UNIFORM = fields<UniformProfile>({
+  kind: oneOf('uniform'),
   channels: whole(1, 65_536),
   stripe_bytes: powerOfTwo(512, 2 ** 30),
   read_ns: duration,
   write_ns: duration,
   jitter_ns: duration,
-  bus_bytes_per_ns: must('more than zero', (value) => Number.isFinite(value) && (value as number) > 0),
+  readBus_bytes_per_ns: rate,
+  writeBus_bytes_per_ns: rate,
   flush_ns: duration,
 });
+
+const NAND = fields<NandProfile>({
+  kind: oneOf('nand'),
+  channels: whole(1, 64),
+  diesPerChannel: whole(1, 64),
+  planesPerDie: whole(1, 16),
+  page_bytes: powerOfTwo(4096, 2 ** 20),
+  program_bytes: whole(4096, 2 ** 24),
+  read4K_ns: duration,
+  readPage_ns: duration,
+  readSpread_ns: duration,
+  jitter_ns: duration,
+  program_ns: duration,
+  erase_ns: duration,
+  block_bytes: whole(4096, 2 ** 30),
+  channel_bytes_per_ns: rate,
+  firmware4K_ns: duration,
+  firmwareRead_ns: duration,
+  firmwareWrite_ns: duration,
+  firmwareWrite4K_ns: duration,
+  buffer_bytes: whole(8192, 2 ** 31),
+  overProvisioning: must('a share from 0.01 to 10', (value) => {
+    return Number.isFinite(value) && (value as number) >= 0.01 && (value as number) <= 10;
+  }),
+  flush_ns: duration,
+  capacitors: flag,
+});
+
+const media: Shape = (value, path) => {
+  const kind = (value as { kind?: unknown } | undefined)?.kind;
+  if (kind === 'uniform') return UNIFORM(value, path);
+  if (kind === 'nand') return NAND(value, path);
+  return { path, problem: "must be null or have a kind, 'uniform' or 'nand'" };
+};
 
 const OPERATIONS = fields<OperationTiming>({
   format_ns: duration,
@@ -113,7 +153,7 @@ const TIMING = fields<ControllerTiming>({
   ready_ns: duration,
   mediaReady_ns: duration,
   shutdown_ns: duration,
-  media: MEDIA,
+  media: orNull(media),
   operations: OPERATIONS,
 });
 

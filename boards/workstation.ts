@@ -2,7 +2,7 @@
 import { SERVER_HOST } from '../machine/timing/host.ts';
 import { GENERIC } from '../nvme/profile.ts';
 import type { Board, NvmeBoard } from './board.ts';
-import { GEN3_X4 } from './pc.ts';
+import { GEN3_X4 } from './links.ts';
 
 const drive = (number: number): NvmeBoard => ({
   kind: 'nvme',

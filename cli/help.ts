@@ -45,6 +45,20 @@ ${BOARD}`,
 
 Describes every board, or one, with its namespaces and its PCI tree.`,
   },
+  profiles: {
+    summary: 'list the device profiles, or every knob of one with where it comes from',
+    text: `doorbell profiles [NAME...]
+
+Without a name: the devices whose timing comes with Doorbell. With one: every knob of its controller, medium, link and
+host by name, in nanoseconds or bytes, and the source of each. A board uses one as controller and link of a port.`,
+  },
+  calibrate: {
+    summary: 'measure the device profiles and compare them with published figures',
+    text: `doorbell calibrate [NAME...] [--seed N]
+
+Runs fio jobs on a board with each device alone and prints profile, published figure, ours and the error.
+Exit status: 1 when a published figure is missed by more than 10 %, 2 for a mistake in what was asked.`,
+  },
   conformance: {
     summary: 'compare the emulated kernel with the recorded answers of a real one',
     text: `doorbell conformance [DIR] [OPTIONS]

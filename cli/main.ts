@@ -9,6 +9,7 @@ import { EnumerationError } from '../machine/pcie/enumerate.ts';
 import { parseArguments } from './arguments.ts';
 import { BOARDS, findBoard } from './board-option.ts';
 import { describeBoards } from './boards.ts';
+import { calibrateCommand, profilesCommand } from './calibrate/command.ts';
 import { conformanceCommand } from './conformance/command.ts';
 import { fioCommand } from './fio/command.ts';
 import { firstLight } from './first-light.ts';
@@ -36,6 +37,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
     output.lines(describeBoards(chosen));
     return 0;
   },
+  profiles: profilesCommand,
+  calibrate: calibrateCommand,
   conformance: conformanceCommand,
   'first-light': firstLight,
   trace: traceCommand,

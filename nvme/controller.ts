@@ -28,7 +28,7 @@ import { Engine } from './engine.ts';
 import { Events } from './events.ts';
 import { Health } from './health.ts';
 import { Context } from './io/command.ts';
-import { Media } from './media.ts';
+import { createMedia } from './media.ts';
 import { BUFFER_BAR, MemoryBuffer } from './memory-buffer.ts';
 import type { Namespace } from './namespace.ts';
 import { Namespaces } from './namespaces.ts';
@@ -150,18 +150,27 @@ export class NvmeController extends PcieFunction {
       cc,
       fatal,
     });
+    const media = createMedia(timing?.media ?? null, {
+      clock,
+      random: parts.random,
+      capacity_bytes: namespaces.capacity_bytes,
+      busy: { trace, dma },
+    });
     const context = new Context({
       ...common,
       clock,
       dma,
-      media: new Media(clock, timing?.media ?? null, parts.random, { trace, dma }),
+      media,
       features: this.admin.features,
       events,
       namespaces: namespaces.active,
       access: namespaces,
       maxTransfer_bytes,
     });
-    namespaces.onErased = (store) => context.cache?.flush(store);
+    namespaces.onErased = ({ store, mediaBase }) => {
+      context.cache?.flush(store);
+      media.discard(mediaBase, store.bytes);
+    };
     this.nvm = new NvmCommands(context);
     engine.admin = this.admin;
     engine.nvm = this.nvm;

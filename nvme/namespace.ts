@@ -52,6 +52,8 @@ export class Namespace {
   blockShift = 0;
   /** Size in logical blocks (NSZE). */
   blocks = 0;
+  /** Where the namespace begins on the medium, in bytes of the whole drive. */
+  mediaBase = 0;
   /** Writes are refused: the medium is read-only, or the host protects the namespace. */
   readOnly = false;
   /** Blocks that Write Uncorrectable marked. */

@@ -4,7 +4,7 @@
  * The I/O path reads `active`, a plain array; every change here keeps it true and aborts what is in flight.
  * Not here: the commands that change namespaces (admin/namespace-management.ts, admin/format.ts, admin/sanitize.ts).
  */
-import { hex } from '../support/numbers.ts';
+import { alignUp, hex, PAGE_SIZE } from '../support/numbers.ts';
 import { type BlockStore, STORE_OK } from './block-store.ts';
 import type { Engine } from './engine.ts';
 import type { Events } from './events.ts';
@@ -40,7 +40,7 @@ export class Namespaces implements NamespaceAccess {
   readonly formats: readonly number[];
   readonly capacity_bytes: number;
   /** Told when a medium was emptied; set once by the controller. */
-  onErased: (store: BlockStore) => void = () => {};
+  onErased: (namespace: Namespace) => void = () => {};
   readonly #parts: NamespacesParts;
   readonly #allocated: (Namespace | undefined)[];
   readonly #isAttached: boolean[];
@@ -49,12 +49,17 @@ export class Namespaces implements NamespaceAccess {
   readonly #closedAll = new Map<Closure, Refusal>();
   readonly #changed = new Set<number>();
   #created = 0;
+  /** Where the next namespace begins on the medium; no place is given twice, so that old data are nobody's. */
+  #mediaEnd = 0;
 
   constructor(parts: NamespacesParts) {
     this.#parts = parts;
     const count = parts.largest + 1;
     this.#allocated = Array.from({ length: count });
-    for (const namespace of parts.initial) this.#allocated[namespace.nsid] = namespace;
+    for (const namespace of parts.initial) {
+      this.#allocated[namespace.nsid] = namespace;
+      this.#place(namespace);
+    }
     this.#isAttached = this.#allocated.map((namespace) => namespace !== undefined);
     this.#closed = Array.from({ length: count });
     this.active = [...this.#allocated];
@@ -114,7 +119,13 @@ export class Namespaces implements NamespaceAccess {
     const generation = ++this.#created;
     const namespace = new Namespace({ nsid, block_bytes, store, isShared, generation });
     this.#allocated[nsid] = namespace;
+    this.#place(namespace);
     return namespace;
+  }
+
+  #place(namespace: Namespace): void {
+    namespace.mediaBase = this.#mediaEnd;
+    this.#mediaEnd += alignUp(namespace.store.bytes, PAGE_SIZE);
   }
 
   /** Detaches a namespace and gives its capacity back. */
@@ -134,7 +145,7 @@ export class Namespaces implements NamespaceAccess {
     const isErased = store.discard(0, store.bytes) === STORE_OK;
     namespace.uncorrectable.clear();
     namespace.setSpecial(SPECIAL.UNCORRECTABLE, false);
-    this.onErased(store);
+    this.onErased(namespace);
     return isErased;
   }
 

@@ -133,8 +133,9 @@ export class NvmCommands {
   delay(slot: number): number {
     if (this.media.free) return 0;
     const at = this.slots.at(slot);
-    if (this.slots.i32[at + NAMESPACE]! <= 0) return this.careful.delay(slot);
-    const offset = this.slots.f64[(at + OFFSET) >>> 1]!;
+    const nsid = this.slots.i32[at + NAMESPACE]!;
+    if (nsid <= 0) return this.careful.delay(slot);
+    const offset = this.namespaces[nsid]!.mediaBase + this.slots.f64[(at + OFFSET) >>> 1]!;
     const bytes = this.slots.i32[at + BYTES]!;
     const isRead = this.slots.i32[at + DIRECTION] === TO_HOST;
     return isRead ? this.media.read(offset, bytes) : this.media.write(offset, bytes);

@@ -6,25 +6,11 @@
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import { formatSize, hex, MIB, PAGE_SIZE } from '../support/numbers.ts';
 import { type AdminProfile, checkAdmin, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
+import { checkMedia, type MediaProfile } from './media/profile.ts';
 import { SEGMENT, SLOT } from './slots.ts';
 import { SQE } from './spec/commands.ts';
 import { SGLS } from './spec/identify.ts';
 import { CAP_CRMS, VERSION } from './spec/registers.ts';
-
-/** How long the medium takes. Sources of the shipped ones: reference/numbers.md §2. */
-export interface MediaProfile {
-  /** Independent units; a read or write of up to `stripe_bytes` occupies one of them. */
-  readonly channels: number;
-  readonly stripe_bytes: number;
-  /** From command to data at a unit, and the width of its uniform jitter. */
-  readonly read_ns: number;
-  readonly write_ns: number;
-  readonly jitter_ns: number;
-  /** All units share one bus to the controller. */
-  readonly bus_bytes_per_ns: number;
-  /** Making the volatile write cache durable. */
-  readonly flush_ns: number;
-}
 
 export interface ControllerTiming {
   /** From a doorbell's arrival to the fetch request, and from an entry's arrival to its execution. */
@@ -115,8 +101,18 @@ export interface ControllerProfile {
   readonly timing: ControllerTiming | null;
 }
 
-/** Intel P4800X 375 GB (AnandTech 11209): 8.9 µs mean at depth 1, 585 k IOPS at depth 16, 2.4 GB/s. */
-export const OPTANE_P4800X: ControllerTiming = {
+/** Operations on the whole drive; how long they take depends on its size and hardly on its kind. */
+export const USUAL_OPERATIONS: OperationTiming = {
+  format_ns: 2_000_000_000,
+  blockErase_ns: 10_000_000_000,
+  cryptoErase_ns: 2_000_000_000,
+  overwritePass_ns: 160_000_000_000,
+  selfTestShort_ns: 60_000_000_000,
+  selfTestExtended_ns: 1_800_000_000_000,
+};
+
+/** Intel P4800X 375 GB; where the figures come from is in boards/devices/optane-p4800x.ts. */
+export const OPTANE_P4800X = {
   fetch_ns: 120,
   decode_ns: 350,
   complete_ns: 120,
@@ -125,23 +121,18 @@ export const OPTANE_P4800X: ControllerTiming = {
   mediaReady_ns: 1_500_000,
   shutdown_ns: 500_000,
   media: {
+    kind: 'uniform',
     channels: 7,
     stripe_bytes: 4096,
-    read_ns: 4250,
-    write_ns: 4300,
+    read_ns: 4150,
+    write_ns: 4200,
     jitter_ns: 800,
-    bus_bytes_per_ns: 2.4,
+    readBus_bytes_per_ns: 2.4,
+    writeBus_bytes_per_ns: 2.05,
     flush_ns: 1000,
   },
-  operations: {
-    format_ns: 2_000_000_000,
-    blockErase_ns: 10_000_000_000,
-    cryptoErase_ns: 2_000_000_000,
-    overwritePass_ns: 160_000_000_000,
-    selfTestShort_ns: 60_000_000_000,
-    selfTestExtended_ns: 1_800_000_000_000,
-  },
-};
+  operations: USUAL_OPERATIONS,
+} as const satisfies ControllerTiming;
 
 export const GENERIC: ControllerProfile = {
   name: 'generic',
@@ -254,10 +245,4 @@ function memoryOf({ commandSlots, mdts, pageMin, memoryBuffer_bytes }: Controlle
   const pages = 2 ** (mdts + pageMin);
   const slot_bytes = SQE.SIZE + SLOT.WORDS * 4 + (pages + 1) * SEGMENT.WORDS * 4;
   return commandSlots * slot_bytes + 2 * pages * PAGE_SIZE + memoryBuffer_bytes + MIB;
-}
-
-function checkMedia({ jitter_ns, read_ns, write_ns }: MediaProfile): string | null {
-  const least = Math.min(read_ns, write_ns);
-  if (jitter_ns <= 2 * least) return null;
-  return `timing.media.jitter_ns is ${jitter_ns}, wider than twice the ${least} of read_ns or write_ns: time would run back`;
 }

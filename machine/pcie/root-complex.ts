@@ -200,12 +200,13 @@ export class RootComplex implements DmaHost, PciHost {
     const { link, fn } = range;
     const offset = address - range.base;
     this.#drain();
-    if (link !== null && !link.free) this.clock.advance(link.store());
+    const { rootComplex_ns, load_ns } = this.host;
+    if (link !== null && !link.free) this.clock.advance(rootComplex_ns + link.store());
     let value: number;
     if (fn === null) value = range.block!.read32(offset & ~3) >>> ((offset & 3) * 8);
     else if (size === 4) value = fn.barRead32(range.bar, offset);
     else value = fn.barReadPart(range.bar, offset, size);
-    if (link !== null && !link.free) this.clock.advance(link.write(4));
+    if (link !== null && !link.free) this.clock.advance(link.write(4) + rootComplex_ns + load_ns);
     if (this.trace.on === true && fn !== null) this.trace.emit(T.MMIO_READ, fn.bdf, range.bar, offset, value);
     return size === 4 ? value >>> 0 : size === 2 ? value & 0xffff : value & 0xff;
   }

@@ -14,6 +14,8 @@ export interface HostProfile {
   readonly walkRead_ns: number;
   /** How long a posted register store keeps the CPU. */
   readonly store_ns: number;
+  /** What a register load costs in the CPU, beside the link's and the root complex's part of its round trip. */
+  readonly load_ns: number;
   /** A system call without the work it does. */
   readonly syscall_ns: number;
   /** From the message's arrival at the CPU to the interrupt handler. */
@@ -32,6 +34,7 @@ export const FREE_HOST: HostProfile = {
   iotlbHit_ns: 0,
   walkRead_ns: 0,
   store_ns: 0,
+  load_ns: 0,
   syscall_ns: 0,
   interrupt_ns: 0,
   wakeup_ns: 0,
@@ -46,9 +49,25 @@ export const SERVER_HOST: HostProfile = {
   iotlbHit_ns: 5,
   walkRead_ns: 80,
   store_ns: 60,
+  load_ns: 300,
   syscall_ns: 200,
   interrupt_ns: 1200,
   wakeup_ns: 2500,
   submit_ns: 150,
   complete_ns: 100,
+};
+
+/** Where each knob of SERVER_HOST comes from. Every figure is of reference/numbers.md §4. */
+export const HOST_SOURCES: Readonly<Record<keyof HostProfile, string>> = {
+  rootComplex_ns: '64-byte DMA read of 547 ns (pcie-bench), less link, DRAM and IOTLB',
+  memory_ns: 'one DRAM access; a hit in the last-level cache is about 70 ns faster (pcie-bench)',
+  iotlbHit_ns: 'small beside a walk: a hit is not seen in pcie-bench',
+  walkRead_ns: 'IOTLB miss of +330 ns for four levels (pcie-bench)',
+  store_ns: '50-300 ns between posted stores (Intel forum, measured)',
+  load_ns: 'MMIO read round trip of 0.5-1 us (two measured pages), less link and root complex',
+  syscall_ns: 'entry and exit with mitigations; the work itself is not included',
+  interrupt_ns: 'MSI-X post to handler of 1-1.5 us, less the TLP',
+  wakeup_ns: 'handler to woken thread of 2-4 us',
+  submit_ns: 'SPDK takes 72-96 ns of CPU per I/O altogether; a plain driver about twice that',
+  complete_ns: 'SPDK takes 72-96 ns of CPU per I/O altogether; a plain driver about twice that',
 };

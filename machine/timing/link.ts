@@ -38,6 +38,8 @@ export class Link {
   private readonly parent: Link | null;
   private readonly propagation_ns: number;
   private readonly ns_per_byte: number;
+  /** Half of the largest packet. */
+  private readonly packet_ns: number;
   /** Where the wire's busy times are told, and the port above it. */
   private trace: Trace | null = null;
   private port: { readonly bdf: number } | null = null;
@@ -52,6 +54,7 @@ export class Link {
     const [rate, coding] = profile === null ? [1, 1] : RATES[profile.generation];
     this.ns_per_byte = profile === null ? 0 : 8 / (rate * coding * profile.lanes * (1 - DLLP_SHARE));
     this.propagation_ns = profile?.propagation_ns ?? 0;
+    this.packet_ns = ((profile?.maxPayload_bytes ?? 0) + REQUEST_BYTES) * this.ns_per_byte * 0.5;
   }
 
   /** Tells `trace` from now on when the wire is busy, under the number of the port above it. */
@@ -80,14 +83,36 @@ export class Link {
   read(length: number, answer_ns: number): number {
     const { now } = this.clock;
     const requests = Math.ceil(length / this.profile!.readRequest_bytes);
-    const answered = this.#up(now, requests * REQUEST_BYTES) + answer_ns;
+    const answered = this.#slipUp(now, requests * REQUEST_BYTES) + answer_ns;
     return this.#down(answered, this.#wireBytes(length, COMPLETION_BYTES)) - now;
   }
 
   /** Nanoseconds until a 4-byte write by the CPU reaches the function. */
   store(): number {
     const { now } = this.clock;
-    return this.#down(now, REQUEST_BYTES + 4) - now;
+    return this.#slipDown(now, REQUEST_BYTES + 4) - now;
+  }
+
+  /**
+   * Requests without data and register stores go between the packets of a long transfer: they wait for the packet on
+   * the wire, half of one on average, and what they take is missing to the transfers behind.
+   */
+  #slipUp(time: number, bytes: number): number {
+    const wire_ns = bytes * this.ns_per_byte;
+    const wait_ns = this.#upFreeAt > time ? Math.min(this.#upFreeAt - time, this.packet_ns) : 0;
+    this.#upFreeAt = Math.max(this.#upFreeAt, time) + wire_ns;
+    if (this.trace?.on === true) this.#busy(1, this.#upFreeAt - wire_ns, this.#upFreeAt);
+    const arrival = time + wait_ns + wire_ns + this.propagation_ns;
+    return this.parent === null ? arrival : this.parent.#slipUp(arrival, bytes);
+  }
+
+  #slipDown(time: number, bytes: number): number {
+    const start = this.parent === null ? time : this.parent.#slipDown(time, bytes);
+    const wire_ns = bytes * this.ns_per_byte;
+    const wait_ns = this.#downFreeAt > start ? Math.min(this.#downFreeAt - start, this.packet_ns) : 0;
+    this.#downFreeAt = Math.max(this.#downFreeAt, start) + wire_ns;
+    if (this.trace?.on === true) this.#busy(0, this.#downFreeAt - wire_ns, this.#downFreeAt);
+    return start + wait_ns + wire_ns + this.propagation_ns;
   }
 
   /** When `bytes` that stand at this link's lower end at `time` are at the root complex. */

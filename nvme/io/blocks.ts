@@ -7,6 +7,7 @@ import type { Memory } from '../../machine/memory.ts';
 import { type BlockStore, STORE_FAILED } from '../block-store.ts';
 import type { Features } from '../features.ts';
 import type { Health } from '../health.ts';
+import type { Media } from '../media.ts';
 import { type Namespace, SPECIAL } from '../namespace.ts';
 import { STATUS } from '../spec/status.ts';
 import type { WriteCache } from './write-cache.ts';
@@ -15,6 +16,7 @@ export interface BlocksParts {
   readonly memory: Memory;
   readonly health: Health;
   readonly features: Features;
+  readonly media: Media;
   /** What a power cut takes back; null: nothing. */
   readonly cache: WriteCache | null;
 }
@@ -23,12 +25,14 @@ export class Blocks {
   readonly #memory: Memory;
   readonly #health: Health;
   readonly #features: Features;
+  readonly #media: Media;
   readonly #cache: WriteCache | null;
 
   constructor(parts: BlocksParts) {
     this.#memory = parts.memory;
     this.#health = parts.health;
     this.#features = parts.features;
+    this.#media = parts.media;
     this.#cache = parts.cache;
   }
 
@@ -66,6 +70,7 @@ export class Blocks {
     this.#remember(store, first * unit, count * unit, unit);
     if (store.discard(first * unit, count * unit) === STORE_FAILED)
       return this.#storeFailed(store, STATUS.WRITE_FAULT);
+    this.#media.discard(namespace.mediaBase + first * unit, count * unit);
     this.#clearMarks(namespace, first, count);
     return STATUS.SUCCESS;
   }

@@ -63,7 +63,8 @@ export class Copy implements IoCommand {
 
   delay(slot: number, namespace: Namespace): number {
     const { media } = this.#context;
-    return media.write(this.#context.first(slot) * namespace.block_bytes, namespace.block_bytes);
+    const offset = namespace.mediaBase + this.#context.first(slot) * namespace.block_bytes;
+    return media.write(offset, namespace.block_bytes);
   }
 
   execute(slot: number, namespace: Namespace): number {

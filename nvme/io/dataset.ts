@@ -32,7 +32,7 @@ export class DatasetManagement implements IoCommand {
   }
 
   delay(): number {
-    return this.#context.media.write(0, 1);
+    return this.#context.media.update();
   }
 
   execute(slot: number, namespace: Namespace): number {

@@ -57,7 +57,8 @@ abstract class BlockCommand {
   protected readTime(slot: number, namespace: Namespace): number {
     const { context } = this;
     const unit = namespace.block_bytes;
-    return context.media.read(context.first(slot) * unit, context.count(slot) * unit);
+    const offset = namespace.mediaBase + context.first(slot) * unit;
+    return context.media.read(offset, context.count(slot) * unit);
   }
 
   /** With FUA, what is read is on the medium first. */
@@ -107,7 +108,8 @@ export class Write extends BlockCommand implements IoCommand {
   delay(slot: number, namespace: Namespace): number {
     const { context } = this;
     const unit = namespace.block_bytes;
-    return context.media.write(context.first(slot) * unit, context.count(slot) * unit);
+    const offset = namespace.mediaBase + context.first(slot) * unit;
+    return context.media.write(offset, context.count(slot) * unit);
   }
 
   execute(slot: number, namespace: Namespace): number {

@@ -33,9 +33,8 @@ abstract class DatalessWrite {
     return context.checkRange(namespace, context.first(slot), context.count(slot));
   }
 
-  delay(slot: number, namespace: Namespace): number {
-    const { context } = this;
-    return context.media.write(context.first(slot) * namespace.block_bytes, 1);
+  delay(): number {
+    return this.context.media.update();
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type Board,
   boot,
   conformance,
+  deviceNamed,
   type NvmeBoard,
   type PortBoard,
   pc,
@@ -15,14 +16,10 @@ import {
 import { NvmeDriver } from '../../drivers/nvme/index.ts';
 import { EnumerationError } from '../../machine/pcie/enumerate.ts';
 import type { LinkProfile } from '../../machine/timing/link.ts';
-import {
-  type ControllerProfile,
-  type ControllerTiming,
-  GENERIC,
-  type MediaProfile,
-  OPTANE_P4800X,
-} from '../../nvme/profile.ts';
+import type { UniformProfile } from '../../nvme/media/profile.ts';
+import { type ControllerProfile, type ControllerTiming, GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
 
+const k7 = deviceNamed('kioxia-cm7')!.controller.timing!;
 const port = pc.rootPorts[0]!;
 const drive = port.device as NvmeBoard;
 
@@ -35,7 +32,7 @@ const withLink = (change: Loose<LinkProfile>) => withPort({ link: { ...port.link
 const withProfile = (change: Loose<ControllerProfile>) => withDrive({ profile: { ...GENERIC, ...change } });
 const withTiming = (change: Loose<ControllerTiming>) =>
   withProfile({ timing: { ...OPTANE_P4800X, ...change } });
-const withMedia = (change: Loose<MediaProfile>) =>
+const withMedia = (change: Loose<UniformProfile>) =>
   withTiming({ media: { ...OPTANE_P4800X.media, ...change } });
 const withNamespace = (...namespaces: unknown[]) => withDrive({ namespaces });
 const switchOf = (...ports: unknown[]) => withPort({ device: { kind: 'switch', ports } });
@@ -173,12 +170,28 @@ const IMPOSSIBLE: readonly (readonly [Loose<Board> & Record<string, unknown>, st
     `${DRIVE}.profile.timing.media.channels: must be a whole number from 1 to 65536, got 1.5`,
   ],
   [
-    withMedia({ bus_bytes_per_ns: 0 }),
-    `${DRIVE}.profile.timing.media.bus_bytes_per_ns: must be more than zero, got 0`,
+    withMedia({ readBus_bytes_per_ns: 0 }),
+    `${DRIVE}.profile.timing.media.readBus_bytes_per_ns: must be more than zero, got 0`,
+  ],
+  [
+    withTiming({ media: { ...k7.media, program_bytes: 100_000 } }),
+    `${DRIVE}.profile (generic): timing.media.program_bytes is 100000, not a multiple of the 65536 that 4 planes of 16384 bytes hold`,
+  ],
+  [
+    withTiming({ media: { ...k7.media, buffer_bytes: 200_000 } }),
+    `${DRIVE}.profile (generic): timing.media.buffer_bytes is 200000, too small: one 196608 byte program fills while another one runs`,
+  ],
+  [
+    withTiming({ media: { ...k7.media, overProvisioning: 0 } }),
+    `${DRIVE}.profile.timing.media.overProvisioning: must be a share from 0.01 to 10, got 0`,
+  ],
+  [
+    withTiming({ media: { kind: 'disk' } }),
+    `${DRIVE}.profile.timing.media: must be null or have a kind, 'uniform' or 'nand'`,
   ],
   [
     withMedia({ jitter_ns: 9000 }),
-    `${DRIVE}.profile (generic): timing.media.jitter_ns is 9000, wider than twice the 4250 of read_ns or write_ns: time would run back`,
+    `${DRIVE}.profile (generic): timing.media.jitter_ns is 9000, wider than twice the 4150 of read_ns or write_ns: time would run back`,
   ],
 ];
 

@@ -1,0 +1,117 @@
+/**
+ * `doorbell calibrate`: measures the shipped devices and sets each figure beside the published one. Exit status 1 when a
+ * published figure is missed by more than TOLERANCE. `doorbell profiles` prints their knobs with where they come from.
+ */
+import { DEVICES, type Device, deviceNamed, MEASURES, type Measure, pc } from '../../boards/index.ts';
+import { HOST_SOURCES } from '../../machine/timing/host.ts';
+import { suggestion } from '../../support/nearest.ts';
+import { parseArguments, parseSeed } from '../arguments.ts';
+import type { Output } from '../output.ts';
+import { UserError } from '../user-error.ts';
+import { FULL, measure } from './measure.ts';
+
+/** Largest error of a published figure. */
+export const TOLERANCE = 0.1;
+
+const ORDER = Object.keys(MEASURES) as Measure[];
+
+/** Measures that say something about a device: small blocks where they were published, the steady state of flash. */
+export function measuresOf({ controller, published }: Device): Measure[] {
+  const isFlash = controller.timing?.media?.kind === 'nand';
+  return ORDER.filter((which) => {
+    if (which.includes('-512-')) return published[which] !== undefined;
+    return which !== 'write-steady' || isFlash;
+  });
+}
+
+/** Our figure against the published one as a share, or null when nothing is published. */
+export function errorOf(device: Device, which: Measure, value: number): number | null {
+  const published = device.published[which];
+  return published === undefined ? null : value / published.value - 1;
+}
+
+export async function calibrateCommand(argv: readonly string[], output: Output): Promise<number> {
+  const { options, rest } = parseArguments('calibrate', argv, ['seed']);
+  const seed = parseSeed(options.seed);
+  const devices = rest.length === 0 ? DEVICES : rest.map((name) => find('calibrate', name));
+  output.lines([row('profile', 'figure', 'published', 'ours', 'error', 'source of the published figure')]);
+  let isMissed = false;
+  for (const device of devices) {
+    for (const which of measuresOf(device)) {
+      const { label, unit } = MEASURES[which];
+      const value = await measure(device, which, FULL, seed);
+      const error = errorOf(device, which, value);
+      if (error !== null && Math.abs(error) > TOLERANCE) isMissed = true;
+      const published = device.published[which];
+      output.lines([
+        row(
+          device.name,
+          label,
+          published === undefined ? '-' : `${figure(published.value)} ${unit}`,
+          `${figure(value)} ${unit}`,
+          error === null ? '-' : `${error < 0 ? '' : '+'}${(100 * error).toFixed(1)} %`,
+          published?.source ?? '',
+        ),
+      ]);
+    }
+  }
+  return isMissed ? 1 : 0;
+}
+
+const figure = (value: number): string => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+
+const row = (name: string, label: string, published: string, ours: string, error: string, source: string) =>
+  [
+    name.padEnd(14),
+    label.padEnd(38),
+    published.padStart(12),
+    ours.padStart(12),
+    error.padStart(8),
+    ` ${source}`,
+  ]
+    .join(' ')
+    .trimEnd();
+
+function find(verb: string, name: string): Device {
+  const device = deviceNamed(name);
+  if (device !== undefined) return device;
+  const names = DEVICES.map((each) => each.name);
+  throw new UserError(
+    `${verb}: no profile "${name}"${suggestion(name, names) || `; there are ${names.join(', ')}`}`,
+  );
+}
+
+export async function profilesCommand(argv: readonly string[], output: Output): Promise<number> {
+  const { rest } = parseArguments('profiles', argv, []);
+  if (rest.length === 0) {
+    output.lines(DEVICES.map(({ name, description }) => `${name.padEnd(14)} ${description}`));
+    return 0;
+  }
+  output.lines(rest.flatMap((name) => describe(find('profiles', name))));
+  return 0;
+}
+
+/** Every knob of a device, of its link and of the host in front of it. */
+function describe({ name, description, controller, link, sources }: Device): string[] {
+  const { media = null, ...timing } = controller.timing ?? {};
+  return [
+    `${name}: ${description}`,
+    ...section('controller', timing, sources.controller),
+    ...(media === null ? ['  media: none'] : section(`media (${media.kind})`, media, sources.media ?? {})),
+    ...section('link', link, sources.link),
+    ...section('host', pc.host, HOST_SOURCES),
+  ];
+}
+
+function section(title: string, knobs: object, sources: Readonly<Record<string, string>>): string[] {
+  const lines = Object.entries(knobs).flatMap(([key, value]: [string, unknown]) => {
+    const source = sources[key];
+    if (source === undefined) return [];
+    if (typeof value !== 'object' || value === null)
+      return [`    ${key.padEnd(22)} ${String(value).padStart(14)}  ${source}`];
+    return Object.entries(value).map(
+      ([inner, number]) => `    ${`${key}.${inner}`.padEnd(34)} ${String(number).padStart(16)}  ${source}`,
+    );
+  });
+  return [`  ${title}`, ...lines];
+}
