@@ -17,7 +17,7 @@ export const MEASURES = {
   'read-saturated': { label: '4 KiB random read, 8 x QD64', unit: 'kIOPS' },
   'read-512-saturated': { label: '512 B random read, 8 x QD64', unit: 'kIOPS' },
   'write-saturated': { label: '4 KiB random write, 8 x QD64, fresh', unit: 'kIOPS' },
-  'write-steady': { label: '4 KiB random write, 4 x QD32, steady', unit: 'kIOPS' },
+  'write-steady': { label: '4 KiB random write, QD128, steady', unit: 'kIOPS' },
   'read-sequential': { label: '128 KiB sequential read, QD32', unit: 'MB/s' },
   'write-sequential': { label: '128 KiB sequential write, QD32', unit: 'MB/s' },
 } as const;

@@ -81,10 +81,10 @@ export async function measure(device: Device, which: Measure, effort: Effort, se
   const { clones } = await runJobs({ ...options, hostNow: () => 0 });
   const measured = clones.filter(({ job }) => job.name === 'measured');
   const parts = measured.map(({ directions, job }) => directions[job.writes ? WRITE : READ]);
-  return valueOf(parts, take);
+  return figureOf(parts, take);
 }
 
-function valueOf(parts: readonly DirectionStats[], take: Plan['take']): number {
+function figureOf(parts: readonly DirectionStats[], take: Plan['take']): number {
   if (take === 'latency') return parts[0]!.lat.mean / 1e3;
   const elapsed_ns = Math.max(...parts.map((part) => part.elapsed_ns));
   const sum = (of: (part: DirectionStats) => number): number =>
