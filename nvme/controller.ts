@@ -28,7 +28,7 @@ import { Engine } from './engine.ts';
 import { Events } from './events.ts';
 import { Health } from './health.ts';
 import { Context } from './io/command.ts';
-import { createMedia } from './media.ts';
+import { createMedia } from './media/create.ts';
 import { BUFFER_BAR, MemoryBuffer } from './memory-buffer.ts';
 import type { Namespace } from './namespace.ts';
 import { Namespaces } from './namespaces.ts';
