@@ -222,6 +222,7 @@ const PROFILE = fields<ControllerProfile>({
   savesFeatures: flag,
   pcie: optional(PCIE),
   msixVectors: whole(1, 2048),
+  msiVectors: oneOf(0, 1, 2, 4, 8, 16, 32),
   msixTable: whole(0, 2 ** 31),
   msixPba: whole(0, 2 ** 31),
   bar_bytes: powerOfTwo(0x2000, 2 ** 31),
@@ -229,6 +230,7 @@ const PROFILE = fields<ControllerProfile>({
     const bytes = value as number;
     return Number.isInteger(bytes / PAGE_SIZE) && bytes >= 0 && bytes <= 2 ** 28;
   }),
+  strict: flag,
   commandSlots: whole(1, 65_536),
   writeCache: flag,
   dirty_bytes: whole(0, 2 ** 30),

@@ -20,7 +20,10 @@ import { CC } from './spec/registers.ts';
 import { STATUS } from './spec/status.ts';
 
 export interface QueueParts
-  extends Pick<AdminParts, 'profile' | 'slots' | 'sqs' | 'cqs' | 'engine' | 'health' | 'shadow' | 'cc'> {
+  extends Pick<
+    AdminParts,
+    'profile' | 'slots' | 'sqs' | 'cqs' | 'engine' | 'health' | 'shadow' | 'interrupts' | 'cc'
+  > {
   readonly features: Features;
 }
 
@@ -59,15 +62,16 @@ export class AdminQueues {
   // ---- completion queues ------------------------------------------------------------------------------------------
 
   #checkCreateCq(slot: number): number {
-    const { slots, cqs, features, profile, cc } = this.#parts;
+    const { slots, cqs, features, interrupts, cc } = this.#parts;
     const cdw11 = slots.dword(slot, SQE.CDW11);
     if (CC.IOCQES.get(cc()) !== CQES)
       return this.#badSize(`CC.IOCQES is ${CC.IOCQES.get(cc())}, not ${CQES}`);
     const status = this.#checkCreate(slot, cqs, features.completionQueues, CREATE_CQ_CDW11.PC.get(cdw11));
     if (status !== STATUS.SUCCESS) return status;
     const vector = CREATE_CQ_CDW11.IV.get(cdw11);
-    if (vector < profile.msixVectors) return STATUS.SUCCESS;
-    const reason = `vector ${vector} is beyond the last, ${profile.msixVectors - 1}`;
+    if (vector < interrupts.vectors) return STATUS.SUCCESS;
+    const how = interrupts.usesMsix ? '' : ' (MSI-X is off)';
+    const reason = `vector ${vector} is beyond the last, ${interrupts.vectors - 1}${how}`;
     return this.#explain(STATUS.INVALID_INTERRUPT_VECTOR, reason, SQE.CDW11 + 2);
   }
 

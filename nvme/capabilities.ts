@@ -3,7 +3,7 @@
  * refuses to be enabled with (Base 2.1 §3.1.4, §3.5.1). Pure.
  * Not here: the registers that change (controller.ts), impossible profiles (profile.ts).
  */
-import { configSpace, type PcieDescription } from '../machine/pcie/capabilities.ts';
+import { configSpace, type MsiDescription, type PcieDescription } from '../machine/pcie/capabilities.ts';
 import type { BarDescription, ConfigSpace } from '../machine/pcie/config-space.ts';
 import { CLASS } from '../machine/pcie/spec.ts';
 import { hex } from '../support/numbers.ts';
@@ -85,12 +85,15 @@ function commandSetBit(css: number): number {
   return css === CSS.ADMIN_ONLY ? CAP_CSS.ADMIN_ONLY : 0;
 }
 
+const msiCapability = ({ msiVectors: vectors }: ControllerProfile): MsiDescription[] =>
+  vectors === 0 ? [] : [{ kind: 'msi', offset: 0xc0, vectors }];
+
 const bufferBar = ({ memoryBuffer_bytes }: ControllerProfile): BarDescription[] =>
   memoryBuffer_bytes === 0
     ? []
     : [{ index: BUFFER_BAR, bytes: bufferBar_bytes(memoryBuffer_bytes), is64: true, prefetchable: true }];
 
-/** The function's configuration space: registers in BAR0 and the memory buffer in BAR2, MSI-X, PCI Express with function level reset, power management. */
+/** The function's configuration space: registers in BAR0 and the memory buffer in BAR2, MSI-X, MSI, PCI Express with function level reset, power management. */
 export function describeFunction(profile: ControllerProfile, link: PcieDescription['link']): ConfigSpace {
   const { vendor, device, revision, subsystemVendor, subsystem } = profile;
   const { bar_bytes: bytes, msixVectors: vectors, msixTable, msixPba } = profile;
@@ -121,6 +124,7 @@ export function describeFunction(profile: ControllerProfile, link: PcieDescripti
         ...profile.pcie,
       },
       { kind: 'powerManagement', offset: 0x60, noSoftReset: true },
+      ...msiCapability(profile),
     ],
   });
 }

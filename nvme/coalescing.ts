@@ -1,7 +1,7 @@
 /**
  * Interrupt coalescing: a vector fires when enough completions have gathered or the first of them has waited long
  * enough (Base 2.1 §5.1.25.1.6 and .7). An aggregation time of 0 is no delay, whatever the threshold says.
- * Completions come here only while the host has it on. Not here: masks and messages (machine/pcie/msix.ts).
+ * Completions come here only while the host has it on. Not here: how the controller interrupts (interrupt-port.ts).
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Completer, InterruptSink } from './completer.ts';
@@ -9,6 +9,7 @@ import { INTERRUPT_COALESCING } from './spec/features.ts';
 
 const TIME_UNIT_NS = 100_000;
 const NO_EVENT = -1;
+const ADMIN_VECTOR = 0;
 
 export interface CoalescingParts {
   readonly clock: Clock;
@@ -48,9 +49,12 @@ export class Coalescing implements InterruptSink {
     for (let vector = 0; vector < this.#waiting.length; vector++) this.#flush(vector);
   }
 
-  /** Turns coalescing of one vector on or off (Interrupt Vector Configuration). */
+  /**
+   * Turns coalescing of one vector on or off (Interrupt Vector Configuration). The admin queue's vector is never
+   * delayed (§5.1.25.1.6).
+   */
   setVector(vector: number, isOn: boolean): void {
-    this.#isOn[vector] = isOn ? 1 : 0;
+    this.#isOn[vector] = isOn && vector !== ADMIN_VECTOR ? 1 : 0;
     this.#flush(vector);
   }
 

@@ -17,7 +17,7 @@ const NONE = NO_SLOT;
 const OK = DMA_OK;
 const DNR = DNR_BY_DEFAULT;
 
-/** Where interrupts go: MSI-X, or what gathers them first. */
+/** Where interrupts go: out, or to what gathers them first. */
 export interface InterruptSink {
   /** Asks for an interrupt. `isBehindWrite`: right behind a DMA write, so it costs wire time only. */
   raise(vector: number, isBehindWrite: boolean): void;
@@ -27,7 +27,7 @@ export interface CompleterParts {
   readonly memory: Memory;
   readonly trace: Trace;
   readonly dma: DmaPort;
-  readonly msix: InterruptSink;
+  readonly interrupts: InterruptSink;
   readonly slots: Slots;
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
@@ -50,7 +50,7 @@ export class Completer {
     this.memory = parts.memory;
     this.trace = parts.trace;
     this.dma = parts.dma;
-    this.interrupts = parts.msix;
+    this.interrupts = parts.interrupts;
     this.slots = parts.slots;
     this.sqs = parts.sqs;
     this.cqs = parts.cqs;

@@ -1,6 +1,6 @@
 /**
- * The NVMe controller as a PCIe function: BAR0 registers, doorbells, enable, reset and shutdown (Base 2.1 §3.1, §3.5).
- * It owns the parts and connects them; commands run in engine.ts. MSI-X table and pending bits share BAR0.
+ * The NVMe controller as a PCIe function: BAR0 registers, enable, reset and shutdown (Base 2.1 §3.1, §3.5). It owns the
+ * parts and connects them; commands run in engine.ts, doorbells.ts rings. MSI-X table and pending bits share BAR0.
  * Not here: PMR, boot partitions, NSSD: their registers read 0 and CAP announces none.
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
@@ -8,9 +8,10 @@ import type { Memory } from '../machine/memory.ts';
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { PcieFunction } from '../machine/pcie/function.ts';
+import { Msi } from '../machine/pcie/msi.ts';
 import { Msix } from '../machine/pcie/msix.ts';
 import { T, type Trace } from '../machine/trace.ts';
-import { highWord, lowWord, u64 } from '../support/numbers.ts';
+import { hex, highWord, lowWord, u64 } from '../support/numbers.ts';
 import type { Random } from '../support/random.ts';
 import { AdminCommands } from './admin.ts';
 import {
@@ -24,9 +25,11 @@ import {
 } from './capabilities.ts';
 import { ChunkPool } from './chunk-pool.ts';
 import { Coalescing } from './coalescing.ts';
+import { Doorbells } from './doorbells.ts';
 import { Engine } from './engine.ts';
 import { Events } from './events.ts';
 import { Health } from './health.ts';
+import { InterruptPort } from './interrupt-port.ts';
 import { Context } from './io/command.ts';
 import { createMedia } from './media/create.ts';
 import { BUFFER_BAR, MemoryBuffer } from './memory-buffer.ts';
@@ -35,7 +38,6 @@ import { Namespaces } from './namespaces.ts';
 import { NvmCommands } from './nvm.ts';
 import type { ControllerProfile } from './profile.ts';
 import { CompletionQueues, SubmissionQueues } from './queues.ts';
-import { ShadowDoorbells } from './shadow-doorbells.ts';
 import { Slots } from './slots.ts';
 import { SparseStore } from './sparse-store.ts';
 import { AMS, AQA, CC, CSTS, DOORBELL_BASE, NSSR_MAGIC, REG, SHN, SHST } from './spec/registers.ts';
@@ -73,10 +75,9 @@ export class NvmeController extends PcieFunction {
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
   private readonly nvm: NvmCommands;
-  private readonly shadow: ShadowDoorbells;
+  private readonly doorbells: Doorbells;
+  private readonly interrupts: InterruptPort;
   private readonly buffer: MemoryBuffer;
-  private readonly doorbellEnd: number;
-  private readonly doorbellShift: number;
   private readonly onReady: HandlerId;
   private readonly onMediaReady: HandlerId;
   private readonly onShutdown: HandlerId;
@@ -87,7 +88,6 @@ export class NvmeController extends PcieFunction {
   #aqa = 0;
   #asq = 0;
   #acq = 0;
-  #interruptMask = 0;
 
   constructor(parts: ControllerParts) {
     const { profile, clock, memory, trace, dma } = parts;
@@ -107,31 +107,35 @@ export class NvmeController extends PcieFunction {
     const { msix, health } = this;
     const { timing } = profile;
     const fatal = (reason: string) => this.#fail(reason);
-    this.engine = new Engine({ clock, memory, trace, dma, msix, slots, sqs, cqs, health, timing, fatal });
+    const msi = new Msi({ config, clock, dma });
+    const pin = (isAsserted: boolean) => this.setInterrupt(isAsserted);
+    this.interrupts = new InterruptPort({ clock, dma, msix, msi, cqs, pin });
+    const { interrupts } = this;
+    this.engine = new Engine({
+      clock,
+      memory,
+      trace,
+      dma,
+      interrupts,
+      slots,
+      sqs,
+      cqs,
+      health,
+      timing,
+      fatal,
+    });
     const { engine } = this;
     const events = new Events({ profile, slots, engine });
     health.events = events;
     this.namespaces = createNamespaces(parts, { slots, engine, events });
     const { namespaces } = this;
-    this.doorbellShift = profile.doorbellStride + 2;
-    this.doorbellEnd = DOORBELL_BASE + (queues << (this.doorbellShift + 1));
-    this.shadow = new ShadowDoorbells({
-      clock,
-      memory,
-      dma,
-      sqs,
-      cqs,
-      health,
-      stride: 1 << this.doorbellShift,
-      isFree: timing === null,
-      tail: (sqid, tail) => this.#submissionTail(sqid, tail),
-      head: (cqid, head) => this.#completionHead(cqid, head),
-    });
-    const { shadow } = this;
+    const queueParts = { profile, clock, trace, memory, dma, sqs, cqs, engine, health, interrupts };
+    this.doorbells = new Doorbells(queueParts);
+    const { shadow } = this.doorbells;
     const coalescing = new Coalescing({
       clock,
       completer: engine.completer,
-      target: msix,
+      target: interrupts,
       vectors: profile.msixVectors,
     });
     const cc = () => this.#cc;
@@ -147,6 +151,7 @@ export class NvmeController extends PcieFunction {
       namespaces,
       shadow,
       coalescing,
+      interrupts,
       cc,
       fatal,
     });
@@ -193,7 +198,7 @@ export class NvmeController extends PcieFunction {
         return this.profile.version;
       case REG.INTMS:
       case REG.INTMC:
-        return this.#interruptMask;
+        return this.interrupts.mask;
       case REG.CC:
         return this.#cc;
       case REG.CSTS:
@@ -217,7 +222,7 @@ export class NvmeController extends PcieFunction {
 
   override barWrite32(bar: number, offset: number, value: number): void {
     if (bar !== 0) return this.buffer.write32(offset, value);
-    if (offset >= DOORBELL_BASE && offset < this.doorbellEnd) return this.#doorbell(offset, value & 0xffff);
+    if (offset >= DOORBELL_BASE && offset < this.doorbells.end) return this.doorbells.ring(offset, value);
     if (offset >= DOORBELL_BASE) this.msix.write32(bar, offset, value);
     else this.#writeRegister(offset, value >>> 0);
   }
@@ -226,11 +231,9 @@ export class NvmeController extends PcieFunction {
     const isEnabled = CC.EN.get(this.#cc) === 1;
     switch (offset) {
       case REG.INTMS:
-        this.#interruptMask = (this.#interruptMask | value) >>> 0;
-        return;
+        return this.#maskInterrupts(this.interrupts.mask | value);
       case REG.INTMC:
-        this.#interruptMask = (this.#interruptMask & ~value) >>> 0;
-        return;
+        return this.#maskInterrupts(this.interrupts.mask & ~value);
       case REG.CC:
         return this.#configure(value);
       case REG.CSTS:
@@ -261,41 +264,29 @@ export class NvmeController extends PcieFunction {
     }
   }
 
-  // ---- doorbells ----------------------------------------------------------------------------------------------------
-
-  #doorbell(offset: number, value: number): void {
-    if (this.engine.running === false) return;
-    const index = (offset - DOORBELL_BASE) >>> this.doorbellShift;
-    const qid = index >>> 1;
-    if (this.trace.on === true) this.trace.emit(T.NVME_DOORBELL, this.bdf, qid, index & 1, value);
-    if (((offset - DOORBELL_BASE) & ((1 << this.doorbellShift) - 1)) !== 0) return;
-    if ((index & 1) === 0) this.#submissionDoorbell(qid, value);
-    else this.#completionDoorbell(qid, value);
+  /** INTMS or INTMC was written: they are for the pin and MSI (PCIe Transport 1.1 §3.5.1.1). */
+  #maskInterrupts(mask: number): void {
+    if (this.interrupts.usesMsix)
+      this.health.reject('INTMS or INTMC written: MSI-X is enabled and has masks of its own');
+    this.interrupts.setMask(mask);
   }
 
-  #submissionDoorbell(qid: number, tail: number): void {
-    if (this.shadow.covers(qid) && this.sqs.exists(qid)) this.shadow.rungTail(qid, tail);
-    else this.#submissionTail(qid, tail);
+  /** Registers are accessed in whole dwords (Base 2.1 §3.1.1): parts are merged, and told. */
+  override barReadPart(bar: number, offset: number, size: 1 | 2): number {
+    if (bar === 0) this.#tellWidth('read', offset, size);
+    return super.barReadPart(bar, offset, size);
   }
 
-  #completionDoorbell(qid: number, head: number): void {
-    if (this.shadow.covers(qid) && this.cqs.exists(qid)) this.shadow.rungHead(qid, head);
-    else this.#completionHead(qid, head);
+  override barWritePart(bar: number, offset: number, size: 1 | 2, value: number): void {
+    if (bar === 0) this.#tellWidth('write', offset, size);
+    if (bar !== 0 || !this.profile.strict) super.barWritePart(bar, offset, size, value);
   }
 
-  #submissionTail(qid: number, tail: number): void {
-    const sqs = this.sqs;
-    if (!sqs.exists(qid)) return this.health.doorbellError('register', qid);
-    if (tail >= sqs.size(qid)) return this.health.doorbellError('value', qid);
-    sqs.setTail(qid, tail);
-    this.engine.fetcher.ring(qid);
-  }
-
-  #completionHead(qid: number, head: number): void {
-    const cqs = this.cqs;
-    if (!cqs.exists(qid)) return this.health.doorbellError('register', qid);
-    if (!cqs.release(qid, head)) return this.health.doorbellError('value', qid);
-    this.engine.released(qid);
+  #tellWidth(access: 'read' | 'write', offset: number, size: number): void {
+    const outcome = access === 'write' && this.profile.strict ? ': ignored' : '';
+    this.health.reject(
+      `${access} of ${size} byte(s) at offset ${hex(offset)}${outcome}: registers are accessed in dwords (Base 2.1 §3.1.1)`,
+    );
   }
 
   // ---- configuration ------------------------------------------------------------------------------------------------
@@ -367,7 +358,7 @@ export class NvmeController extends PcieFunction {
     this.engine.reset();
     this.nvm.reset();
     this.admin.reset();
-    this.#interruptMask = 0;
+    this.interrupts.reset();
   }
 
   /** SHN was set (§3.6.1): dirty data become durable, then SHST says complete. */
@@ -445,6 +436,12 @@ export class NvmeController extends PcieFunction {
   override reset(): void {
     this.#resetRegisters();
     super.reset();
+  }
+
+  /** MSI, MSI-X or the pin was turned on or off. */
+  protected override interruptsChanged(): void {
+    this.interrupts.update();
+    super.interruptsChanged();
   }
 }
 

@@ -7,10 +7,9 @@
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
-import type { Msix } from '../machine/pcie/msix.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { assert } from '../support/assert.ts';
-import { Completer } from './completer.ts';
+import { Completer, type InterruptSink } from './completer.ts';
 import { Fetcher } from './fetcher.ts';
 import type { ControllerTiming } from './profile.ts';
 import { PrpWalker } from './prp.ts';
@@ -63,7 +62,7 @@ export interface EngineParts {
   readonly memory: Memory;
   readonly trace: Trace;
   readonly dma: DmaPort;
-  readonly msix: Msix;
+  readonly interrupts: InterruptSink;
   readonly slots: Slots;
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
@@ -106,7 +105,7 @@ export class Engine {
   #failedWith: DmaResult = OK;
 
   constructor(parts: EngineParts) {
-    const { clock, memory, trace, dma, msix, slots, sqs, cqs, fatal } = parts;
+    const { clock, memory, trace, dma, interrupts, slots, sqs, cqs, fatal } = parts;
     const timing = parts.timing ?? FREE_TIMING;
     this.clock = clock;
     this.trace = trace;
@@ -123,7 +122,7 @@ export class Engine {
     this.prp = new PrpWalker(memory, dma, slots);
     const begin = (first: number, count: number, sqid: number): void => this.#begin(first, count, sqid);
     this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
-    this.completer = new Completer({ memory, trace, dma, msix, slots, sqs, cqs, fatal });
+    this.completer = new Completer({ memory, trace, dma, interrupts, slots, sqs, cqs, fatal });
     this.onDecoded = clock.register((slot) => this.#decoded(slot));
     this.onMapped = clock.register((slot) => this.#mapped(slot));
     this.onReceived = clock.register((slot) => this.#received(slot));

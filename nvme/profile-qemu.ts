@@ -19,6 +19,7 @@ export const QEMU: ControllerProfile = {
   readyModes: 0,
   subsystemReset: false,
   memoryBuffer_bytes: 0,
+  msiVectors: 0,
   admin: { ...NO_ADMIN_OPTION, namespaceManagement: true, format: true, doorbellBuffer: true },
   pcie: { maxPayload_bytes: 128, aspm: 1, deviceControl: 0, deviceCapabilities2: 0x0030_0000 },
 };

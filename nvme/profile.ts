@@ -81,12 +81,19 @@ export interface ControllerProfile {
   /** 256-byte payloads and the defaults of machine/pcie/capabilities.ts where it says nothing. */
   readonly pcie?: PcieProfile;
   readonly msixVectors: number;
+  /** Messages of the MSI capability, a power of two up to 32; 0: no MSI. */
+  readonly msiVectors: number;
   /** Offsets in BAR0 and its size. */
   readonly msixTable: number;
   readonly msixPba: number;
   readonly bar_bytes: number;
   /** Controller Memory Buffer in BAR2, a multiple of 4096; 0: none. */
   readonly memoryBuffer_bytes: number;
+  /**
+   * What the specification leaves undefined is refused: a command identifier that is still in use, writes of parts of
+   * registers.
+   */
+  readonly strict: boolean;
   /** Commands in flight inside the controller. */
   readonly commandSlots: number;
   /** Volatile write cache present. */
@@ -165,10 +172,12 @@ export const GENERIC: ControllerProfile = {
   admin: EVERY_ADMIN_OPTION,
   savesFeatures: true,
   msixVectors: 65,
+  msiVectors: 32,
   msixTable: 0x2000,
   msixPba: 0x3000,
   bar_bytes: 0x4000,
   memoryBuffer_bytes: MIB,
+  strict: false,
   commandSlots: 2048,
   writeCache: true,
   dirty_bytes: 0,

@@ -95,9 +95,18 @@ export class SubmissionQueues extends QueueRecords {
     return this.i32[this.at(qid) + SQ.CQID]!;
   }
 
-  /** The host rang: entries up to `tail` are there. */
-  setTail(qid: number, tail: number): void {
-    this.i32[this.at(qid) + TAIL] = tail;
+  /** The host rang: entries up to `tail` are there. False, and nothing changes, when they are more than fit. */
+  advance(qid: number, tail: number): boolean {
+    const { i32 } = this;
+    const at = this.at(qid);
+    const size = i32[at + SIZE]!;
+    const old = i32[at + TAIL]!;
+    const head = i32[at + HEAD]!;
+    const waiting = old < head ? old + size - head : old - head;
+    const added = tail < old ? tail + size - old : tail - old;
+    if (tail >= size || waiting + added >= size) return false;
+    i32[at + TAIL] = tail;
+    return true;
   }
 }
 
@@ -109,6 +118,12 @@ export class CompletionQueues extends QueueRecords {
     this.i32[at + CQ.VECTOR] = vector;
     this.i32[at + CQ.WAITING_FIRST] = NO_QUEUE;
     this.i32[at + CQ.WAITING_LAST] = NO_QUEUE;
+  }
+
+  /** Whether the queue interrupts by this vector. */
+  interrupts(qid: number, vector: number): boolean {
+    const at = this.at(qid);
+    return this.i32[at + CQ.INTERRUPTS] === 1 && this.i32[at + CQ.VECTOR] === vector;
   }
 
   /** Submission queues that complete here. */

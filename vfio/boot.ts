@@ -11,6 +11,7 @@ import type { FileTable } from './file-table.ts';
 import { FileTree } from './file-tree.ts';
 import { IommuGroup } from './iommu-group.ts';
 import type { AbiLevel } from './iommufd/state.ts';
+import { IrqLines } from './irq-lines.ts';
 import { VfioGroup } from './legacy/group.ts';
 import { GroupFile } from './legacy/group-file.ts';
 import { VfioPciDevice } from './pci/device.ts';
@@ -55,6 +56,7 @@ export function takeInventory(parts: BootParts): Inventory {
   const tree = new FileTree();
   const pci = scanPci(parts.rootComplex);
   const groups = groupDevices(pci, parts.groupOf);
+  const lines = new IrqLines(parts);
   const vfio: VfioFunction[] = [];
   const vfioGroups = new Map<IommuGroup, VfioGroup>();
   tree.directory('/dev/vfio/devices');
@@ -77,7 +79,12 @@ export function takeInventory(parts: BootParts): Inventory {
         group: groups.get(mate)!,
         vfio: vfio.find((one) => one.pci === mate)?.vfio ?? null,
       }));
-    const found = new VfioPciDevice(vfio.length, device, power, { ...parts, group: iommuGroup, mates });
+    const found = new VfioPciDevice(vfio.length, device, power, {
+      ...parts,
+      lines,
+      group: iommuGroup,
+      mates,
+    });
     const group = vfioGroups.get(iommuGroup) ?? new VfioGroup(iommuGroup);
     vfioGroups.set(iommuGroup, group);
     group.add(found);

@@ -106,6 +106,7 @@ export class Bridge extends PcieFunction {
     fn.config.listen((change) => {
       if (change === 'decode') this.config.notify('decode');
     });
+    fn.wire = (pin, isAsserted) => this.wire(swizzle(pin, devfn), isAsserted);
     fn.setForwarded(this.isForwarded);
     this.config.notify('decode');
   }
@@ -184,5 +185,8 @@ export class Bridge extends PcieFunction {
     for (const child of this.children.values()) child.reset();
   }
 }
+
+/** The pin above a bridge that a pin of a device below it becomes. Bridge §9.1. */
+export const swizzle = (pin: number, devfn: number): number => ((pin - 1 + (devfn >>> 3)) & 3) + 1;
 
 const windowAddress = (register: number, high: number): number => u64((register & WINDOW_BITS) << 16, high);

@@ -1,7 +1,7 @@
 /**
  * Capabilities as data: a function lists them with the offsets its board wants, in the order of its capability list,
  * and `configSpace` turns the list into registers and their effects (power states, function level reset).
- * Not here: the MSI-X table and pending bits (msix.ts), header registers of bridges (bridge.ts).
+ * Not here: what MSI and MSI-X do (msi.ts, msix.ts), header registers of bridges (bridge.ts).
  */
 import { assert } from '../../support/assert.ts';
 import { isPowerOfTwo } from '../../support/numbers.ts';
@@ -19,6 +19,9 @@ import {
   LINK_CONTROL,
   LINK_CONTROL_2,
   LINK_STATUS,
+  MSI,
+  MSI_CONTROL,
+  MSI_MAX_VECTORS,
   MSIX,
   MSIX_CONTROL,
   MSIX_MAX_VECTORS,
@@ -58,6 +61,13 @@ export interface PcieDescription {
   readonly deviceCapabilities2?: number;
 }
 
+/** Messages with 64-bit addresses and a mask bit each: a power of two up to 32 of them. */
+export interface MsiDescription {
+  readonly kind: 'msi';
+  readonly offset: number;
+  readonly vectors: number;
+}
+
 /** Where the MSI-X structures are; offsets into their BARs are multiples of 8. */
 export interface MsixDescription {
   readonly kind: 'msix';
@@ -84,6 +94,7 @@ export interface SerialNumberDescription {
 export type CapabilityDescription =
   | PowerManagementDescription
   | PcieDescription
+  | MsiDescription
   | MsixDescription
   | AerDescription
   | SerialNumberDescription;
@@ -104,6 +115,9 @@ export function configSpace(description: FunctionDescription): ConfigSpace {
         break;
       case 'pcie':
         addPcie(config, capability);
+        break;
+      case 'msi':
+        addMsi(config, capability);
         break;
       case 'msix':
         addMsix(config, capability);
@@ -193,6 +207,21 @@ function addDeviceRegisters(config: ConfigSpace, description: PcieDescription): 
     config.set(control, 2, now & ~flrBit & 0xffff);
     config.notify('reset');
   });
+}
+
+function addMsi(config: ConfigSpace, { offset, vectors }: MsiDescription): void {
+  assert(
+    isPowerOfTwo(vectors) && vectors <= MSI_MAX_VECTORS,
+    `MSI has a power of two up to ${MSI_MAX_VECTORS} vectors, not ${vectors}`,
+  );
+  config.addCapability(CAPABILITY.MSI, offset, MSI.SIZE);
+  const value = MSI_CONTROL.encode({ CAPABLE: Math.log2(vectors), IS_64: 1, MASKABLE: 1 });
+  const writable = MSI_CONTROL.encode({ ENABLE: 1, GRANTED: 7 });
+  config.register(offset + MSI.CONTROL, 2, { value, writable });
+  config.register(offset + MSI.ADDRESS, 4, { writable: -4 });
+  config.register(offset + MSI.ADDRESS_HI, 4, { writable: -1 });
+  config.register(offset + MSI.DATA, 2, { writable: 0xffff });
+  config.register(offset + MSI.MASK, 4, { writable: vectors === 32 ? -1 : (1 << vectors) - 1 });
 }
 
 function addMsix(config: ConfigSpace, { offset, vectors, table, pba }: MsixDescription): void {

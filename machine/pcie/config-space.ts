@@ -65,9 +65,10 @@ export interface RegisterRules {
 
 /**
  * `decode`: a BAR, a bridge window or memory decoding has changed. `busMaster`: the right to send requests has changed.
- * `reset`: software has asked for a reset of this function; the owner carries it out.
+ * `reset`: software has asked for a reset of this function; the owner carries it out. `interrupts`: how the function
+ * may interrupt has changed.
  */
-export type ConfigChange = 'decode' | 'busMaster' | 'reset';
+export type ConfigChange = 'decode' | 'busMaster' | 'reset' | 'interrupts';
 /** Runs after a configuration write to its dword; both arguments are the whole dword. */
 export type WriteHook = (now: number, old: number) => void;
 
@@ -250,6 +251,7 @@ export class ConfigSpace {
   #commandChanged(flipped: number): void {
     if ((flipped & COMMAND.MEMORY.mask) !== 0) this.notify('decode');
     if ((flipped & COMMAND.BUS_MASTER.mask) !== 0) this.notify('busMaster');
+    if ((flipped & COMMAND.INTX_DISABLE.mask) !== 0) this.notify('interrupts');
   }
 
   #declareBar(bar: BarDescription, lastIndex: number): void {

@@ -1,9 +1,14 @@
 /**
- * What a PCIe function is to the fabric: configuration space, BARs, a DMA port and reset. Devices and bridges extend it.
+ * What a PCIe function is to the fabric: configuration space, BARs, a DMA port, an interrupt pin and reset. Devices and
+ * bridges extend it.
  * Not here: routing (root-complex.ts), register rules of configuration space (config-space.ts).
  */
 import type { ConfigSpace } from './config-space.ts';
 import type { DmaPort } from './dma-port.ts';
+import { COMMAND, CONFIG, STATUS } from './spec.ts';
+
+/** Where INTA to INTD (`pin` 1 to 4) of a function lead: told when one is asserted and deasserted. */
+export type InterruptWire = (pin: number, isAsserted: boolean) => void;
 
 export abstract class PcieFunction {
   /** Short name for traces and errors, such as `nvme0`. */
@@ -15,6 +20,9 @@ export abstract class PcieFunction {
   bus = 0;
   /** How this function reaches memory; null for functions that never do. */
   readonly dma: DmaPort | null;
+  /** Leads to the bus above; whoever plugs the function in sets it. */
+  wire: InterruptWire = () => {};
+  #isWireAsserted = false;
   /** Whether every bridge above forwards requests. */
   #isPathOpen = true;
 
@@ -25,6 +33,7 @@ export abstract class PcieFunction {
     config.listen((change) => {
       if (change === 'reset') this.reset();
       else if (change === 'busMaster') this.masterChanged();
+      else if (change === 'interrupts') this.interruptsChanged();
     });
   }
 
@@ -49,6 +58,26 @@ export abstract class PcieFunction {
     if (this.dma !== null) this.dma.busMaster = this.isForwarded;
   }
 
+  /**
+   * Whether the function wants its pin asserted: the status register says so, and the wire follows unless the command
+   * register forbids it. Base §7.5.1.1.3, §7.5.1.1.4.
+   */
+  setInterrupt(isWanted: boolean): void {
+    const { config } = this;
+    const status = config.half(CONFIG.STATUS);
+    config.set(CONFIG.STATUS, 2, STATUS.INTERRUPT.set(status, isWanted ? 1 : 0));
+    const isAllowed = COMMAND.INTX_DISABLE.get(config.half(CONFIG.COMMAND)) === 0;
+    const isAsserted = isWanted && isAllowed;
+    if (isAsserted === this.#isWireAsserted) return;
+    this.#isWireAsserted = isAsserted;
+    this.wire(config.read(CONFIG.INTERRUPT_PIN, 1), isAsserted);
+  }
+
+  /** Software has changed how the function may interrupt. */
+  protected interruptsChanged(): void {
+    this.setInterrupt(STATUS.INTERRUPT.get(this.config.half(CONFIG.STATUS)) === 1);
+  }
+
   /** One aligned dword of a BAR. Offsets are inside the BAR; a hole reads 0. */
   abstract barRead32(bar: number, offset: number): number;
   /** One aligned dword write to a BAR. */
@@ -70,6 +99,7 @@ export abstract class PcieFunction {
 
   /** Function level reset or conventional reset: everything but what the specification calls sticky goes to its default. */
   reset(): void {
+    this.setInterrupt(false);
     this.config.reset();
   }
 }

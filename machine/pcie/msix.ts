@@ -74,7 +74,10 @@ export class Msix {
     this.#checkFits(this.tableBar, this.tableOffset + this.table.byteLength);
     this.#checkFits(this.pbaBar, this.pbaOffset + this.pending.byteLength);
     this.arrive = parts.clock.register((slot) => this.#deliver(slot));
-    parts.config.onWrite(at, () => this.#sendPending());
+    parts.config.onWrite(at, () => {
+      this.#sendPending();
+      parts.config.notify('interrupts');
+    });
     this.reset();
   }
 

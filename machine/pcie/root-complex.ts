@@ -8,9 +8,9 @@ import type { Memory } from '../memory.ts';
 import type { HostProfile } from '../timing/host.ts';
 import type { Link } from '../timing/link.ts';
 import { T, type Trace } from '../trace.ts';
-import { Bridge } from './bridge.ts';
+import { Bridge, swizzle } from './bridge.ts';
 import { DMA_OK, DMA_UNSUPPORTED, type DmaHost, type DmaResult } from './dma-port.ts';
-import type { PcieFunction } from './function.ts';
+import type { InterruptWire, PcieFunction } from './function.ts';
 import type { PciHost } from './pci-host.ts';
 import type { Translator } from './translator.ts';
 
@@ -58,6 +58,8 @@ export class RootComplex implements DmaHost, PciHost {
   readonly scratch: number;
   /** Asked for every request of a device. A board sets it once. */
   translator: Translator;
+  /** Where INTA to INTD end. A board sets it once. */
+  onWire: InterruptWire = () => {};
   /** Accesses by the CPU that nothing answered. */
   refused = 0;
 
@@ -96,6 +98,7 @@ export class RootComplex implements DmaHost, PciHost {
   plug(devfn: number, fn: PcieFunction): void {
     fn.devfn = devfn;
     this.#root.set(devfn, fn);
+    fn.wire = (pin, isAsserted) => this.onWire(swizzle(pin, devfn), isAsserted);
     fn.config.listen((change) => {
       if (change === 'decode') this.decodeChanged();
     });

@@ -183,6 +183,20 @@ export const LINK_CAPABILITIES_2 = bits({ SPEEDS: [7, 1] });
 /** Link control 2. Base §7.5.3.19. */
 export const LINK_CONTROL_2 = bits({ TARGET_SPEED: [3, 0] });
 
+/** MSI capability with 64-bit addresses and masks. Base §7.7.1. */
+export const MSI = {
+  CONTROL: 0x02,
+  ADDRESS: 0x04,
+  ADDRESS_HI: 0x08,
+  DATA: 0x0c,
+  MASK: 0x10,
+  PENDING: 0x14,
+  SIZE: 0x18,
+} as const;
+/** Message control. CAPABLE and GRANTED messages are log2. Base §7.7.1.2. */
+export const MSI_CONTROL = bits({ ENABLE: 0, CAPABLE: [3, 1], GRANTED: [6, 4], IS_64: 7, MASKABLE: 8 });
+export const MSI_MAX_VECTORS = 32;
+
 /** MSI-X capability. Base §7.7.2. */
 export const MSIX = { CONTROL: 0x02, TABLE: 0x04, PBA: 0x08, SIZE: 0x0c } as const;
 /** Message control. TABLE_SIZE is the number of vectors minus one. Base §7.7.2.2. */

@@ -8,6 +8,7 @@ import type { Coalescing } from '../coalescing.ts';
 import type { Engine } from '../engine.ts';
 import type { Events } from '../events.ts';
 import type { Health } from '../health.ts';
+import type { InterruptPort } from '../interrupt-port.ts';
 import type { Namespaces } from '../namespaces.ts';
 import type { ControllerProfile } from '../profile.ts';
 import type { CompletionQueues, SubmissionQueues } from '../queues.ts';
@@ -36,6 +37,7 @@ export interface AdminParts {
   readonly namespaces: Namespaces;
   readonly shadow: ShadowDoorbells;
   readonly coalescing: Coalescing;
+  readonly interrupts: InterruptPort;
   /** The CC register. */
   readonly cc: () => number;
   /** The controller cannot go on: CSTS.CFS. */

@@ -51,7 +51,9 @@ describe('Create I/O Completion Queue', () => {
     ['Q13', { cdw11: 1 | (65 << 16) }, STATUS.INVALID_INTERRUPT_VECTOR, 'beyond the table'],
     ['Q13', { cdw11: 1 | (64 << 16) }, STATUS.SUCCESS, 'the last vector'],
   ])('%s %o: %i, %s', (_, entry: Partial<Entry>, status) => {
-    const completion = ready().submitAdmin(createCq(entry));
+    const harness = ready();
+    harness.enableMsix(1);
+    const completion = harness.submitAdmin(createCq(entry));
     expect([statusName(completion.status), completion.dnr]).toEqual([
       statusName(status),
       status !== STATUS.SUCCESS,

@@ -6,6 +6,7 @@ import { IommuDriver } from '../../iommu/driver.ts';
 import { IommuUnit } from '../../iommu/unit.ts';
 import { Clock } from '../../machine/clock.ts';
 import { Interrupts } from '../../machine/interrupts.ts';
+import { IO_APIC, IO_APIC_BASE, IoApic, PCI_INPUT } from '../../machine/io-apic.ts';
 import { Memory } from '../../machine/memory.ts';
 import { Pages } from '../../machine/pages.ts';
 import { Bridge, portDescription } from '../../machine/pcie/bridge.ts';
@@ -151,6 +152,9 @@ export function toyMachine(options: ToyMachineOptions = {}): ToyMachine {
   const unit = new IommuUnit({ memory, trace, interrupts, host });
   const rootComplex = new RootComplex({ clock, memory, trace, translator: unit, host });
   rootComplex.mapBlock(IOMMU_BASE, unit.registerBytes, unit);
+  const ioApic = new IoApic(interrupts);
+  rootComplex.mapBlock(IO_APIC_BASE, IO_APIC.SIZE, ioApic);
+  rootComplex.onWire = (pin, isAsserted) => ioApic.drive(PCI_INPUT + pin - 1, isAsserted);
 
   const functions: ToyFunction[] = [];
   ports.forEach((descriptions, index) => {

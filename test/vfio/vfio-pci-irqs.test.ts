@@ -191,18 +191,28 @@ describe('INTx', () => {
   const UNMASK_BY = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK;
   const DISABLED = 0x0406;
 
-  test('is masked when it fires, and unmasked by an eventfd', () => {
+  /** The device asserts its pin, or lets it go. */
+  const pin = (isAsserted: boolean): void => {
+    shared.functions[0]!.setInterrupt(isAsserted);
+    while (shared.clock.step());
+  };
+
+  test('is masked when it fires, and unmasked by an eventfd; a line still asserted signals again', () => {
     const { user, device, kernel } = open();
-    const { intx } = kernel.inventory.vfio[0]!.vfio.irqs;
     const [trigger, unmask] = [user.eventfd(), user.eventfd()];
     expect(user.setIrqs(device, SET, INTX, 0, 1, trigger)).toBe(0);
     expect(user.setIrqs(device, UNMASK_BY, INTX, 0, 1, unmask)).toBe(0);
-    intx.fire();
-    intx.fire();
+    const unmaskNow = () => kernel.write(unmask, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
+    for (const isAsserted of [true, false, true]) pin(isAsserted);
     expect(user.count(trigger)).toBe(1);
-    kernel.write(unmask, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
-    intx.fire();
+    unmaskNow();
     expect(user.count(trigger)).toBe(1);
+    pin(false);
+    unmaskNow();
+    expect(user.count(trigger)).toBe(-EAGAIN);
+    pin(true);
+    expect(user.count(trigger)).toBe(1);
+    pin(false);
     expect(user.setIrqs(device, UNMASK_BY, INTX, 0, 1, unmask)).toBe(-EBUSY);
     expect(user.setIrqs(device, UNMASK_BY, INTX, 0, 1, -1)).toBe(0);
     expect(user.setIrqs(device, UNMASK_BY, INTX, 0, 1, unmask)).toBe(0);
@@ -227,16 +237,15 @@ describe('INTx', () => {
   });
 
   test('COMMAND.INTX_DISABLE stops delivery until it is cleared', () => {
-    const { user, device, kernel } = open();
-    const { intx } = kernel.inventory.vfio[0]!.vfio.irqs;
+    const { user, device } = open();
     const trigger = user.eventfd();
     user.setIrqs(device, SET, INTX, 0, 1, trigger);
     user.configWrite(device, COMMAND, 2, DISABLED);
-    intx.fire();
+    pin(true);
     expect(user.count(trigger)).toBe(-EAGAIN);
     user.configWrite(device, COMMAND, 2, BUS_MASTER_ON);
-    intx.fire();
     expect(user.count(trigger)).toBe(1);
+    pin(false);
   });
 });
 

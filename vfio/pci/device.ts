@@ -11,6 +11,7 @@ import type { Dmesg } from '../dmesg.ts';
 import type { MmapRequest, OpenFile } from '../file.ts';
 import type { FileTable } from '../file-table.ts';
 import type { IommuGroup } from '../iommu-group.ts';
+import type { IrqLines } from '../irq-lines.ts';
 import type { PciDevice } from '../pci-device.ts';
 import { type PciPower, resetSecondaryBus, type SavedState } from '../pci-reset.ts';
 import type { Process } from '../process.ts';
@@ -43,6 +44,7 @@ const REQUESTS_PER_LINE = 10;
 export interface VfioPciParts {
   readonly clock: Clock;
   readonly interrupts: Interrupts;
+  readonly lines: IrqLines;
   readonly process: Process;
   readonly files: FileTable;
   readonly dmesg: Dmesg;

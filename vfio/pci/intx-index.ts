@@ -1,18 +1,21 @@
 /**
  * SET_IRQS on the INTx index: one level-triggered line that is masked when it fires and unmasked by user space.
  * linux-abi 2.4. Masking is COMMAND.INTX_DISABLE, which every function since PCI 2.3 has.
- * Not here: how a line reaches the CPU; whoever models that calls `fire`.
+ * Not here: how a line reaches the CPU (irq-lines.ts).
  */
 import { COMMAND, CONFIG, STATUS } from '../../machine/pcie/spec.ts';
 import type { EventFd } from '../eventfd.ts';
 import type { FileTable } from '../file-table.ts';
+import type { IrqLines } from '../irq-lines.ts';
 import type { PciDevice } from '../pci-device.ts';
-import { EBUSY } from '../uapi/errno.ts';
+import { EBUSY, ENOSPC } from '../uapi/errno.ts';
 import { eventfdOf, Virqfd } from '../virqfd.ts';
 
 export class IntxIndex {
   readonly #device: PciDevice;
   readonly #files: FileTable;
+  readonly #lines: IrqLines;
+  readonly #onLine = (): void => this.#fire();
   #trigger: EventFd | null = null;
   #unmaskBy: Virqfd | null = null;
   #masked = false;
@@ -20,15 +23,17 @@ export class IntxIndex {
   #disabled = false;
   enabled = false;
 
-  constructor(device: PciDevice, files: FileTable) {
+  constructor(device: PciDevice, files: FileTable, lines: IrqLines) {
     this.#device = device;
     this.#files = files;
+    this.#lines = lines;
   }
 
   /** Sets the eventfd, enabling the index if it was not; a negative `fd` leaves it without one. */
   setTrigger(fd: number): number {
     const eventfd = fd < 0 ? null : eventfdOf(this.#files, fd);
     if (typeof eventfd === 'number') return eventfd;
+    if (!this.enabled && !this.#lines.request(this.#device, this.#onLine)) return -ENOSPC;
     eventfd?.hold();
     this.#trigger?.drop();
     this.#trigger = eventfd;
@@ -53,9 +58,9 @@ export class IntxIndex {
     return 0;
   }
 
-  /** The line is asserted: masks it, then signals. */
-  fire(): void {
-    if (!this.enabled || this.#masked) return;
+  /** The line is asserted: masks it, then signals, unless it was another function that shares the line. */
+  #fire(): void {
+    if (this.#masked || STATUS.INTERRUPT.get(this.#device.read16(CONFIG.STATUS)) === 0) return;
     this.mask();
     this.signal();
   }
@@ -93,6 +98,7 @@ export class IntxIndex {
     this.setUnmask(-1);
     this.#trigger?.drop();
     this.#trigger = null;
+    this.#lines.free(this.#device, this.#onLine);
     this.#setLine(false);
     this.#masked = false;
     this.enabled = false;

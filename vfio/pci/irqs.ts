@@ -6,6 +6,7 @@ import type { Clock } from '../../machine/clock.ts';
 import type { Interrupts } from '../../machine/interrupts.ts';
 import type { EventFd } from '../eventfd.ts';
 import type { FileTable } from '../file-table.ts';
+import type { IrqLines } from '../irq-lines.ts';
 import type { PciDevice } from '../pci-device.ts';
 import type { Process } from '../process.ts';
 import { EFAULT, EINVAL, ENODEV, ENOTTY } from '../uapi/errno.ts';
@@ -48,6 +49,7 @@ export interface IrqParts {
   readonly interrupts: Interrupts;
   readonly process: Process;
   readonly files: FileTable;
+  readonly lines: IrqLines;
 }
 
 const NO_BOOLS = new Uint8Array(0);
@@ -64,9 +66,9 @@ export class PciIrqs {
   interruptPin = 0;
 
   constructor(parts: IrqParts) {
-    const { device, clock, interrupts, files } = parts;
+    const { device, clock, interrupts, files, lines } = parts;
     this.#parts = parts;
-    this.intx = new IntxIndex(device, files);
+    this.intx = new IntxIndex(device, files, lines);
     const msix = clock.register((vector) => this.msix.signal(vector));
     this.msix = new MsiIndex(new MsixVectors(device, interrupts, msix), files);
     const msi = clock.register((vector) => this.msi.signal(vector));

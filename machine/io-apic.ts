@@ -1,0 +1,88 @@
+/**
+ * An I/O APIC: the interrupt wires of PCI arrive at its inputs, level triggered and shared, and leave as messages to the
+ * CPU that its redirection table names (Intel 82093AA §3; EOI register of version 20h).
+ * Not here: edge triggered inputs, delivery modes other than fixed, remapping of its messages.
+ */
+import { bits } from '../support/bits.ts';
+import { type MessageTarget, MSI_BASE } from './interrupts.ts';
+import type { RegisterBlock } from './pcie/root-complex.ts';
+
+/** Where a PC has it. */
+export const IO_APIC_BASE = 0xfec0_0000;
+/** Registers: an index, the window onto what it selects, and the end of an interrupt by its vector. */
+export const IO_APIC = { SELECT: 0x00, WINDOW: 0x10, EOI: 0x40, SIZE: 0x1000 } as const;
+/** Indexes: version, and two words for each entry of the redirection table. */
+export const IO_APIC_INDEX = { VERSION: 0x01, TABLE: 0x10 } as const;
+/** The low word of an entry; DESTINATION is in the high one. REMOTE_IRR: sent and not yet ended. */
+export const REDIRECTION = bits({ VECTOR: [7, 0], REMOTE_IRR: 14, LEVEL: 15, MASK: 16 });
+export const REDIRECTION_HI = bits({ DESTINATION: [31, 24] });
+const VERSION = bits({ VERSION: [7, 0], LAST_ENTRY: [23, 16] });
+const INPUTS = 24;
+/** INTA to INTD of the root complex are these inputs and the next three. */
+export const PCI_INPUT = 16;
+
+export class IoApic implements RegisterBlock {
+  readonly #target: MessageTarget;
+  readonly #low = new Uint32Array(INPUTS).fill(REDIRECTION.MASK.mask);
+  readonly #high = new Uint32Array(INPUTS);
+  /** How many functions assert an input. */
+  readonly #asserted = new Uint32Array(INPUTS);
+  #select = 0;
+
+  constructor(target: MessageTarget) {
+    this.#target = target;
+  }
+
+  /** One more function asserts an input, or one less. */
+  drive(input: number, isAsserted: boolean): void {
+    this.#asserted[input]! += isAsserted ? 1 : -1;
+    this.#send(input);
+  }
+
+  read32(offset: number): number {
+    if (offset === IO_APIC.SELECT) return this.#select;
+    if (offset !== IO_APIC.WINDOW) return 0;
+    if (this.#select === IO_APIC_INDEX.VERSION)
+      return VERSION.encode({ VERSION: 0x20, LAST_ENTRY: INPUTS - 1 });
+    const index = this.#select - IO_APIC_INDEX.TABLE;
+    return ((index & 1) === 0 ? this.#low : this.#high)[index >> 1] ?? 0;
+  }
+
+  write32(offset: number, value: number): void {
+    if (offset === IO_APIC.SELECT) this.#select = value & 0xff;
+    else if (offset === IO_APIC.EOI) this.#end(value & 0xff);
+    else if (offset === IO_APIC.WINDOW) this.#writeEntry(this.#select - IO_APIC_INDEX.TABLE, value);
+  }
+
+  #writeEntry(index: number, value: number): void {
+    const input = index >> 1;
+    if (input < 0 || input >= INPUTS) return;
+    if ((index & 1) === 1) {
+      this.#high[input] = value & REDIRECTION_HI.DESTINATION.mask;
+      return;
+    }
+    const writable = REDIRECTION.VECTOR.mask | REDIRECTION.LEVEL.mask | REDIRECTION.MASK.mask;
+    this.#low[input] = (this.#low[input]! & REDIRECTION.REMOTE_IRR.mask) | (value & writable);
+    this.#send(input);
+  }
+
+  /** Sends an input's message if it is asserted and nothing is in the way. */
+  #send(input: number): void {
+    const low = this.#low[input]!;
+    const isHeld = (low & (REDIRECTION.MASK.mask | REDIRECTION.REMOTE_IRR.mask)) !== 0;
+    if (isHeld || this.#asserted[input] === 0) return;
+    this.#low[input] = low | REDIRECTION.REMOTE_IRR.mask;
+    const destination = REDIRECTION_HI.DESTINATION.get(this.#high[input]!);
+    this.#target.deliver((MSI_BASE | (destination << 12)) >>> 0, REDIRECTION.VECTOR.get(low));
+  }
+
+  /** The CPU has handled a vector: an input that is still asserted sends it again. */
+  #end(vector: number): void {
+    for (let input = 0; input < INPUTS; input++) {
+      const low = this.#low[input]!;
+      if (REDIRECTION.REMOTE_IRR.get(low) === 0 || REDIRECTION.VECTOR.get(low) !== vector) continue;
+      this.#low[input] = low & ~REDIRECTION.REMOTE_IRR.mask;
+      this.#send(input);
+    }
+  }
+}

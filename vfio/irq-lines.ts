@@ -1,0 +1,97 @@
+/**
+ * Interrupts by wire: which input of the I/O APIC the pin of a function reaches, and the handlers of functions that share
+ * it. An input has a vector while it has handlers; they all run, then the I/O APIC is told that the interrupt has ended.
+ * Not here: what a handler does (pci/intx-index.ts), messages (pci/msi-vectors.ts).
+ */
+import type { Clock, HandlerId } from '../machine/clock.ts';
+import type { Interrupts, MsiMessage } from '../machine/interrupts.ts';
+import {
+  IO_APIC,
+  IO_APIC_BASE,
+  IO_APIC_INDEX,
+  PCI_INPUT,
+  REDIRECTION,
+  REDIRECTION_HI,
+} from '../machine/io-apic.ts';
+import { swizzle } from '../machine/pcie/bridge.ts';
+import type { PciHost } from '../machine/pcie/pci-host.ts';
+import { CONFIG } from '../machine/pcie/spec.ts';
+import type { PciDevice } from './pci-device.ts';
+
+interface Line {
+  readonly message: MsiMessage;
+  readonly handlers: Set<() => void>;
+}
+
+export interface IrqLineParts {
+  readonly clock: Clock;
+  readonly interrupts: Interrupts;
+  readonly rootComplex: PciHost;
+}
+
+export class IrqLines {
+  readonly #parts: IrqLineParts;
+  readonly #onInterrupt: HandlerId;
+  /** By input of the I/O APIC. */
+  readonly #lines = new Map<number, Line>();
+
+  constructor(parts: IrqLineParts) {
+    this.#parts = parts;
+    this.#onInterrupt = parts.clock.register((input) => this.#handle(input));
+  }
+
+  /** Runs `handler` whenever the line of the device's pin interrupts. False when the CPU has no vector left. */
+  request(device: PciDevice, handler: () => void): boolean {
+    const input = inputOf(device);
+    const line = this.#lines.get(input) ?? this.#open(input);
+    line?.handlers.add(handler);
+    return line !== null;
+  }
+
+  free(device: PciDevice, handler: () => void): void {
+    const input = inputOf(device);
+    const line = this.#lines.get(input);
+    if (line === undefined) return;
+    line.handlers.delete(handler);
+    if (line.handlers.size > 0) return;
+    this.#lines.delete(input);
+    this.#program(input, 0, REDIRECTION.MASK.mask);
+    this.#parts.interrupts.free(line.message);
+  }
+
+  #open(input: number): Line | null {
+    const message = this.#parts.interrupts.allocate(this.#onInterrupt, input);
+    if (message === null) return null;
+    const line = { message, handlers: new Set<() => void>() };
+    this.#lines.set(input, line);
+    const destination = REDIRECTION_HI.encode({ DESTINATION: (message.address >>> 12) & 0xff });
+    this.#program(input, destination, REDIRECTION.encode({ VECTOR: message.data, LEVEL: 1 }));
+    return line;
+  }
+
+  #handle(input: number): void {
+    const line = this.#lines.get(input);
+    if (line === undefined) return;
+    for (const handler of line.handlers) handler();
+    this.#parts.rootComplex.write32(IO_APIC_BASE + IO_APIC.EOI, line.message.data);
+  }
+
+  #program(input: number, high: number, low: number): void {
+    const { rootComplex } = this.#parts;
+    const index = IO_APIC_INDEX.TABLE + 2 * input;
+    for (const [select, value] of [
+      [index + 1, high],
+      [index, low],
+    ] as const) {
+      rootComplex.write32(IO_APIC_BASE + IO_APIC.SELECT, select);
+      rootComplex.write32(IO_APIC_BASE + IO_APIC.WINDOW, value);
+    }
+  }
+}
+
+/** Every bridge on the way up turns the pins by the device number below it. */
+function inputOf(device: PciDevice): number {
+  let pin = device.read8(CONFIG.INTERRUPT_PIN);
+  for (let at: PciDevice | null = device; at !== null; at = at.bridge) pin = swizzle(pin, at.devfn);
+  return PCI_INPUT + pin - 1;
+}
