@@ -12,6 +12,7 @@ import { benchMap } from './map.ts';
 import type { Metric } from './measure.ts';
 import { benchDoorbell, benchEvents, benchIommu } from './micro.ts';
 import { benchCopy, benchRead } from './read.ts';
+import { benchPingPong, benchThreadedRead } from './threaded.ts';
 import { benchTimed } from './timed.ts';
 
 const SIZES = [512, 4096, 131_072];
@@ -20,6 +21,12 @@ const VARIANTS: Record<string, () => Metric[] | Promise<Metric[]>> = {
   ...Object.fromEntries(
     SIZES.flatMap((bytes) =>
       [1, 32].map((depth) => [`functional.read.${bytes}.qd${depth}`, () => benchRead(bytes, depth)]),
+    ),
+  ),
+  pingpong: benchPingPong,
+  ...Object.fromEntries(
+    SIZES.flatMap((bytes) =>
+      [1, 32].map((depth) => [`threaded.read.${bytes}.qd${depth}`, () => benchThreadedRead(bytes, depth)]),
     ),
   ),
   iommu: benchIommu,

@@ -12,10 +12,10 @@ import { random } from '../support/random.ts';
 import { bestOf, type Metric, metric } from './measure.ts';
 
 /** Bytes of media that the reads are spread over, all written once: they stay in the second-level cache of most hosts. */
-const WORKING_SET = 256 * 1024;
-const BLOCK = 512;
+export const WORKING_SET = 256 * 1024;
+export const BLOCK = 512;
 /** Positions are drawn before the clock starts. */
-const POSITIONS = 1 << 16;
+export const POSITIONS = 1 << 16;
 /** Places that the bare copy writes to in turn, as many as the deepest queue has buffers. */
 const COPIES = 32;
 
@@ -62,7 +62,7 @@ export async function benchRead(bytes: number, depth: number): Promise<Metric[]>
   return [metric(`functional.read.${bytes}.qd${depth}.ns`, ns, 'ns', detail)];
 }
 
-async function fill(nvme: NvmeDriver): Promise<void> {
+export async function fill(nvme: NvmeDriver): Promise<void> {
   const namespace = nvme.namespace(1);
   const chunk = new Uint8Array(65_536);
   for (let at = 0; at < WORKING_SET; at += chunk.length) {
