@@ -1,0 +1,115 @@
+/**
+ * The threaded pace through public doors: the same drives, the same driver, hardware in a thread of its own; and what a
+ * program is told when that thread fails. Not here: DMA against unmapping (unmap.test.ts).
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pc, workstation } from '../../boards/index.ts';
+import { ThreadedMachine } from '../../boards/threaded.ts';
+import { bootThreaded } from '../../bridge/threads.ts';
+import { findNvme, NvmeDriver } from '../../drivers/nvme/index.ts';
+import { CONFIG } from '../../machine/pcie/spec.ts';
+import { KIB, MIB } from '../../support/numbers.ts';
+import { POLLIN } from '../../vfio/uapi/mman.ts';
+import { isSame } from '../compare.ts';
+import { pattern, pcWith, sentence } from '../e2e/rig.ts';
+import { hostOfBody, thrown } from './rig.ts';
+
+describe('a machine with its hardware in a thread', () => {
+  let machine: ThreadedMachine;
+  beforeAll(() => {
+    machine = bootThreaded(workstation);
+  });
+  afterAll(() => machine.close());
+
+  test.each([false, true])('keeps what drives are given, interrupts: %s', async (interrupts) => {
+    const { kernel } = machine;
+    const bdfs = findNvme(kernel);
+    expect(bdfs).toHaveLength(4);
+    const drivers = await Promise.all(bdfs.map((bdf) => NvmeDriver.open(kernel, { bdf, interrupts })));
+    const data = drivers.map((_, drive) => pattern(300 * KIB, drive + (interrupts ? 10 : 1)));
+    await Promise.all(drivers.map((driver, drive) => driver.namespace(1).write(40 + drive, data[drive]!)));
+    const read = await Promise.all(drivers.map((driver, drive) => driver.namespace(1).read(40 + drive, 600)));
+    expect(read.map((bytes, drive) => isSame(bytes, data[drive]!))).toEqual([true, true, true, true]);
+    for (const driver of drivers) await driver.close();
+    expect(machine.explain()).toEqual([]);
+  });
+
+  test('an unmapped buffer ends in a status, a line of dmesg and a sentence', async () => {
+    const driver = await NvmeDriver.open(machine.kernel, {});
+    const queue = await driver.createQueuePair({ depth: 4 });
+    const buffer = driver.allocate(8 * KIB);
+    const { iova } = buffer;
+    buffer.free();
+    const failures: string[] = [];
+    queue.onComplete = (slot) => failures.push(queue.error(slot).message);
+    queue.postAt(2, 1, 0, 16, iova, 8 * KIB);
+    queue.ring();
+    while (queue.reap() === 0);
+    expect(failures).toEqual([expect.stringContaining('failed with DATA_TRANSFER_ERROR')]);
+    const text = machine.explain().join('\n');
+    expect(text).toContain('[DMA Write NO_PASID] Request device [01:00.0]');
+    expect(text).toContain(`nvme0: `);
+    await driver.close();
+  });
+
+  test('a wait that nothing can end is given up, one with a deadline ends then', async () => {
+    const { kernel } = machine;
+    const fd = kernel.eventfd(0, 0);
+    const never = kernel.wait(fd, POLLIN, Number.POSITIVE_INFINITY);
+    expect(await sentence(never)).toBe(`Error: waiting for descriptor ${fd} forever: nothing is under way`);
+    const until = kernel.now() + 3e6;
+    expect(await kernel.wait(fd, POLLIN, until)).toBe(0);
+    expect(kernel.now()).toBeGreaterThanOrEqual(until);
+    kernel.close(fd);
+  });
+
+  test('waits of resets are skipped by both clocks', async () => {
+    const before = machine.clock.now;
+    const startedAt = performance.now();
+    for (let i = 0; i < 5; i++) await (await NvmeDriver.open(machine.kernel, {})).close();
+    const simulated_ms = (machine.clock.now - before) / 1e6;
+    expect(simulated_ms, 'two function level resets each time').toBeGreaterThan(5 * 2 * 100);
+    expect(performance.now() - startedAt).toBeLessThan(simulated_ms);
+  });
+
+  test('more posted stores than the ring holds arrive, in order', async () => {
+    const { kernel, rootComplex } = machine;
+    const driver = await NvmeDriver.open(kernel, {});
+    const bar = rootComplex.configRead(1, 0, CONFIG.BAR0, 4) & ~0xf;
+    const intms = bar + 0xc;
+    const intmc = bar + 0x10;
+    for (let bit = 0; bit < 5000; bit++)
+      rootComplex.write32(bit & 1 ? intmc : intms, 1 << ((bit >>> 1) % 32));
+    rootComplex.write32(intms, 0x8000_0001);
+    expect(rootComplex.read32(intms)).toBe(0x8000_0001);
+    await driver.close();
+  });
+});
+
+describe('a hardware thread that fails', () => {
+  const RUN = 'Atomics.store(window, STATE, 1); Atomics.notify(window, STATE);';
+
+  test('dies of its own: the reason reaches the CPU', () => {
+    const lost = pcWith({ namespaces: [{ size: MIB, image: '/nowhere/at/all.img' }] });
+    expect(thrown(() => bootThreaded(lost))).toMatch(
+      /^HardwareThreadError: the hardware thread died: cannot open image \/nowhere\/at\/all.img: ENOENT/,
+    );
+  });
+
+  test('says nothing: the wait has a bound', () => {
+    const host = hostOfBody(`${RUN} setInterval(() => {}, 1000);`);
+    expect(thrown(() => new ThreadedMachine(pc, host, { timeout_ms: 100 }))).toBe(
+      'HardwareThreadError: the hardware thread has not answered a configuration cycle for 100 ms: it hangs or was ended',
+    );
+  });
+
+  test('is switched off: every later access says so', async () => {
+    const machine = bootThreaded(pc);
+    const driver = await NvmeDriver.open(machine.kernel, {});
+    await machine.close();
+    expect(machine.explain()).toEqual(['the machine was switched off']);
+    expect(await sentence(driver.namespace(1).read(0, 1))).toBe(
+      'HardwareThreadError: the machine was switched off',
+    );
+  });
+});
