@@ -13,6 +13,13 @@ export type Handler = (argument: number) => void;
 const FIRST_CAPACITY = 256;
 /** An EventId is generation * SLOTS + slot, exact below 2^53. */
 const SLOTS = 0x10_0000;
+/**
+ * Generations and sequence numbers begin where their values no longer fit 32 bits: optimised code that has only seen
+ * small integers would be thrown away when the first large one comes.
+ */
+const FIRST_GENERATION = 0x1000;
+const LAST_GENERATION = 0x7fff_ffff;
+const FIRST_SEQUENCE = 0x1_0000_0000;
 const FREE = -1;
 
 export class Clock {
@@ -24,12 +31,12 @@ export class Clock {
   #heapSequence = new Float64Array(FIRST_CAPACITY);
   #heapSlot = new Int32Array(FIRST_CAPACITY);
   #size = 0;
-  #sequence = 0;
+  #sequence = FIRST_SEQUENCE;
   /** Slots: what to call, and where the event stands in the heap (FREE when it does not). */
   #slotHandler = new Int32Array(FIRST_CAPACITY);
   #slotArgument = new Int32Array(FIRST_CAPACITY);
   #slotPosition = new Int32Array(FIRST_CAPACITY).fill(FREE);
-  #slotGeneration = new Int32Array(FIRST_CAPACITY);
+  #slotGeneration = new Int32Array(FIRST_CAPACITY).fill(FIRST_GENERATION);
   #free = Int32Array.from({ length: FIRST_CAPACITY }, (_, slot) => slot);
   #freeTop = FIRST_CAPACITY;
 
@@ -112,7 +119,7 @@ export class Clock {
    * and nothing is left to happen.
    */
   idle(deadline: number): boolean {
-    if (this.nextTime <= deadline && this.step()) return true;
+    if (this.#size > 0 && this.#heapTime[0]! <= deadline) return this.step();
     if (deadline === Number.POSITIVE_INFINITY) return false;
     this.runUntil(deadline);
     return true;
@@ -121,7 +128,8 @@ export class Clock {
   #remove(position: number): void {
     const slot = this.#heapSlot[position]!;
     this.#slotPosition[slot] = FREE;
-    this.#slotGeneration[slot] = (this.#slotGeneration[slot]! + 1) & 0x7fff_ffff;
+    const generation = this.#slotGeneration[slot]!;
+    this.#slotGeneration[slot] = generation === LAST_GENERATION ? FIRST_GENERATION : generation + 1;
     this.#free[this.#freeTop++] = slot;
     const last = --this.#size;
     if (position === last) return;
@@ -197,7 +205,7 @@ export class Clock {
     this.#slotHandler = grown(this.#slotHandler, i32);
     this.#slotArgument = grown(this.#slotArgument, i32);
     this.#slotPosition = grown(this.#slotPosition, i32).fill(FREE, old);
-    this.#slotGeneration = grown(this.#slotGeneration, i32);
+    this.#slotGeneration = grown(this.#slotGeneration, i32).fill(FIRST_GENERATION, old);
     this.#free = grown(this.#free, i32);
     for (let slot = old; slot < capacity; slot++) this.#free[this.#freeTop++] = slot;
   }

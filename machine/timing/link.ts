@@ -40,6 +40,9 @@ export class Link {
   private readonly ns_per_byte: number;
   /** Half of the largest packet. */
   private readonly packet_ns: number;
+  /** Payloads and read requests per byte. Their sizes are powers of two, so that these are exact. */
+  private readonly payloadsPerByte: number;
+  private readonly requestsPerByte: number;
   /** Where the wire's busy times are told, and the port above it. */
   private trace: Trace | null = null;
   private port: { readonly bdf: number } | null = null;
@@ -55,6 +58,8 @@ export class Link {
     this.ns_per_byte = profile === null ? 0 : 8 / (rate * coding * profile.lanes * (1 - DLLP_SHARE));
     this.propagation_ns = profile?.propagation_ns ?? 0;
     this.packet_ns = ((profile?.maxPayload_bytes ?? 0) + REQUEST_BYTES) * this.ns_per_byte * 0.5;
+    this.payloadsPerByte = 1 / (profile?.maxPayload_bytes ?? 1);
+    this.requestsPerByte = 1 / (profile?.readRequest_bytes ?? 1);
   }
 
   /** Tells `trace` from now on when the wire is busy, under the number of the port above it. */
@@ -82,7 +87,7 @@ export class Link {
    */
   read(length: number, answer_ns: number): number {
     const { now } = this.clock;
-    const requests = Math.ceil(length / this.profile!.readRequest_bytes);
+    const requests = Math.ceil(length * this.requestsPerByte);
     const answered = this.#slipUp(now, requests * REQUEST_BYTES) + answer_ns;
     return this.#down(answered, this.#wireBytes(length, COMPLETION_BYTES)) - now;
   }
@@ -139,6 +144,6 @@ export class Link {
 
   /** Bytes on the wire for `length` bytes of data in TLPs of the largest payload. */
   #wireBytes(length: number, overhead: number): number {
-    return length + Math.ceil(length / this.profile!.maxPayload_bytes) * overhead;
+    return length + Math.ceil(length * this.payloadsPerByte) * overhead;
   }
 }
