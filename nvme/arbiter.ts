@@ -12,12 +12,14 @@ const HIGH = 2;
 const LOW = 4;
 const CLASSES = 5;
 const NOBODY = -1;
+/** More entries than a queue can hold. */
+const UNLIMITED = 0x1_0000;
 
 export class Arbiter {
   /** Queues that wait for a turn. */
   waiting = 0;
-  /** Entries the queue that `next` named may have in this turn; Infinity outside the weighted classes. */
-  credit = Number.POSITIVE_INFINITY;
+  /** Entries the queue whose turn it is may have; more than any queue holds outside the weighted classes. */
+  credit = UNLIMITED;
   private readonly count: number;
   private readonly listed: Uint8Array;
   private readonly classOf: Uint8Array;
@@ -71,6 +73,14 @@ export class Arbiter {
     this.rings[rank * this.count + (end >= this.count ? end - this.count : end)] = sqid;
   }
 
+  /** Gives the turn to a queue at once, as `add` and `next` would: true where nobody waits and queues have no class. */
+  pass(): boolean {
+    if (this.waiting !== 0 || this.#isWeighted === true) return false;
+    this.#lastClass = ADMIN;
+    this.credit = UNLIMITED;
+    return true;
+  }
+
   /** Takes the queue whose turn it is; there must be one. `credit` says how much it may fetch. */
   next(): number {
     const rank = this.#isWeighted === true ? this.#rank() : ADMIN;
@@ -81,7 +91,7 @@ export class Arbiter {
     this.listed[sqid] = 0;
     this.waiting--;
     this.#lastClass = rank;
-    this.credit = rank >= HIGH ? this.credits[rank]! : Number.POSITIVE_INFINITY;
+    this.credit = rank >= HIGH ? this.credits[rank]! : UNLIMITED;
     return sqid;
   }
 

@@ -77,6 +77,12 @@ export class Fetcher {
 
   /** The host rang the tail doorbell of `sqid`. */
   ring(sqid: number): void {
+    const isFree = this.running === true && this.#isPumping === false && this.#reads < READS;
+    if (isFree && this.arbiter.pass()) {
+      this.#isPumping = true;
+      this.#fetch(sqid);
+      this.#isPumping = false;
+    }
     this.#list(sqid);
     this.pump();
   }
@@ -92,29 +98,30 @@ export class Fetcher {
     const { arbiter } = this;
     if (arbiter.waiting === 0 || this.#isPumping === true || this.running === false) return;
     this.#isPumping = true;
-    const { i32, f64 } = this.memory;
     let refused = 0;
     while (refused < arbiter.waiting && this.#reads < READS) {
       const sqid = arbiter.next();
-      const at = this.sqs.at(sqid);
-      const first = i32[at + FETCH]!;
-      const count = this.#allowance(sqid, at, first);
-      if (count <= 0) {
-        refused++;
-        this.#list(sqid);
-        continue;
-      }
-      refused = 0;
-      arbiter.charge(count);
-      const end = first + count;
-      i32[at + FETCH] = end === i32[at + SIZE]! ? 0 : end;
+      refused = this.#fetch(sqid) ? 0 : refused + 1;
       this.#list(sqid);
-      const iova = f64[(at + BASE) >>> 1]! + first * ENTRY_BYTES;
-      const delay = this.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
-      if (delay === 0) this.#take(sqid, first, count);
-      else this.#later(sqid, first, count, delay);
     }
     this.#isPumping = false;
+  }
+
+  /** Asks for entries of the queue whose turn it is. False when it may have none now. */
+  #fetch(sqid: number): boolean {
+    const { i32, f64 } = this.memory;
+    const at = this.sqs.at(sqid);
+    const first = i32[at + FETCH]!;
+    const count = this.#allowance(sqid, at, first);
+    if (count <= 0) return false;
+    this.arbiter.charge(count);
+    const end = first + count;
+    i32[at + FETCH] = end === i32[at + SIZE]! ? 0 : end;
+    const iova = f64[(at + BASE) >>> 1]! + first * ENTRY_BYTES;
+    const delay = this.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
+    if (delay === 0) this.#take(sqid, first, count);
+    else this.#later(sqid, first, count, delay);
+    return true;
   }
 
   /** Forgets everything that was asked for. The arbiter is told by the controller, which knows CC.AMS. */
