@@ -7,6 +7,34 @@ import type { HostProfile } from '../machine/timing/host.ts';
 import type { LinkProfile } from '../machine/timing/link.ts';
 import type { ControllerProfile } from '../nvme/profile.ts';
 
+/** Metadata of every block of a namespace, as after Format NVM. */
+export interface MetadataBoard {
+  /** Per block: a power of two from 8 to 64. */
+  readonly bytes: number;
+  /** Hosts send them behind each block; in a buffer of their own when absent. */
+  readonly isExtended?: boolean;
+  /** Type of protection information, 1 to 3; 0, none, when absent. */
+  readonly protection?: number;
+  /** Protection information is in the first bytes; in the last when absent. */
+  readonly isFirst?: boolean;
+  /** Width of the guard, 16 (when absent) or 64. */
+  readonly guard_bits?: number;
+}
+
+/** Zones of a namespace of the Zoned Namespace Command Set. Sizes are bytes or texts. */
+export interface ZoneBoard {
+  readonly zone: number | string;
+  /** What of a zone can be written; all of it when absent. */
+  readonly capacity?: number | string;
+  /** Most zones that are open or closed, and that are open; no limit when absent. */
+  readonly maxActive?: number;
+  readonly maxOpen?: number;
+  /** Bytes of descriptor extensions, a multiple of 64; none when absent. */
+  readonly extension_bytes?: number;
+  /** A read may go over the end of a zone. */
+  readonly readsAcross?: boolean;
+}
+
 /** One namespace of a controller. Sizes are bytes or texts such as `64m`. */
 export interface NamespaceBoard {
   readonly size: number | string;
@@ -14,6 +42,12 @@ export interface NamespaceBoard {
   readonly block_bytes?: number;
   /** Path of an image that keeps the blocks; absent: memory that is gone at the end. Needs a host that opens files. */
   readonly image?: string;
+  /** None when absent. They are kept in memory, so that blocks in an image have none. */
+  readonly metadata?: MetadataBoard;
+  /** A zoned namespace; one of the NVM command set when absent. */
+  readonly zones?: ZoneBoard;
+  /** Deallocated blocks are told from zeroes, so that the host can have reads of them fail (DULBE). Costs speed. */
+  readonly tracksBlocks?: boolean;
   readonly readOnly?: boolean;
   /** EUI-64, 16 hexadecimal digits. */
   readonly eui64?: string;

@@ -4,10 +4,10 @@
  * keys mean together. Not here: resources, which firmware finds out (enumerate.ts).
  */
 
-import { checkGeometry } from '../nvme/namespace.ts';
 import { checkProfile } from '../nvme/profile.ts';
-import { formatSize, MIB } from '../support/numbers.ts';
-import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
+import { MIB } from '../support/numbers.ts';
+import type { Board, NvmeBoard, PortBoard } from './board.ts';
+import { checkNamespace } from './namespaces.ts';
 import { BOARD, bytesOf } from './shapes.ts';
 
 /** A board that cannot exist. The message names the board, the place in it and what would be possible. */
@@ -23,8 +23,6 @@ type Refuse = (path: string, problem: string) => never;
 
 const LIMIT = 4 * 1024 ** 3 - 65_536;
 const LEAST_RAM = 16 * MIB;
-/** More than this has chunks that no media could hold (nvme/sparse-store.ts). */
-const LARGEST_IN_MEMORY = 2 ** 44;
 
 /** Device and function of a port's `at`, as devfn; `checkBoard` has seen that it is one. */
 export function devfnOf(at: string): number {
@@ -79,11 +77,4 @@ function checkDrive(path: string, drive: NvmeBoard, refuse: Refuse): void {
     const impossible = checkNamespace(namespace);
     if (impossible !== null) refuse(`${path}.namespaces[${index}]`, impossible);
   }
-}
-
-function checkNamespace({ size, block_bytes, image }: NamespaceBoard): string | null {
-  const bytes = bytesOf(size);
-  if (image === undefined && bytes > LARGEST_IN_MEMORY)
-    return `${formatSize(bytes)} are too many to keep in memory; ${formatSize(LARGEST_IN_MEMORY)} is the most`;
-  return checkGeometry(bytes, block_bytes ?? 512);
 }

@@ -24,6 +24,7 @@ import { alignUp } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
 import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
 import { BoardError, devfnOf } from './check.ts';
+import { namespaceOptions } from './namespaces.ts';
 import { bytesOf } from './shapes.ts';
 
 /** Physical address of the remapping unit's registers. */
@@ -134,10 +135,8 @@ export class Hardware {
       (namespace, index) =>
         new Namespace({
           nsid: index + 1,
-          block_bytes: namespace.block_bytes ?? 512,
           store: this.#store(namespace, `${path}.namespaces[${index}]`),
-          readOnly: namespace.readOnly ?? false,
-          ...(namespace.eui64 === undefined ? {} : { eui64: namespace.eui64 }),
+          ...namespaceOptions(namespace, memory),
         }),
     );
     const controller = new NvmeController({

@@ -1,5 +1,13 @@
 /** The door of the boards room: descriptions of machines, and `boot`. */
-export type { Board, NamespaceBoard, NvmeBoard, PortBoard, SwitchBoard } from './board.ts';
+export type {
+  Board,
+  MetadataBoard,
+  NamespaceBoard,
+  NvmeBoard,
+  PortBoard,
+  SwitchBoard,
+  ZoneBoard,
+} from './board.ts';
 export { type BootOptions, boot, Machine, type Pace } from './boot.ts';
 export { BoardError } from './check.ts';
 export { conformance } from './conformance.ts';

@@ -11,6 +11,7 @@ import type {
   HostMemoryProfile,
   OperationTiming,
 } from '../nvme/admin/profile.ts';
+import type { LbaFormat } from '../nvme/lba-format.ts';
 import type { NandProfile, UniformProfile } from '../nvme/media/profile.ts';
 import type { ControllerProfile, ControllerTiming, PcieProfile } from '../nvme/profile.ts';
 import { isPowerOfTwo, PAGE_SIZE, parseSize } from '../support/numbers.ts';
@@ -28,7 +29,15 @@ import {
   text,
   whole,
 } from '../support/shape.ts';
-import type { Board, NamespaceBoard, NvmeBoard, PortBoard, SwitchBoard } from './board.ts';
+import type {
+  Board,
+  MetadataBoard,
+  NamespaceBoard,
+  NvmeBoard,
+  PortBoard,
+  SwitchBoard,
+  ZoneBoard,
+} from './board.ts';
 
 /** Bytes of a size that a board gives as a number or a text; NaN when it is neither. */
 export const bytesOf = (size: unknown): number =>
@@ -190,6 +199,9 @@ const ADMIN = fields<AdminProfile>({
   writeProtection: flag,
 });
 
+const metadataBytes = powerOfTwo(8, 64);
+const guardBits = must('16 or 64', (value) => value === 16 || value === 64);
+
 const PROFILE = fields<ControllerProfile>({
   name: text,
   vendor: u16,
@@ -218,6 +230,13 @@ const PROFILE = fields<ControllerProfile>({
   errorLogEntries: whole(1, 256),
   maxNamespaces: whole(1, 65_535),
   blockSizes: list(powerOfTwo(512, 65_536), 1),
+  metadataFormats: list(
+    fields<LbaFormat>({
+      block_bytes: powerOfTwo(512, 65_536),
+      metadata_bytes: metadataBytes,
+      guard_bits: guardBits,
+    }),
+  ),
   admin: ADMIN,
   savesFeatures: flag,
   pcie: optional(PCIE),
@@ -243,6 +262,28 @@ const NAMESPACE = fields<NamespaceBoard>({
   size,
   block_bytes: optional(powerOfTwo(512, 65_536)),
   image: optional(text),
+  metadata: optional(
+    fields<MetadataBoard>({
+      bytes: metadataBytes,
+      isExtended: optional(flag),
+      protection: optional(whole(0, 3)),
+      isFirst: optional(flag),
+      guard_bits: optional(guardBits),
+    }),
+  ),
+  zones: optional(
+    fields<ZoneBoard>({
+      zone: size,
+      capacity: optional(size),
+      maxActive: optional(whole(0, 0xffff_ffff)),
+      maxOpen: optional(whole(0, 0xffff_ffff)),
+      extension_bytes: optional(
+        must('a multiple of 64', (value) => Number.isInteger((value as number) / 64)),
+      ),
+      readsAcross: optional(flag),
+    }),
+  ),
+  tracksBlocks: optional(flag),
   readOnly: optional(flag),
   eui64: optional(must('16 hexadecimal digits', (value) => /^[0-9a-f]{16}$/i.test(String(value)))),
 });

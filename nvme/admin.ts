@@ -90,7 +90,7 @@ export class AdminCommands {
     const firmware = new Firmware({ ...parts, history, maxTransfer_bytes });
     const managed = { ...parts, history, selfTest };
     const sanitize = new Sanitize({ ...managed, features, firmware });
-    const format = new Format(managed);
+    const format = new Format({ ...managed, features });
     const telemetry = new Telemetry({ ...parts, history });
     const pages = logPages({
       ...parts,

@@ -31,6 +31,7 @@ import { Events } from './events.ts';
 import { Health } from './health.ts';
 import { InterruptPort } from './interrupt-port.ts';
 import { Context } from './io/command.ts';
+import { plainFormat } from './lba-format.ts';
 import { createMedia } from './media/create.ts';
 import { BUFFER_BAR, MemoryBuffer } from './memory-buffer.ts';
 import type { Namespace } from './namespace.ts';
@@ -172,9 +173,9 @@ export class NvmeController extends PcieFunction {
       access: namespaces,
       maxTransfer_bytes,
     });
-    namespaces.onErased = ({ store, mediaBase }) => {
-      context.cache?.flush(store);
-      media.discard(mediaBase, store.bytes);
+    namespaces.onErased = (namespace) => {
+      context.cache?.flush(namespace);
+      media.discard(namespace.mediaBase, namespace.store.bytes);
     };
     this.nvm = new NvmCommands(context);
     engine.admin = this.admin;
@@ -370,8 +371,13 @@ export class NvmeController extends PcieFunction {
   #finishShutdown(): void {
     this.#pendingState = NO_EVENT;
     this.nvm.flush();
+    this.#closeZones();
     this.engine.running = false;
     this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
+  }
+
+  #closeZones(): void {
+    for (const namespace of this.namespaces.list('allocated')) namespace.zones?.closeAll();
   }
 
   #later(handler: HandlerId, delay_ns: number): void {
@@ -401,6 +407,7 @@ export class NvmeController extends PcieFunction {
    */
   #resetSubsystem(): void {
     this.#resetRegisters();
+    this.#closeZones();
     this.#csts = CSTS.encode({ NSSRO: 1 });
   }
 
@@ -419,6 +426,7 @@ export class NvmeController extends PcieFunction {
       namespace.reservations.losePower();
       namespace.noteReservation();
     }
+    this.#closeZones();
   }
 
   #resetRegisters(): void {
@@ -455,11 +463,15 @@ function createNamespaces(
     ...parts,
     largest: profile.maxNamespaces,
     initial: namespaces,
-    blockSizes: profile.blockSizes,
+    formats: [...profile.blockSizes.map(plainFormat), ...profile.metadataFormats],
     capacity_bytes,
     createStore: (bytes) => {
-      pool ??= new ChunkPool(memory, capacity_bytes);
+      pool ??= new ChunkPool(memory, largestMedium(capacity_bytes, namespaces));
       return new SparseStore(memory, bytes, pool);
     },
   });
 }
+
+/** Bytes of the largest medium that may be made: metadata can take more than half as much as their blocks. */
+const largestMedium = (capacity_bytes: number, namespaces: readonly Namespace[]): number =>
+  Math.max(capacity_bytes, ...namespaces.map(({ store }) => store.bytes));

@@ -67,6 +67,13 @@ export const IO_EFFECTS: Effects = {
   [NVM.DATASET_MANAGEMENT]: CHANGES_BLOCKS,
 };
 
+/** What a drive with zoned namespaces has besides. */
+export const ZONE_EFFECTS: Effects = {
+  [NVM.ZONE_MANAGEMENT_SEND]: CHANGES_BLOCKS,
+  [NVM.ZONE_MANAGEMENT_RECEIVE]: SUPPORTED,
+  [NVM.ZONE_APPEND]: CHANGES_BLOCKS,
+};
+
 const has = (opcode: number): number => (IO_EFFECTS[opcode] === undefined ? 0 : 1);
 
 /** Optional NVM Command Support of Identify, from the table above; saving and timestamps are features.ts. */

@@ -77,28 +77,41 @@ export class Timestamp implements FeatureData {
 /** TIMESTAMP_ATTRIBUTES.ORIGIN: where the time counts from. Base 2.1 §5.1.25.1.7 */
 const ORIGIN = { RESET: 0, HOST: 1 } as const;
 
-/** What the host can cope with. Only advanced command retry exists here, and the host may turn it on. */
+/** What the host can cope with, and so may turn on: advanced command retry, and formats with a wider guard. */
 export class HostBehavior implements FeatureData {
   #isRetryOn = false;
+  /** LBAFEE. */
+  takesExtendedFormats = false;
+  readonly #hasExtendedFormats: boolean;
+
+  constructor(hasExtendedFormats: boolean) {
+    this.#hasExtendedFormats = hasExtendedFormats;
+  }
 
   bytes(): number {
     return HOST_BEHAVIOR.SIZE;
   }
 
   get(into: DataView, select: number): void {
-    if (select === FEATURE_SELECT.CURRENT) HOST_BEHAVIOR.set(into, 0, 'ACRE', this.#isRetryOn ? 1 : 0);
+    if (select !== FEATURE_SELECT.CURRENT) return;
+    HOST_BEHAVIOR.set(into, 0, 'ACRE', this.#isRetryOn ? 1 : 0);
+    HOST_BEHAVIOR.set(into, 0, 'LBAFEE', this.takesExtendedFormats ? 1 : 0);
   }
 
   set(from: DataView): string | null {
     const { ACRE, ETDAS, LBAFEE, HDISNS, CDFE } = HOST_BEHAVIOR.decode(from, 0);
     if (ACRE > 1) return `ACRE is ${ACRE}, it is 0 or 1`;
-    if ((ETDAS | LBAFEE | HDISNS | CDFE) !== 0) return 'the host enables what Identify does not offer';
+    const mostExtended = this.#hasExtendedFormats ? 1 : 0;
+    if ((ETDAS | HDISNS | CDFE) !== 0 || LBAFEE > mostExtended)
+      return 'the host enables what Identify does not offer';
     this.#isRetryOn = ACRE === 1;
+    this.takesExtendedFormats = LBAFEE === 1;
     return null;
   }
 
   reset(): void {
     this.#isRetryOn = false;
+    this.takesExtendedFormats = false;
   }
 }
 

@@ -20,9 +20,11 @@ import {
   valueToKeep,
 } from './feature-rules.ts';
 import type { FeatureValues } from './feature-values.ts';
+import { isExtendedFormat } from './lba-format.ts';
 import { DATA_TO_CONTROLLER, DATA_TO_HOST } from './slots.ts';
 import { GET_FEATURES_CDW10, NSID_BROADCAST, SET_FEATURES_CDW10, SQE } from './spec/commands.ts';
 import {
+  ERROR_RECOVERY,
   FEATURE_CAPABILITIES,
   FEATURE_SELECT,
   FEATURES,
@@ -63,15 +65,17 @@ export class Features {
   readonly #hostMemory: HostMemory | null;
   #resetAt_ns = 0;
   readonly host = new HostIdentifier();
+  readonly behavior: HostBehavior;
 
   constructor(parts: FeatureParts) {
     this.#parts = parts;
     const { hostMemory } = parts.profile.admin;
     this.#values = createValues(parts.profile, parts.namespaces);
     this.#hostMemory = hostMemory === null ? null : new HostMemory(parts, hostMemory);
+    this.behavior = new HostBehavior(parts.namespaces.formats.some(isExtendedFormat));
     this.#data = {
       [FID.TIMESTAMP]: parts.timestamp,
-      [FID.HOST_BEHAVIOR]: new HostBehavior(),
+      [FID.HOST_BEHAVIOR]: this.behavior,
       [FID.HOST_IDENTIFIER]: this.host,
     };
   }
@@ -142,6 +146,13 @@ export class Features {
     if (fid === FID.COMMAND_SET_PROFILE && cdw11 !== 0) {
       const reason = `there is no combination ${cdw11} of command sets (Identify CNS 1Ch)`;
       return health.explain(STATUS.IO_COMMAND_SET_COMBINATION_REJECTED, reason, SQE.CDW11);
+    }
+    if (fid === FID.ERROR_RECOVERY && ERROR_RECOVERY.DULBE.get(cdw11) === 1) {
+      const unaware = this.#indices(slot, fid, cdw11).find(
+        (nsid) => this.#parts.namespaces.attached(nsid)!.written === null,
+      );
+      if (unaware !== undefined)
+        return this.#refuse(`namespace ${unaware} has no DULBE (NSFEAT.DAE is 0)`, SQE.CDW11 + 2);
     }
     if (fid === FID.NAMESPACE_WRITE_PROTECTION && cdw11 === WRITE_PROTECTION.NONE) {
       const fixed = this.#indices(slot, fid, cdw11).find((nsid) => this.#isMediumReadOnly(nsid));

@@ -58,6 +58,8 @@ export class Health {
   /** What `explain` said about the command that is about to fail. */
   #reason = '';
   #parameter = PARAMETER_UNKNOWN;
+  /** The block at fault; null: the first one of the command. */
+  #block: number | null = null;
   #temperature_K: number = TEMPERATURE.NORMAL;
   #over_K: number = TEMPERATURE.WARNING;
   #under_K = 0;
@@ -105,6 +107,12 @@ export class Health {
     return status;
   }
 
+  /** The same for a failure of one block: the LBA of its error log entry. */
+  explainBlock(status: number, reason: string, block: number): number {
+    this.#block = block;
+    return this.explain(status, reason);
+  }
+
   /** A command fails: `who` names it, `reason` is a sentence; when empty, what `explain` was told counts. */
   commandFailed(slot: number, status: number, who: string, reason: string): void {
     const why = reason || this.#reason || statusSentence(status);
@@ -118,13 +126,19 @@ export class Health {
         cid: slots.cid(slot),
         statusField: statusField(status, DNR_BY_DEFAULT[status]! << 15),
         parameter: this.#parameter,
-        lba: isIo ? (BigInt(slots.dword(slot, SQE.CDW11)) << 32n) | BigInt(slots.dword(slot, SQE.CDW10)) : 0n,
+        lba: isIo ? this.#blockOf(slot) : 0n,
         nsid: slots.dword(slot, SQE.NSID),
         opcode: slots.dword(slot, SQE.OPC) & 0xff,
       });
     }
     this.#reason = '';
     this.#parameter = PARAMETER_UNKNOWN;
+    this.#block = null;
+  }
+
+  #blockOf(slot: number): bigint {
+    if (this.#block !== null) return BigInt(this.#block);
+    return (BigInt(this.slots.dword(slot, SQE.CDW11)) << 32n) | BigInt(this.slots.dword(slot, SQE.CDW10));
   }
 
   /** The host wrote to the doorbell of a queue that does not exist, or a value that queue cannot take (§5.1.2.1). */

@@ -9,6 +9,7 @@ import { writeAscii } from './ascii.ts';
 import { OPTIONAL_COMMANDS } from './effects.ts';
 import { TEMPERATURE } from './health.ts';
 import { COPY_FORMATS } from './io/copy.ts';
+import { isExtendedFormat } from './lba-format.ts';
 import {
   ARBITRATION_BURST,
   CONTROLLER_ID,
@@ -117,7 +118,7 @@ export function writeController(
   set('CNTLID', CONTROLLER_ID);
   set('VER', profile.version);
   set('RTD3E', Math.ceil((profile.timing?.shutdown_ns ?? 0) / 1000));
-  set('CTRATT', CTRATT.encode({ HIDS: 1 }));
+  set('CTRATT', CTRATT.encode({ HIDS: 1, ELBAS: has(namespaces.formats.some(isExtendedFormat)) }));
   set('CNTRLTYPE', CONTROLLER_TYPE.IO);
   set('ACL', profile.aborts - 1);
   set('AERL', profile.asyncEvents - 1);

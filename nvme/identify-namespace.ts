@@ -1,24 +1,31 @@
 /**
  * Identify data of one namespace: CNS 00h, 03h and 08h (Base 2.1 §5.1.13.2; NVM Command Set 1.1 §4.1.5).
- * No format has metadata, so CNS 05h is all zeroes. What is not written is zero: not supported.
- * Not here: which NSIDs are valid, lists of NSIDs (identify.ts).
+ * CNS 05h tells the guards of the formats. What is not written is zero: not supported.
+ * Not here: which NSIDs are valid, lists of NSIDs (identify.ts), zones (zones/identify.ts).
  */
 import { random } from '../support/random.ts';
 import { COPY_LIMITS } from './io/copy.ts';
+import { isExtendedFormat, type LbaFormat } from './lba-format.ts';
 import type { Namespace } from './namespace.ts';
 import {
   CSI,
   DLFEAT,
+  DPC,
+  DPS,
+  ELBAF,
   FLBAS,
   IDENTIFY_INDEPENDENT_NAMESPACE,
   IDENTIFY_NAMESPACE,
+  IDENTIFY_NVM_NAMESPACE,
   INDEPENDENT_NSFEAT,
   LBAF,
+  MC,
   NAMESPACE_DESCRIPTOR,
   NIDL,
   NIDT,
   NMIC,
   NSATTR,
+  NSFEAT,
   NSTAT,
   RESCAP,
 } from './spec/identify.ts';
@@ -37,19 +44,37 @@ const EVERY_RESERVATION = RESCAP.encode({
   IEKEY: 1,
 });
 
-/** CNS 00h and 11h. `formats` are block sizes by format number. */
+/** Every way to place and protect metadata. */
+const METADATA_CAPABILITIES = MC.encode({ EXTENDED: 1, SEPARATE: 1 });
+const PROTECTION_CAPABILITIES = DPC.encode({ TYPE1: 1, TYPE2: 1, TYPE3: 1, FIRST_BYTES: 1, LAST_BYTES: 1 });
+/** ELBAF.PIF of a 64-bit guard. */
+const GUARD_64 = 2;
+
+/** CNS 00h and 11h. `formats` are LBA formats by number. */
 export function writeNamespace(
   view: DataView,
   at: number,
   namespace: Namespace,
-  formats: readonly number[],
+  formats: readonly LbaFormat[],
 ): void {
   writeCommon(view, at, formats);
   IDENTIFY_NAMESPACE.set(view, at, 'NSZE', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NCAP', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NUSE', namespace.blocks);
-  const format = formats.indexOf(namespace.block_bytes);
-  IDENTIFY_NAMESPACE.set(view, at, 'FLBAS', FLBAS.encode({ FIDXL: format & 0xf, FIDXU: format >>> 4 }));
+  const { metadata } = namespace;
+  const format = formats.findIndex((each) => namespace.hasFormat(each));
+  const EXTENDED = metadata?.isExtended === true ? 1 : 0;
+  IDENTIFY_NAMESPACE.set(
+    view,
+    at,
+    'FLBAS',
+    FLBAS.encode({ FIDXL: format & 0xf, FIDXU: format >>> 4, EXTENDED }),
+  );
+  if (metadata !== null) {
+    const PIP = metadata.isFirst ? 1 : 0;
+    IDENTIFY_NAMESPACE.set(view, at, 'DPS', DPS.encode({ PIT: metadata.protection, PIP }));
+  }
+  IDENTIFY_NAMESPACE.set(view, at, 'NSFEAT', NSFEAT.encode({ DAE: namespace.written === null ? 0 : 1 }));
   IDENTIFY_NAMESPACE.set(view, at, 'NMIC', NMIC.encode({ SHARED: namespace.isShared ? 1 : 0 }));
   view.setBigUint64(at + IDENTIFY_NAMESPACE.NVMCAP, BigInt(namespace.store.bytes), true);
   IDENTIFY_NAMESPACE.set(view, at, 'NSATTR', writeProtected(namespace));
@@ -57,16 +82,28 @@ export function writeNamespace(
 }
 
 /** What all namespaces have in common: the answer for NSID FFFFFFFFh. */
-export function writeCommon(view: DataView, at: number, formats: readonly number[]): void {
+export function writeCommon(view: DataView, at: number, formats: readonly LbaFormat[]): void {
   IDENTIFY_NAMESPACE.set(view, at, 'RESCAP', EVERY_RESERVATION);
   IDENTIFY_NAMESPACE.set(view, at, 'MSSRL', COPY_LIMITS.RANGE_BLOCKS);
   IDENTIFY_NAMESPACE.set(view, at, 'MCL', COPY_LIMITS.BLOCKS);
   IDENTIFY_NAMESPACE.set(view, at, 'MSRC', COPY_LIMITS.RANGES - 1);
   IDENTIFY_NAMESPACE.set(view, at, 'NLBAF', formats.length - 1);
   IDENTIFY_NAMESPACE.set(view, at, 'DLFEAT', DLFEAT.encode({ READ: READS_ZEROES, DEAC: 1 }));
-  formats.forEach((block_bytes, format) => {
-    const word = LBAF.encode({ LBADS: Math.log2(block_bytes) });
+  if (formats.some(({ metadata_bytes }) => metadata_bytes > 0)) {
+    IDENTIFY_NAMESPACE.set(view, at, 'MC', METADATA_CAPABILITIES);
+    IDENTIFY_NAMESPACE.set(view, at, 'DPC', PROTECTION_CAPABILITIES);
+  }
+  formats.forEach(({ block_bytes, metadata_bytes }, format) => {
+    const word = LBAF.encode({ LBADS: Math.log2(block_bytes), MS: metadata_bytes });
     view.setUint32(at + IDENTIFY_NAMESPACE.LBAF + 4 * format, word, true);
+  });
+}
+
+/** CNS 05h and 1Bh with CSI 0: which formats have a guard of more than 16 bits. No storage tags. */
+export function writeNvmNamespace(view: DataView, at: number, formats: readonly LbaFormat[]): void {
+  formats.forEach((format, index) => {
+    const word = ELBAF.encode({ PIF: isExtendedFormat(format) ? GUARD_64 : 0 });
+    view.setUint32(at + IDENTIFY_NVM_NAMESPACE.ELBAF + 4 * index, word, true);
   });
 }
 
@@ -83,7 +120,7 @@ export function writeDescriptors(view: DataView, at: number, namespace: Namespac
   };
   if (eui64.some((byte) => byte !== 0)) add(NIDT.EUI64, eui64);
   add(NIDT.UUID, uuid(seed, namespace));
-  add(NIDT.CSI, Uint8Array.of(CSI.NVM));
+  add(NIDT.CSI, Uint8Array.of(namespace.zones === null ? CSI.NVM : CSI.ZONED));
 }
 
 /** CNS 08h and 1Fh. `isReady`: I/O commands can use the namespace now. */

@@ -12,6 +12,7 @@ import {
   writeDescriptors,
   writeIndependentNamespace,
   writeNamespace,
+  writeNvmNamespace,
 } from './identify-namespace.ts';
 import { CONTROLLER_ID } from './limits.ts';
 import type { Namespace } from './namespace.ts';
@@ -19,9 +20,15 @@ import { DATA_TO_HOST } from './slots.ts';
 import { IDENTIFY_CDW10, IDENTIFY_CDW11, NSID_BROADCAST, SQE } from './spec/commands.ts';
 import { CNS, CSI, IDENTIFY_SIZE, LIST_ENTRIES } from './spec/identify.ts';
 import { STATUS } from './spec/status.ts';
+import { writeZonedNamespace } from './zones/identify.ts';
 
 /** From here on an NSID cannot be followed by another one in a list. Base 2.1 §5.1.13.2.2 */
 const LAST_LIST_NSID = 0xffff_fffd;
+/** Structures about a namespace that differ by command set. */
+const OF_NAMESPACE_AND_SET: readonly number[] = [
+  CNS.COMMAND_SET_NAMESPACE,
+  CNS.COMMAND_SET_ALLOCATED_NAMESPACE,
+];
 /** CNTID that means the controller that executes the command. */
 const THIS_CONTROLLER = 0xffff;
 
@@ -31,7 +38,7 @@ interface Structure {
    * FFFFFFFFh asks for what all namespaces have in common; `list`: where a list starts; `unused`: anything.
    */
   readonly nsid: 'unused' | 'active' | 'valid' | 'any' | 'list';
-  /** CDW11.CSI counts, and only the NVM command set is there. */
+  /** CDW11.CSI counts. */
   readonly isOfCommandSet?: boolean;
   /** Writes the structure at byte `at` of device-local memory, which is zeroed. */
   readonly write: (at: number, slot: number) => void;
@@ -61,10 +68,13 @@ export class Identify implements AdminCommand {
       [CNS.COMMAND_SET_CONTROLLER]: {
         nsid: 'unused',
         isOfCommandSet: true,
-        write: (at) => writeNvmController(view, at, profile),
+        // Zones have no limit on Append but MDTS (ZASL 0).
+        write: (at, slot) => {
+          if (this.#csi(slot) === CSI.NVM) writeNvmController(view, at, profile);
+        },
       },
       [CNS.CONTROLLERS]: { nsid: 'unused', write: controllers },
-      [CNS.COMMAND_SETS]: { nsid: 'unused', write: (at) => view.setUint32(at, 1 << CSI.NVM, true) },
+      [CNS.COMMAND_SETS]: { nsid: 'unused', write: (at) => view.setUint32(at, this.#commandSets(), true) },
       [CNS.ATTACHED_CONTROLLERS]: {
         nsid: 'valid',
         write: (at, slot) => {
@@ -96,9 +106,21 @@ export class Identify implements AdminCommand {
         profile.writeCache,
       );
     const list = (which: 'attached' | 'allocated') => (at: number, slot: number) =>
-      this.#writeNamespaces(at, this.#nsid(slot), which);
-    // The NVM command set has nothing to say about a namespace without metadata.
-    const nothing = () => {};
+      this.#writeNamespaces(at, this.#nsid(slot), namespaces.list(which));
+    const listOfSet = (which: 'attached' | 'allocated') => (at: number, slot: number) => {
+      const isZoned = this.#csi(slot) === CSI.ZONED;
+      const all = namespaces.list(which).filter(({ zones }) => (zones !== null) === isZoned);
+      this.#writeNamespaces(at, this.#nsid(slot), all);
+    };
+    const ofSet = (find: (nsid: number) => Namespace | undefined) => (at: number, slot: number) => {
+      const nsid = this.#nsid(slot);
+      const namespace = find(nsid);
+      if (namespace === undefined && nsid !== NSID_BROADCAST) return;
+      if (this.#csi(slot) === CSI.NVM) writeNvmNamespace(view, at, namespaces.formats);
+      else if (namespace?.zones != null) writeZonedNamespace(view, at, namespace.zones, namespaces.formats);
+    };
+    const attachedOfSet = ofSet((nsid) => namespaces.attached(nsid));
+    const allocatedOfSet = ofSet((nsid) => namespaces.allocated(nsid));
     return {
       [CNS.NAMESPACE]: {
         nsid: 'any',
@@ -112,17 +134,21 @@ export class Identify implements AdminCommand {
         nsid: 'active',
         write: attached((at, namespace) => writeDescriptors(view, at, namespace, serial)),
       },
-      [CNS.COMMAND_SET_NAMESPACE]: { nsid: 'any', isOfCommandSet: true, write: nothing },
-      [CNS.COMMAND_SET_ACTIVE_NAMESPACES]: { nsid: 'list', isOfCommandSet: true, write: list('attached') },
+      [CNS.COMMAND_SET_NAMESPACE]: { nsid: 'any', isOfCommandSet: true, write: attachedOfSet },
+      [CNS.COMMAND_SET_ACTIVE_NAMESPACES]: {
+        nsid: 'list',
+        isOfCommandSet: true,
+        write: listOfSet('attached'),
+      },
       [CNS.INDEPENDENT_NAMESPACE]: { nsid: 'valid', write: attached(independent) },
       [CNS.ALLOCATED_NAMESPACES]: { nsid: 'list', write: list('allocated') },
       [CNS.ALLOCATED_NAMESPACE]: { nsid: 'valid', write: allocated(whole) },
       [CNS.COMMAND_SET_ALLOCATED_NAMESPACES]: {
         nsid: 'list',
         isOfCommandSet: true,
-        write: list('allocated'),
+        write: listOfSet('allocated'),
       },
-      [CNS.COMMAND_SET_ALLOCATED_NAMESPACE]: { nsid: 'valid', isOfCommandSet: true, write: nothing },
+      [CNS.COMMAND_SET_ALLOCATED_NAMESPACE]: { nsid: 'valid', isOfCommandSet: true, write: allocatedOfSet },
       [CNS.INDEPENDENT_ALLOCATED_NAMESPACE]: { nsid: 'valid', write: allocated(independent) },
     };
   }
@@ -137,15 +163,33 @@ export class Identify implements AdminCommand {
     if (structure === undefined) {
       return this.#refuse(`CNS ${hex(cns, 2)} is not supported (Base 2.1 §5.1.13.1)`, SQE.CDW10);
     }
-    if (structure.isOfCommandSet === true && csi !== CSI.NVM) {
-      return this.#refuse(`CSI ${csi} is not supported: the only command set is NVM, 0`, SQE.CDW11 + 3);
+    if (structure.isOfCommandSet === true && !this.#hasCommandSet(csi)) {
+      return this.#refuse(`CSI ${csi} is not supported (Identify CNS 1Ch)`, SQE.CDW11 + 3);
     }
     const cntid = IDENTIFY_CDW10.CNTID.get(cdw10);
     if (cns === CNS.COMMAND_SETS && cntid !== THIS_CONTROLLER && cntid !== CONTROLLER_ID) {
       return this.#refuse(`CNTID ${hex(cntid, 4)} is not a controller of this subsystem`, SQE.CDW10 + 2);
     }
     slots.setData(slot, DATA_TO_HOST, IDENTIFY_SIZE);
-    return this.#checkNsid(structure, cns, this.#nsid(slot));
+    const status = this.#checkNsid(structure, cns, this.#nsid(slot));
+    if (status !== STATUS.SUCCESS || csi !== CSI.ZONED || !OF_NAMESPACE_AND_SET.includes(cns)) return status;
+    const namespace = this.#parts.namespaces.allocated(this.#nsid(slot));
+    if (namespace === undefined || namespace.zones !== null) return status;
+    const reason = `namespace ${namespace.nsid} has no zones`;
+    return this.#parts.health.explain(STATUS.INVALID_IO_COMMAND_SET, reason, SQE.CDW11 + 3);
+  }
+
+  #csi(slot: number): number {
+    return IDENTIFY_CDW11.CSI.get(this.#parts.slots.dword(slot, SQE.CDW11));
+  }
+
+  #hasCommandSet(csi: number): boolean {
+    return csi <= CSI.ZONED && ((this.#commandSets() >>> csi) & 1) === 1;
+  }
+
+  /** The one combination of command sets, as a bit for each (CNS 1Ch). */
+  #commandSets(): number {
+    return (1 << CSI.NVM) | (this.#parts.namespaces.hasZones ? 1 << CSI.ZONED : 0);
   }
 
   /** Writes the structure at byte `at` of device-local memory. */
@@ -182,9 +226,9 @@ export class Identify implements AdminCommand {
   }
 
   /** The NSIDs above `after` in ascending order; zeroes end the list. */
-  #writeNamespaces(at: number, after: number, which: 'attached' | 'allocated'): void {
-    const { namespaces, memory } = this.#parts;
-    const list = namespaces.list(which).filter(({ nsid }) => nsid > after);
+  #writeNamespaces(at: number, after: number, all: readonly Namespace[]): void {
+    const { memory } = this.#parts;
+    const list = all.filter(({ nsid }) => nsid > after);
     list.slice(0, LIST_ENTRIES.NAMESPACES).forEach(({ nsid }, entry) => {
       memory.view.setUint32(at + 4 * entry, nsid, true);
     });

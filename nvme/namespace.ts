@@ -1,12 +1,16 @@
 /**
- * One namespace: its identity, block size, the store that holds its blocks, and what makes it more than plain blocks.
- * Not here: commands (nvm.ts, io/), Identify data (identify-namespace.ts).
+ * One namespace: its identity, block size, the stores that hold its blocks and their metadata, and what makes it more
+ * than plain blocks. Not here: commands (nvm.ts, io/), Identify data (identify-namespace.ts).
  */
 import { isPowerOfTwo } from '../support/numbers.ts';
 import type { BlockStore } from './block-store.ts';
 import { BlockRanges } from './io/block-ranges.ts';
+import type { MetadataFormat } from './io/metadata.ts';
 import { Reservations } from './io/reservations.ts';
+import type { LbaFormat } from './lba-format.ts';
+import type { Refusal } from './refusal.ts';
 import { RESERVATION } from './spec/reservations.ts';
+import type { Zones } from './zones/zones.ts';
 
 /**
  * Why Read and Write of a namespace cannot take the short way (nvm.ts) but go through io/commands.ts. A plain namespace
@@ -20,6 +24,12 @@ export const SPECIAL = {
   UNCORRECTABLE: 4,
   /** A host holds a reservation: who reads and writes matters. */
   RESERVATION: 8,
+  /** Blocks have metadata. */
+  METADATA: 16,
+  /** Which blocks were written is known of each. */
+  TRACKED: 32,
+  /** Blocks are in zones. */
+  ZONED: 64,
 } as const;
 
 /** The smallest host page. */
@@ -30,6 +40,12 @@ export interface NamespaceOptions {
   /** Logical block size in bytes, a power of two from 512. */
   readonly block_bytes: number;
   readonly store: BlockStore;
+  /** Metadata of the blocks; none when absent. */
+  readonly metadata?: MetadataFormat;
+  /** Zones; the namespace belongs to the NVM command set when absent. */
+  readonly zones?: Zones;
+  /** Deallocated blocks are told from zeroes, so that the host can have reads of them fail (NSFEAT.DAE). */
+  readonly tracksBlocks?: boolean;
   /** EUI-64 as 16 hexadecimal digits; 0 for none. */
   readonly eui64?: string;
   /** The medium cannot be written at all. */
@@ -48,12 +64,18 @@ export class Namespace {
   readonly generation: number;
   /** The medium cannot be written at all. */
   readonly isMediumReadOnly: boolean;
+  /** null: a namespace of the NVM command set. */
+  readonly zones: Zones | null;
   block_bytes = 0;
   blockShift = 0;
   /** Size in logical blocks (NSZE). */
   blocks = 0;
   /** Where the namespace begins on the medium, in bytes of the whole drive. */
   mediaBase = 0;
+  /** Metadata of every block; null: none. */
+  metadata: MetadataFormat | null = null;
+  /** Blocks that were written and not deallocated; null while that is not tracked. */
+  written: BlockRanges | null = null;
   /** Writes are refused: the medium is read-only, or the host protects the namespace. */
   readOnly = false;
   /** Blocks that Write Uncorrectable marked. */
@@ -62,24 +84,69 @@ export class Namespace {
   readonly reservations = new Reservations();
   /** SPECIAL bits. */
   special = 0;
+  readonly #tracksBlocks: boolean;
 
   constructor(options: NamespaceOptions) {
     this.nsid = options.nsid;
     this.store = options.store;
+    this.zones = options.zones ?? null;
     this.eui64 = options.eui64 ?? '0'.repeat(16);
     this.isShared = options.isShared ?? false;
     this.generation = options.generation ?? 0;
     this.isMediumReadOnly = options.readOnly ?? false;
-    this.format(options.block_bytes);
+    this.#tracksBlocks = options.tracksBlocks === true || this.zones !== null;
+    this.setSpecial(SPECIAL.ZONED, this.zones !== null);
+    this.format(options.block_bytes, options.metadata ?? null);
     this.protect(false);
   }
 
-  /** Takes another block size; the bytes of the store stay where they are. */
-  format(block_bytes: number): void {
+  /** Takes another block size and other metadata; the bytes of the store stay where they are. */
+  format(block_bytes: number, metadata: MetadataFormat | null): void {
     this.block_bytes = block_bytes;
     this.blockShift = Math.log2(block_bytes);
     this.blocks = Math.floor(this.store.bytes / block_bytes);
+    this.metadata = metadata;
+    this.written = this.#tracksBlocks || metadata !== null ? new BlockRanges() : null;
+    this.zones?.format(block_bytes);
     this.setSpecial(SPECIAL.LARGE_BLOCKS, block_bytes > PAGE);
+    this.setSpecial(SPECIAL.METADATA, metadata !== null);
+    this.setSpecial(SPECIAL.TRACKED, this.written !== null);
+  }
+
+  /** Whether this is the format in use. */
+  hasFormat({ block_bytes, metadata_bytes, guard_bits }: LbaFormat): boolean {
+    const { metadata } = this;
+    return (
+      block_bytes === this.block_bytes &&
+      metadata_bytes === (metadata?.bytes ?? 0) &&
+      guard_bits === (metadata?.guard_bits ?? 16)
+    );
+  }
+
+  /** False for a block that is known to be deallocated or never written. */
+  isWritten(block: number): boolean {
+    return this.written === null || this.written.find(block, block + 1) !== -1;
+  }
+
+  setWritten(first: number, count: number, isWritten: boolean): void {
+    if (isWritten) this.written?.add(first, first + count);
+    else this.written?.remove(first, first + count);
+  }
+
+  setUncorrectable(first: number, count: number, isMarked: boolean): void {
+    if (isMarked) this.uncorrectable.add(first, first + count);
+    else if (this.uncorrectable.isEmpty) return;
+    else this.uncorrectable.remove(first, first + count);
+    this.setSpecial(SPECIAL.UNCORRECTABLE, !this.uncorrectable.isEmpty);
+  }
+
+  /** All that is known of the blocks is forgotten: they are as never written. */
+  forgetBlocks(): void {
+    this.written?.clear();
+    this.uncorrectable.clear();
+    this.setSpecial(SPECIAL.UNCORRECTABLE, false);
+    this.metadata?.store.discard(0, this.metadata.store.bytes);
+    this.zones?.clear();
   }
 
   /** Sets or lifts the host's write protection. */
@@ -97,13 +164,6 @@ export class Namespace {
   setSpecial(bit: number, isSet: boolean): void {
     this.special = isSet ? this.special | bit : this.special & ~bit;
   }
-}
-
-/** Why an I/O command cannot use a namespace. */
-export interface Refusal {
-  readonly status: number;
-  /** One sentence. */
-  readonly reason: string;
 }
 
 /** Who can use which namespaces now. */

@@ -8,7 +8,10 @@ import { alignUp, hex, PAGE_SIZE } from '../support/numbers.ts';
 import { type BlockStore, STORE_OK } from './block-store.ts';
 import type { Engine } from './engine.ts';
 import type { Events } from './events.ts';
-import { Namespace, type NamespaceAccess, type Refusal, SPECIAL } from './namespace.ts';
+import type { MetadataUse } from './io/metadata.ts';
+import { type LbaFormat, plainFormat } from './lba-format.ts';
+import { Namespace, type NamespaceAccess } from './namespace.ts';
+import type { Refusal } from './refusal.ts';
 import type { Slots } from './slots.ts';
 import { NSID_BROADCAST, SQE } from './spec/commands.ts';
 import { LIST_ENTRIES } from './spec/identify.ts';
@@ -22,11 +25,11 @@ export interface NamespacesParts {
   readonly largest: number;
   /** Those of the board: attached from the beginning. */
   readonly initial: readonly Namespace[];
-  /** Block sizes by format; sizes of the board's namespaces are added behind. */
-  readonly blockSizes: readonly number[];
+  /** LBA formats by number; formats of the board's namespaces are added behind. */
+  readonly formats: readonly LbaFormat[];
   /** NVM capacity of the drive in bytes. */
   readonly capacity_bytes: number;
-  /** A blank medium for a namespace that the host creates. */
+  /** A blank medium for a namespace that the host creates, or for metadata. */
   readonly createStore: (bytes: number) => BlockStore;
   readonly slots: Slots;
   readonly engine: Engine;
@@ -36,10 +39,10 @@ export interface NamespacesParts {
 export class Namespaces implements NamespaceAccess {
   /** By NSID, what I/O commands may use now; index 0 is always a hole, and the last index is the largest NSID. */
   readonly active: (Namespace | undefined)[];
-  /** Block sizes by format number. */
-  readonly formats: readonly number[];
+  /** LBA formats by number. */
+  readonly formats: readonly LbaFormat[];
   readonly capacity_bytes: number;
-  /** Told when a medium was emptied; set once by the controller. */
+  /** Told when a namespace was emptied; set once by the controller. */
   onErased: (namespace: Namespace) => void = () => {};
   readonly #parts: NamespacesParts;
   readonly #allocated: (Namespace | undefined)[];
@@ -63,7 +66,7 @@ export class Namespaces implements NamespaceAccess {
     this.#isAttached = this.#allocated.map((namespace) => namespace !== undefined);
     this.#closed = Array.from({ length: count });
     this.active = [...this.#allocated];
-    this.formats = [...new Set([...parts.blockSizes, ...parts.initial.map((one) => one.block_bytes)])];
+    this.formats = withFormatsOf(parts.initial, parts.formats);
     this.capacity_bytes = Math.max(parts.capacity_bytes, this.#used());
   }
 
@@ -72,6 +75,11 @@ export class Namespaces implements NamespaceAccess {
   /** Largest valid NSID (NN). */
   get largest(): number {
     return this.active.length - 1;
+  }
+
+  /** The drive has the Zoned Namespace Command Set. */
+  get hasZones(): boolean {
+    return this.#parts.initial.some(({ zones }) => zones !== null);
   }
 
   isValid(nsid: number): boolean {
@@ -102,7 +110,7 @@ export class Namespaces implements NamespaceAccess {
 
   /** Number of the format in use. */
   formatOf(namespace: Namespace): number {
-    return this.formats.indexOf(namespace.block_bytes);
+    return this.formats.findIndex((format) => namespace.hasFormat(format));
   }
 
   #used(): number {
@@ -112,12 +120,19 @@ export class Namespaces implements NamespaceAccess {
   // ---- changes ------------------------------------------------------------------------------------------------------
 
   /** Allocates a namespace with the lowest free NSID, attached to nothing. Returns it, or null when no NSID is free. */
-  create(bytes: number, block_bytes: number, isShared: boolean): Namespace | null {
+  create(bytes: number, format: LbaFormat, use: MetadataUse, isShared: boolean): Namespace | null {
     const nsid = this.#allocated.findIndex((namespace, index) => index > 0 && namespace === undefined);
     if (nsid === -1) return null;
     const store = this.#parts.createStore(bytes);
     const generation = ++this.#created;
-    const namespace = new Namespace({ nsid, block_bytes, store, isShared, generation });
+    const namespace = new Namespace({
+      nsid,
+      block_bytes: format.block_bytes,
+      store,
+      isShared,
+      generation,
+    });
+    this.format(namespace, format, use);
     this.#allocated[nsid] = namespace;
     this.#place(namespace);
     return namespace;
@@ -126,6 +141,28 @@ export class Namespaces implements NamespaceAccess {
   #place(namespace: Namespace): void {
     namespace.mediaBase = this.#mediaEnd;
     this.#mediaEnd += alignUp(namespace.store.bytes, PAGE_SIZE);
+  }
+
+  /** Gives a namespace another format; its metadata are a blank medium. */
+  format(
+    namespace: Namespace,
+    { block_bytes, metadata_bytes, guard_bits }: LbaFormat,
+    use: MetadataUse,
+  ): void {
+    const { metadata, store } = namespace;
+    metadata?.store.discard(0, metadata.store.bytes);
+    const blocks = Math.floor(store.bytes / block_bytes);
+    namespace.format(
+      block_bytes,
+      metadata_bytes === 0
+        ? null
+        : {
+            ...use,
+            bytes: metadata_bytes,
+            guard_bits,
+            store: this.#parts.createStore(blocks * metadata_bytes),
+          },
+    );
   }
 
   /** Detaches a namespace and gives its capacity back. */
@@ -143,8 +180,7 @@ export class Namespaces implements NamespaceAccess {
   erase(namespace: Namespace): boolean {
     const { store } = namespace;
     const isErased = store.discard(0, store.bytes) === STORE_OK;
-    namespace.uncorrectable.clear();
-    namespace.setSpecial(SPECIAL.UNCORRECTABLE, false);
+    namespace.forgetBlocks();
     this.onErased(namespace);
     return isErased;
   }
@@ -236,4 +272,19 @@ export class Namespaces implements NamespaceAccess {
   clearChanged(): void {
     this.#changed.clear();
   }
+}
+
+/** Formats of the profile, and behind them those that only namespaces of the board have. */
+function withFormatsOf(initial: readonly Namespace[], formats: readonly LbaFormat[]): LbaFormat[] {
+  const all = [...formats];
+  for (const namespace of initial) {
+    if (all.some((format) => namespace.hasFormat(format))) continue;
+    const { block_bytes, metadata } = namespace;
+    all.push(
+      metadata === null
+        ? plainFormat(block_bytes)
+        : { block_bytes, metadata_bytes: metadata.bytes, guard_bits: metadata.guard_bits },
+    );
+  }
+  return all;
 }

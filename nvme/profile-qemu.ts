@@ -17,6 +17,7 @@ export const QEMU: ControllerProfile = {
   weightedArbitration: false,
   savesFeatures: false,
   readyModes: 0,
+  metadataFormats: [],
   subsystemReset: false,
   memoryBuffer_bytes: 0,
   msiVectors: 0,

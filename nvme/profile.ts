@@ -6,6 +6,8 @@
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import { formatSize, hex, MIB, PAGE_SIZE } from '../support/numbers.ts';
 import { type AdminProfile, checkAdmin, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
+import { checkMetadata, LARGEST_METADATA } from './io/metadata.ts';
+import type { LbaFormat } from './lba-format.ts';
 import { checkMedia, type MediaProfile } from './media/profile.ts';
 import { SEGMENT, SLOT } from './slots.ts';
 import { SQE } from './spec/commands.ts';
@@ -74,6 +76,8 @@ export interface ControllerProfile {
   readonly maxNamespaces: number;
   /** Block sizes that namespaces can be formatted with, in the order of their formats. */
   readonly blockSizes: readonly number[];
+  /** Formats with metadata, behind those. */
+  readonly metadataFormats: readonly LbaFormat[];
   /** Optional admin commands, logs and features. */
   readonly admin: AdminProfile;
   /** Set Features can save values over resets. */
@@ -169,6 +173,14 @@ export const GENERIC: ControllerProfile = {
   errorLogEntries: 64,
   maxNamespaces: 256,
   blockSizes: [512, 4096],
+  metadataFormats: [
+    { block_bytes: 512, metadata_bytes: 8, guard_bits: 16 },
+    { block_bytes: 512, metadata_bytes: 64, guard_bits: 16 },
+    { block_bytes: 4096, metadata_bytes: 8, guard_bits: 16 },
+    { block_bytes: 4096, metadata_bytes: 64, guard_bits: 16 },
+    { block_bytes: 4096, metadata_bytes: 16, guard_bits: 64 },
+    { block_bytes: 4096, metadata_bytes: 64, guard_bits: 64 },
+  ],
   admin: EVERY_ADMIN_OPTION,
   savesFeatures: true,
   msixVectors: 65,
@@ -188,6 +200,12 @@ export const GENERIC: ControllerProfile = {
 
 /** Device memory that a controller has besides its media: command slots, transfer buffers, queue records. */
 export const CONTROLLER_BYTES = 16 * MIB;
+/** Transfers that a controller holds: admin data, blocks as the host has them, and read, compared and fused ones. */
+const TRANSFER_BUFFERS = 5;
+/** Of those, the ones with room for metadata. */
+const METADATA_BUFFERS = 3;
+const MOST_FORMATS = 64;
+const SMALLEST_BLOCK = 512;
 
 /** One sentence naming the first impossible combination, or null. What a key may hold alone is not looked at. */
 export function checkProfile(profile: ControllerProfile): string | null {
@@ -196,7 +214,7 @@ export function checkProfile(profile: ControllerProfile): string | null {
   const doorbellEnd = 0x1000 + 2 * (maxQueuePairs + 1) * (4 << doorbellStride);
   const tableEnd = msixTable + 16 * msixVectors;
   const pbaEnd = msixPba + Math.ceil(msixVectors / 64) * 8;
-  const misfit = checkVersion(profile) ?? checkAdmin(profile.admin);
+  const misfit = checkVersion(profile) ?? checkFormats(profile) ?? checkAdmin(profile.admin);
   if (misfit !== null) return misfit;
   if (pageMax < pageMin)
     return `pageMax is ${pageMax} and pageMin ${pageMin}: the largest page is the smaller one`;
@@ -230,12 +248,7 @@ export function checkProfile(profile: ControllerProfile): string | null {
 }
 
 /** What the version of the specification demands or does not know yet. */
-function checkVersion({
-  version,
-  readyModes,
-  memoryBuffer_bytes,
-  blockSizes,
-}: ControllerProfile): string | null {
+function checkVersion({ version, readyModes, memoryBuffer_bytes }: ControllerProfile): string | null {
   if (readyModes === CAP_CRMS.READY_INDEPENDENT_OF_MEDIA)
     return 'readyModes is 2, but a controller that is ready without media is also ready with them: 3';
   if (version >= VERSION.V2_0 && readyModes === 0)
@@ -244,14 +257,25 @@ function checkVersion({
     return `memoryBuffer_bytes is ${memoryBuffer_bytes}, and version ${hex(version)} has no CMBMSC to enable it with: 0`;
   if (version < VERSION.V2_0 && readyModes !== 0)
     return `readyModes is ${readyModes}, and version ${hex(version)} does not know them yet: 0`;
-  return new Set(blockSizes).size === blockSizes.length
-    ? null
-    : `blockSizes names a size twice: ${blockSizes.join(', ')}`;
+  return null;
 }
 
-/** Command slots with their segments, the admin and the data buffer, and room for queue records and a PRP list. */
+function checkFormats({ blockSizes, metadataFormats }: ControllerProfile): string | null {
+  if (new Set(blockSizes).size !== blockSizes.length)
+    return `blockSizes names a size twice: ${blockSizes.join(', ')}`;
+  for (const [index, { block_bytes, metadata_bytes, guard_bits }] of metadataFormats.entries()) {
+    const problem = checkMetadata(metadata_bytes, guard_bits, block_bytes);
+    if (problem !== null) return `metadataFormats[${index}]: ${problem}`;
+  }
+  const formats = blockSizes.length + metadataFormats.length;
+  return formats <= MOST_FORMATS ? null : `${formats} formats are more than Identify holds, ${MOST_FORMATS}`;
+}
+
+/** Command slots with their segments, transfer buffers, and room for queue records and a PRP list. */
 function memoryOf({ commandSlots, mdts, pageMin, memoryBuffer_bytes }: ControllerProfile): number {
   const pages = 2 ** (mdts + pageMin);
   const slot_bytes = SQE.SIZE + SLOT.WORDS * 4 + (pages + 1) * SEGMENT.WORDS * 4;
-  return commandSlots * slot_bytes + 2 * pages * PAGE_SIZE + memoryBuffer_bytes + MIB;
+  const metadata_bytes = ((pages * PAGE_SIZE) / SMALLEST_BLOCK) * LARGEST_METADATA;
+  const buffers = TRANSFER_BUFFERS * pages * PAGE_SIZE + METADATA_BUFFERS * metadata_bytes;
+  return commandSlots * slot_bytes + buffers + memoryBuffer_bytes + MIB;
 }

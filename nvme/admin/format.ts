@@ -1,11 +1,12 @@
 /**
  * Format NVM: another block size, and all data gone (Base 2.1 §5.1.10). The namespace is out of use from the beginning
  * of the operation to its end, when the command completes; a reset takes the command away but not the operation.
- * Not here: metadata and protection information, which no format has.
+ * Not here: which formats there are and what protects them (formats.ts).
  */
 import type { HandlerId } from '../../machine/clock.ts';
 import { hex } from '../../support/numbers.ts';
 import { HELD } from '../engine.ts';
+import type { Features } from '../features.ts';
 import { formatAttributes } from '../identify-controller.ts';
 import { NO_SLOT } from '../slots.ts';
 import { FORMAT_CDW10, NSID_BROADCAST, SQE } from '../spec/commands.ts';
@@ -18,12 +19,13 @@ import {
 } from '../spec/persistent-events.ts';
 import { STATUS } from '../spec/status.ts';
 import type { AdminCommand } from './command.ts';
+import { formatRefusal } from './formats.ts';
 import type { ManagementParts } from './namespace-management.ts';
 
-const LAST_PROTECTION_TYPE = 3;
+type FormatParts = ManagementParts & { readonly features: Features };
 
 export class Format implements AdminCommand {
-  readonly #parts: ManagementParts;
+  readonly #parts: FormatParts;
   readonly #onDone: HandlerId;
   /** Namespaces being formatted. */
   #targets: readonly number[] = [];
@@ -32,7 +34,7 @@ export class Format implements AdminCommand {
   /** Why the medium could not be emptied; empty when it could. */
   #failure = '';
 
-  constructor(parts: ManagementParts) {
+  constructor(parts: FormatParts) {
     this.#parts = parts;
     this.#onDone = parts.clock.register(() => this.#done());
   }
@@ -43,7 +45,7 @@ export class Format implements AdminCommand {
   }
 
   check(slot: number): number {
-    const { slots, health, namespaces } = this.#parts;
+    const { slots, health, namespaces, features } = this.#parts;
     const nsid = slots.dword(slot, SQE.NSID);
     const status = this.#checkNamespace(nsid);
     if (status !== STATUS.SUCCESS) return status;
@@ -51,15 +53,8 @@ export class Format implements AdminCommand {
     const format = LBAFL | (LBAFU << 4);
     const invalid = (reason: string, byte: number) =>
       health.explain(STATUS.INVALID_FIELD, reason, SQE.CDW10 + byte);
-    if (namespaces.formats[format] === undefined) {
-      const reason = `there is no format ${format}, the last is ${namespaces.formats.length - 1}`;
-      return health.explain(STATUS.INVALID_FORMAT, reason, SQE.CDW10);
-    }
-    if (PI > LAST_PROTECTION_TYPE) return invalid(`PI ${PI} is reserved`, 0);
-    if (PI !== 0) {
-      const reason = `format ${format} has no metadata for protection information`;
-      return health.explain(STATUS.INVALID_FORMAT, reason, SQE.CDW10);
-    }
+    const refusal = formatRefusal(namespaces, features, format, PI);
+    if (refusal !== null) return health.explain(refusal.status, refusal.reason, SQE.CDW10);
     if (SES > SECURE_ERASE.CRYPTOGRAPHIC) return invalid(`SES ${SES} is reserved`, 1);
     if (SES === SECURE_ERASE.CRYPTOGRAPHIC && !this.#parts.profile.admin.sanitize.includes('crypto')) {
       return invalid('there is no cryptographic erase (FNA bit 2)', 1);
@@ -93,7 +88,8 @@ export class Format implements AdminCommand {
     const { slots, namespaces, profile, clock, health, history, selfTest } = this.#parts;
     const nsid = slots.dword(slot, SQE.NSID);
     const cdw10 = slots.dword(slot, SQE.CDW10);
-    const { LBAFL, LBAFU } = FORMAT_CDW10.decode(cdw10);
+    const { LBAFL, LBAFU, MSET, PI, PIL } = FORMAT_CDW10.decode(cdw10);
+    const use = { isExtended: MSET === 1, protection: PI, isFirst: PIL === 1 };
     const start = { NSID: nsid, FNA: formatAttributes(profile), CDW10: cdw10 };
     history.add(PERSISTENT_EVENT_TYPE.FORMAT_START, FORMAT_START_EVENT, start);
     this.#targets = this.#named(nsid);
@@ -104,7 +100,7 @@ export class Format implements AdminCommand {
       namespaces.close(target, { status: STATUS.FORMAT_IN_PROGRESS, reason });
       selfTest.abortFor(target, SELF_TEST_OUTCOME.ABORTED_FORMAT);
       if (!namespaces.erase(namespace)) this.#failure = namespace.store.failure;
-      namespace.format(namespaces.formats[LBAFL | (LBAFU << 4)]!);
+      namespaces.format(namespace, namespaces.formats[LBAFL | (LBAFU << 4)]!, use);
     }
     const delay = (profile.timing?.operations.format_ns ?? 0) * this.#targets.length;
     if (delay > 0) this.#slot = slot;

@@ -3,7 +3,7 @@
  * the pages of commands that it does not have. Not here: the command (logs.ts), page 00h, which it writes itself.
  */
 
-import { adminEffects, type Effects, IO_EFFECTS } from '../effects.ts';
+import { adminEffects, type Effects, IO_EFFECTS, ZONE_EFFECTS } from '../effects.ts';
 import type { Features } from '../features.ts';
 import type { LogPage } from '../logs.ts';
 import { FEATURES } from '../spec/features.ts';
@@ -64,7 +64,7 @@ export function logPages(parts: PageParts): Pages {
 
 const fixed = (bytes: number, write: (at: number) => void): LogPage => ({ bytes: () => bytes, write });
 
-function mandatoryPages({ profile, memory, health, firmware }: PageParts): Pages {
+function mandatoryPages({ profile, memory, health, firmware, namespaces }: PageParts): Pages {
   const { view, u8 } = memory;
   return {
     [LID.ERROR]: fixed(health.errors.bytes, (at) => health.errors.write(u8, at)),
@@ -73,6 +73,7 @@ function mandatoryPages({ profile, memory, health, firmware }: PageParts): Pages
     [LID.COMMAND_EFFECTS]: fixed(COMMAND_EFFECTS_LOG.SIZE, (at) => {
       writeWords(view, at + COMMAND_EFFECTS_LOG.ADMIN, adminEffects(profile));
       writeWords(view, at + COMMAND_EFFECTS_LOG.IO, IO_EFFECTS);
+      if (namespaces.hasZones) writeWords(view, at + COMMAND_EFFECTS_LOG.IO, ZONE_EFFECTS);
     }),
   };
 }

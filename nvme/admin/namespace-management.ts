@@ -14,7 +14,7 @@ import {
   NSID_BROADCAST,
   SQE,
 } from '../spec/commands.ts';
-import { CSI, FLBAS, LIST_ENTRIES, NMIC } from '../spec/identify.ts';
+import { CSI, DPS, FLBAS, LIST_ENTRIES, NMIC } from '../spec/identify.ts';
 import { SELF_TEST_OUTCOME } from '../spec/logs.ts';
 import {
   CONTROLLER_LIST_SIZE,
@@ -25,6 +25,7 @@ import {
 import { NAMESPACE_EVENT, PERSISTENT_EVENT_TYPE } from '../spec/persistent-events.ts';
 import { STATUS } from '../spec/status.ts';
 import type { AdminCommand, CommandParts } from './command.ts';
+import { formatRefusal } from './formats.ts';
 import type { PersistentEvents } from './persistent-events.ts';
 import type { SelfTest } from './self-test.ts';
 
@@ -76,14 +77,11 @@ export class NamespaceManagement implements AdminCommand {
       return refuse(STATUS.THIN_PROVISIONING_NOT_SUPPORTED, 'NCAP must equal NSZE (NSFEAT.THINP is 0)');
     }
     const format = FLBAS.FIDXL.get(wanted.FLBAS) | (FLBAS.FIDXU.get(wanted.FLBAS) << 4);
-    const block_bytes = namespaces.formats[format];
-    if (block_bytes === undefined) {
-      return refuse(
-        STATUS.INVALID_FORMAT,
-        `there is no format ${format}, the last is ${namespaces.formats.length - 1}`,
-      );
-    }
-    if (wanted.DPS !== 0) return refuse(STATUS.INVALID_FORMAT, 'no format has metadata to protect (DPS)');
+    const { PIT, PIP } = DPS.decode(wanted.DPS);
+    const refusal = formatRefusal(namespaces, features, format, PIT);
+    if (refusal !== null) return refuse(refusal.status, refusal.reason);
+    const { block_bytes } = namespaces.formats[format]!;
+    const use = { isExtended: FLBAS.EXTENDED.get(wanted.FLBAS) === 1, protection: PIT, isFirst: PIP === 1 };
     const { NMIC: nmic, ANAGRPID, NVMSETID, ENDGID } = wanted;
     if (NMIC.DISPERSED.get(nmic) === 1) return refuse(STATUS.INVALID_FIELD, 'no dispersed namespaces (NMIC)');
     if (ANAGRPID !== 0) return refuse(STATUS.ANA_GROUP_INVALID, 'there are no ANA groups (ANAGRPID)');
@@ -95,7 +93,8 @@ export class NamespaceManagement implements AdminCommand {
       return refuse(STATUS.NAMESPACE_INSUFFICIENT_CAPACITY, reason);
     }
     const bytes = Number(wanted.NCAP) * block_bytes;
-    const namespace = namespaces.create(bytes, block_bytes, NMIC.SHARED.get(nmic) === 1);
+    const isShared = NMIC.SHARED.get(nmic) === 1;
+    const namespace = namespaces.create(bytes, namespaces.formats[format]!, use, isShared);
     if (namespace === null) {
       return refuse(STATUS.NAMESPACE_IDENTIFIER_UNAVAILABLE, `all ${namespaces.largest} NSIDs are taken`);
     }

@@ -16,6 +16,13 @@ export class BlockRanges {
     return range === undefined || range.first >= end ? -1 : Math.max(range.first, first);
   }
 
+  /** The first block at or after `first` and before `end` that is not in the set, or -1. */
+  findGap(first: number, end: number): number {
+    const range = this.#ranges[this.#indexAfter(first)];
+    const gap = range === undefined || range.first > first ? first : range.end;
+    return gap < end ? gap : -1;
+  }
+
   /** The ranges that lie between `first` and `end`, cut to fit, ascending. */
   within(first: number, end: number): { readonly first: number; readonly end: number }[] {
     const from = this.#indexAfter(first);

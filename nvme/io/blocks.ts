@@ -1,15 +1,17 @@
 /**
  * Whole blocks of a namespace between its stores and controller SRAM, with what a medium knows about them: marked as
  * uncorrectable, dirty in the volatile write cache, deallocated. Every command but plain Read and Write works on these.
- * Not here: host memory (transfer.ts), limits and rules of commands (read-write.ts and its neighbours).
+ * Not here: host memory (payload.ts), limits and rules of commands (read-write.ts and its neighbours).
  */
 import type { Memory } from '../../machine/memory.ts';
 import { type BlockStore, STORE_FAILED } from '../block-store.ts';
 import type { Features } from '../features.ts';
 import type { Health } from '../health.ts';
 import type { Media } from '../media.ts';
-import { type Namespace, SPECIAL } from '../namespace.ts';
+import type { Namespace } from '../namespace.ts';
+import { ERROR_RECOVERY, FID } from '../spec/features.ts';
 import { STATUS } from '../spec/status.ts';
+import type { Buffer, Protection } from './protection.ts';
 import type { WriteCache } from './write-cache.ts';
 
 export interface BlocksParts {
@@ -17,6 +19,7 @@ export interface BlocksParts {
   readonly health: Health;
   readonly features: Features;
   readonly media: Media;
+  readonly protection: Protection;
   /** What a power cut takes back; null: nothing. */
   readonly cache: WriteCache | null;
 }
@@ -26,6 +29,7 @@ export class Blocks {
   readonly #health: Health;
   readonly #features: Features;
   readonly #media: Media;
+  readonly #protection: Protection;
   readonly #cache: WriteCache | null;
 
   constructor(parts: BlocksParts) {
@@ -33,6 +37,7 @@ export class Blocks {
     this.#health = parts.health;
     this.#features = parts.features;
     this.#media = parts.media;
+    this.#protection = parts.protection;
     this.#cache = parts.cache;
   }
 
@@ -41,64 +46,106 @@ export class Blocks {
   /** Whether all `count` blocks from `first` can be read. Returns a status. */
   checkReadable(namespace: Namespace, first: number, count: number): number {
     const bad = namespace.uncorrectable.find(first, first + count);
-    if (bad === -1) return STATUS.SUCCESS;
-    return this.#health.explain(
-      STATUS.UNRECOVERED_READ_ERROR,
-      `block ${bad} was marked by Write Uncorrectable`,
-    );
+    if (bad !== -1) {
+      const reason = `block ${bad} was marked by Write Uncorrectable`;
+      return this.#health.explainBlock(STATUS.UNRECOVERED_READ_ERROR, reason, bad);
+    }
+    if (namespace.written === null || !this.#reportsDeallocated(namespace)) return STATUS.SUCCESS;
+    const gap = namespace.written.findGap(first, first + count);
+    if (gap === -1) return STATUS.SUCCESS;
+    const reason = `block ${gap} is deallocated or was never written (DULBE)`;
+    return this.#health.explainBlock(STATUS.DEALLOCATED_OR_UNWRITTEN_BLOCK, reason, gap);
   }
 
-  /** Copies `count` blocks from `first` to byte `to` of device-local memory. Returns a status. */
-  read(namespace: Namespace, first: number, count: number, to: number): number {
-    const unit = namespace.block_bytes;
-    return this.#load(namespace.store, first * unit, count * unit, to);
+  #reportsDeallocated({ nsid }: Namespace): boolean {
+    return ERROR_RECOVERY.DULBE.get(this.#features.value(FID.ERROR_RECOVERY, nsid)) === 1;
   }
 
-  /** Makes `count` blocks from `first` what is at byte `from` of device-local memory. Returns a status. */
-  write(namespace: Namespace, first: number, count: number, from: number): number {
-    const unit = namespace.block_bytes;
-    this.#remember(namespace.store, first * unit, count * unit, unit);
-    const status = this.#save(namespace.store, first * unit, count * unit, from);
-    if (status === STATUS.SUCCESS) this.#clearMarks(namespace, first, count);
+  /** Brings `count` blocks from `first` to device-local memory. Returns a status. */
+  read(namespace: Namespace, first: number, count: number, to: Buffer): number {
+    const { store, block_bytes, metadata, written } = namespace;
+    const status = this.#load(store, first * block_bytes, count * block_bytes, to.data);
+    if (status !== STATUS.SUCCESS || metadata === null) return status;
+    const { bytes } = metadata;
+    const loaded = this.#load(metadata.store, first * bytes, count * bytes, to.metadata);
+    const end = first + count;
+    for (let gap = written!.findGap(first, end); gap !== -1; ) {
+      const next = written!.find(gap, end);
+      const after = next === -1 ? end : next;
+      this.#protection.blank(metadata, after - gap, to.metadata + (gap - first) * bytes);
+      gap = written!.findGap(after, end);
+    }
+    return loaded;
+  }
+
+  /** Makes `count` blocks from `first` what is in device-local memory. Returns a status. */
+  write(namespace: Namespace, first: number, count: number, from: Buffer): number {
+    const { store, block_bytes, metadata } = namespace;
+    this.#remember(namespace, first, count);
+    let status = this.#save(store, first * block_bytes, count * block_bytes, from.data);
+    if (status === STATUS.SUCCESS && metadata !== null) {
+      const { bytes } = metadata;
+      status = this.#save(metadata.store, first * bytes, count * bytes, from.metadata);
+    }
+    if (status === STATUS.SUCCESS) this.#changed(namespace, first, count, true);
     return status;
   }
 
-  /** Deallocates `count` blocks from `first`: data read as zeroes, metadata as metadata of a deallocated block. */
+  /** Makes data and metadata of `count` blocks from `first` zeroes. Returns a status. */
+  zero(namespace: Namespace, first: number, count: number): number {
+    return this.#empty(namespace, first, count, true);
+  }
+
+  /** Deallocates `count` blocks from `first`: they read as if they had never been written. Returns a status. */
   discard(namespace: Namespace, first: number, count: number): number {
-    const unit = namespace.block_bytes;
-    const { store } = namespace;
-    this.#remember(store, first * unit, count * unit, unit);
-    if (store.discard(first * unit, count * unit) === STORE_FAILED)
+    return this.#empty(namespace, first, count, false);
+  }
+
+  /** The same, and at once on the medium: a power cut does not bring them back (a zone is reset). Returns a status. */
+  erase(namespace: Namespace, first: number, count: number): number {
+    this.#cache?.persist(namespace, first, count);
+    return this.#clear(namespace, first, count, false);
+  }
+
+  #empty(namespace: Namespace, first: number, count: number, isWritten: boolean): number {
+    this.#remember(namespace, first, count);
+    return this.#clear(namespace, first, count, isWritten);
+  }
+
+  #clear(namespace: Namespace, first: number, count: number, isWritten: boolean): number {
+    const { store, block_bytes, metadata } = namespace;
+    if (store.discard(first * block_bytes, count * block_bytes) === STORE_FAILED)
       return this.#storeFailed(store, STATUS.WRITE_FAULT);
-    this.#media.discard(namespace.mediaBase + first * unit, count * unit);
-    this.#clearMarks(namespace, first, count);
+    this.#media.discard(namespace.mediaBase + first * block_bytes, count * block_bytes);
+    if (metadata !== null) metadata.store.discard(first * metadata.bytes, count * metadata.bytes);
+    this.#changed(namespace, first, count, isWritten);
     return STATUS.SUCCESS;
   }
 
   /** Write Uncorrectable: until they are written, the blocks cannot be read. */
   mark(namespace: Namespace, first: number, count: number): void {
-    namespace.uncorrectable.add(first, first + count);
-    namespace.setSpecial(SPECIAL.UNCORRECTABLE, true);
+    this.#remember(namespace, first, count);
+    namespace.setUncorrectable(first, count, true);
   }
 
-  #clearMarks(namespace: Namespace, first: number, count: number): void {
-    if (namespace.uncorrectable.isEmpty) return;
-    namespace.uncorrectable.remove(first, first + count);
-    namespace.setSpecial(SPECIAL.UNCORRECTABLE, !namespace.uncorrectable.isEmpty);
+  #changed(namespace: Namespace, first: number, count: number, isWritten: boolean): void {
+    namespace.setUncorrectable(first, count, false);
+    namespace.setWritten(first, count, isWritten);
   }
 
   // ---- durability -------------------------------------------------------------------------------------------------
 
   /** Makes `count` blocks from `first` survive a loss of power (FUA). Returns a status. */
   persist(namespace: Namespace, first: number, count: number): number {
-    const unit = namespace.block_bytes;
-    this.#cache?.persist(namespace.store, first * unit, count * unit, unit);
+    // A zone has no holes after a loss of power, so what lies before these blocks in it becomes durable with them.
+    const start = namespace.zones?.startOf(first) ?? first;
+    this.#cache?.persist(namespace, start, first + count - start);
     return this.#flush(namespace.store);
   }
 
   /** Makes everything of `namespace` survive a loss of power. Returns a status. */
   flush(namespace: Namespace): number {
-    this.#cache?.flush(namespace.store);
+    this.#cache?.flush(namespace);
     return this.#flush(namespace.store);
   }
 
@@ -107,10 +154,10 @@ export class Blocks {
   }
 
   /** With the cache off, what is written is durable and so is what was written before. */
-  #remember(store: BlockStore, offset: number, length: number, unit: number): void {
+  #remember(namespace: Namespace, first: number, count: number): void {
     if (this.#cache === null) return;
-    if (this.#features.writeCache) this.#cache.remember(store, offset, length, unit);
-    else this.#cache.flush(store);
+    if (this.#features.writeCache) this.#cache.remember(namespace, first, count);
+    else this.#cache.flush(namespace);
   }
 
   // ---- stores -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@
 import type { Clock } from '../../machine/clock.ts';
 import type { Memory } from '../../machine/memory.ts';
 import type { DmaPort } from '../../machine/pcie/dma-port.ts';
-import { assert } from '../../support/assert.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import type { Engine } from '../engine.ts';
 import type { Events } from '../events.ts';
@@ -15,10 +14,13 @@ import type { Health } from '../health.ts';
 import type { Media } from '../media.ts';
 import type { Namespace, NamespaceAccess } from '../namespace.ts';
 import type { ControllerProfile } from '../profile.ts';
+import type { Refusal } from '../refusal.ts';
 import { SLOT, type Slots } from '../slots.ts';
-import { SQE } from '../spec/commands.ts';
+import { RW_CDW12, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
 import { Blocks } from './blocks.ts';
+import { Payload } from './payload.ts';
+import type { Buffer } from './protection.ts';
 import { Transfer } from './transfer.ts';
 import { WriteCache } from './write-cache.ts';
 
@@ -71,15 +73,16 @@ export class Context {
   readonly events: Events;
   readonly blocks: Blocks;
   readonly transfer: Transfer;
+  readonly payload: Payload;
   /** What a power cut takes back; null: nothing. */
   readonly cache: WriteCache | null;
   readonly namespaces: readonly (Namespace | undefined)[];
   readonly access: NamespaceAccess;
   readonly maxTransfer: number;
-  /** SRAM for one transfer; valid within one step of one command. */
-  readonly data: number;
-  /** A second one: what is compared, or blocks and metadata as the host interleaves them. */
-  readonly other: number;
+  /** SRAM for the blocks of one transfer; valid within one step of one command. */
+  readonly here: Buffer;
+  /** A second one: what is compared. */
+  readonly there: Buffer;
 
   constructor(parts: ContextParts) {
     this.profile = parts.profile;
@@ -92,14 +95,19 @@ export class Context {
     this.events = parts.events;
     const { dirty_bytes, sgls } = parts.profile;
     this.cache = dirty_bytes > 0 ? new WriteCache(parts.memory, dirty_bytes) : null;
-    this.blocks = new Blocks({ ...parts, cache: this.cache });
     this.transfer = new Transfer({ ...parts, sgls });
+    this.payload = new Payload({ ...parts, transfer: this.transfer });
+    this.blocks = new Blocks({ ...parts, protection: this.payload.protection, cache: this.cache });
     this.namespaces = parts.namespaces;
     this.access = parts.access;
     this.maxTransfer = parts.maxTransfer_bytes;
-    this.data = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
-    this.other = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
-    assert(this.data >= 0 && this.other >= 0, 'device memory holds two transfers');
+    this.here = this.payload.createBuffer();
+    this.there = this.payload.createBuffer();
+  }
+
+  /** SRAM for a transfer that is not blocks, in the place of `here`. */
+  get data(): number {
+    return this.here.data;
   }
 
   // ---- the entry --------------------------------------------------------------------------------------------------
@@ -116,6 +124,11 @@ export class Context {
   /** Number of blocks: CDW12.NLB counts from 0. */
   count(slot: number): number {
     return (this.dword(slot, SQE.CDW12) & 0xffff) + 1;
+  }
+
+  /** CDW12.FUA. */
+  isForced(slot: number): boolean {
+    return RW_CDW12.FUA.get(this.dword(slot, SQE.CDW12)) === 1;
   }
 
   /** Says which data phase the command has. Returns the status of its limit, MDTS. */
@@ -142,6 +155,11 @@ export class Context {
     if (first + count <= namespace.blocks) return STATUS.SUCCESS;
     const reason = `block ${first + count - 1} is beyond the last one, ${namespace.blocks - 1}`;
     return this.refuse(reason, SQE.CDW10, STATUS.LBA_OUT_OF_RANGE);
+  }
+
+  /** Refuses what a zone refuses; null is none. Returns a status. */
+  checkZone(problem: Refusal | null | undefined): number {
+    return problem ? this.refuse(problem.reason, SQE.CDW10, problem.status) : STATUS.SUCCESS;
   }
 
   /** Refuses bits that the command does not know. */

@@ -4,13 +4,15 @@
  * SLOT.NAMESPACE. Not here: what each command means (its own file), plain Read and Write (../nvm.ts).
  */
 import { HELD } from '../engine.ts';
-import type { Namespace, Refusal } from '../namespace.ts';
+import type { Namespace } from '../namespace.ts';
+import type { Refusal } from '../refusal.ts';
 import { DATA_NONE, SLOT, type Slots } from '../slots.ts';
 import { CDW0, FUSE, NSID_BROADCAST, NVM, PSDT, SQE } from '../spec/commands.ts';
 import { FID } from '../spec/features.ts';
 import { SGLS } from '../spec/identify.ts';
 import { ASYNC_EVENT } from '../spec/logs.ts';
 import { STATUS } from '../spec/status.ts';
+import { ZoneAppend, ZoneManagementReceive, ZoneManagementSend } from '../zones/commands.ts';
 import type { Context, IoCommand } from './command.ts';
 import { Copy } from './copy.ts';
 import { DatasetManagement } from './dataset.ts';
@@ -38,6 +40,8 @@ export class IoCommands {
   readonly #context: Context;
   readonly #slots: Slots;
   readonly #commands: Readonly<Record<number, IoCommand>>;
+  /** Commands that only zoned namespaces have. */
+  readonly #zoneCommands: Readonly<Record<number, IoCommand>>;
   readonly #flush: Flush;
   readonly #fused: Fused;
   readonly #identity: HostIdentity;
@@ -65,16 +69,19 @@ export class IoCommands {
       [NVM.RESERVATION_RELEASE]: new ReservationRelease(context, identity),
       [NVM.RESERVATION_REPORT]: new ReservationReport(context, identity),
     };
+    this.#zoneCommands = {
+      [NVM.ZONE_APPEND]: new ZoneAppend(context),
+      [NVM.ZONE_MANAGEMENT_SEND]: new ZoneManagementSend(context),
+      [NVM.ZONE_MANAGEMENT_RECEIVE]: new ZoneManagementReceive(context),
+    };
     this.#flush = new Flush(context);
     this.#fused = new Fused({
-      memory: context.memory,
       slots: context.slots,
       engine: context.engine,
       health: context.health,
-      transfer: context.transfer,
+      payload: context.payload,
       compare,
       write,
-      maxTransfer_bytes: context.maxTransfer,
       maxBlocks: context.profile.compareAndWriteBlocks,
       prepare: (slot) => this.#prepare(slot),
       proceed: (slot) => this.#proceed(slot),
@@ -145,7 +152,7 @@ export class IoCommands {
     const cdw0 = this.#slots.dword(slot, SQE.OPC);
     const opcode = CDW0.OPC.get(cdw0);
     const psdt = CDW0.PSDT.get(cdw0);
-    if (this.#commands[opcode] === undefined && opcode !== NVM.FLUSH) return STATUS.INVALID_OPCODE;
+    if (opcode !== NVM.FLUSH && this.#commandOf(slot) === undefined) return STATUS.INVALID_OPCODE;
     if ((cdw0 & RESERVED_FLAGS) !== 0) return this.#refuseFlags('bits 13:10 of CDW0 are reserved');
     if (CDW0.FUSE.get(cdw0) === FUSE_RESERVED) return this.#refuseFlags('FUSE 3 is reserved');
     if (psdt === PSDT_RESERVED) return this.#refuseFlags('PSDT 3 is reserved');
@@ -175,7 +182,7 @@ export class IoCommands {
       return this.#context.checkReserved(slot, this.#flush.known);
     }
     if (namespace === undefined) return this.#refuseNamespace(this.#context.access.refusal(nsid)!);
-    const command = this.#commands[opcode]!;
+    const command = this.#commandOf(slot)!;
     let status = this.#checkAccess(command, namespace);
     if (status === STATUS.SUCCESS) status = this.#context.checkReserved(slot, command.known);
     return status === STATUS.SUCCESS ? command.check(slot, namespace) : status;
@@ -232,9 +239,13 @@ export class IoCommands {
     this.#fused.drop(slot);
   }
 
-  /** Undefined for Flush. */
+  /** Undefined for Flush, and for what the namespace does not have. */
   #commandOf(slot: number): IoCommand | undefined {
-    return this.#commands[this.#slots.dword(slot, SQE.OPC) & 0xff];
+    const opcode = this.#slots.dword(slot, SQE.OPC) & 0xff;
+    const common = this.#commands[opcode];
+    if (common !== undefined) return common;
+    const isZoned = this.#context.namespaces[this.#slots.dword(slot, SQE.NSID)]?.zones != null;
+    return isZoned ? this.#zoneCommands[opcode] : undefined;
   }
 
   /** The slot's namespace; null: all of them, or one that was detached meanwhile. */

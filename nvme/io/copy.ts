@@ -9,6 +9,8 @@ import { DATA_TO_CONTROLLER } from '../slots.ts';
 import { COPY_CDW12, COPY_RANGE_LONG, COPY_RANGE_SHORT, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
 import type { Access, Context, IoCommand } from './command.ts';
+import { isProtected, protectionFields } from './payload.ts';
+import type { ProtectionFields } from './protection.ts';
 
 /** Limits of one command: source ranges (MSRC + 1), blocks of one range (MSSRL), blocks of all (MCL). */
 export const COPY_LIMITS = { RANGES: 128, RANGE_BLOCKS: 1024, BLOCKS: 8192 } as const;
@@ -17,10 +19,17 @@ export const COPY_FORMATS = 3;
 
 const FORMAT = { SHORT: 0, LONG: 1 } as const;
 
+/** The 80 bits of ELBT end with 48 bits of reference tag where the guard has 64 bits. */
+const TAG_48_HIGH = COPY_RANGE_LONG.ELBT + 4;
+const TAG_48_LOW = TAG_48_HIGH + 2;
+const TWO_32 = 2 ** 32;
+
 /** One source range. */
 interface Source {
   readonly first: number;
   readonly count: number;
+  /** What protection information its blocks must have (PRINFOR and the tags of the range). */
+  readonly fields: ProtectionFields;
 }
 
 export class Copy implements IoCommand {
@@ -52,13 +61,33 @@ export class Copy implements IoCommand {
     const { NR, DESFMT } = COPY_CDW12.decode(context.dword(slot, SQE.CDW12));
     if (DESFMT > FORMAT.LONG)
       return context.refuse(`descriptor format ${DESFMT} is not supported`, SQE.CDW12 + 1);
-    if (DESFMT === FORMAT.LONG) {
-      const reason = 'descriptor format 1 is for namespaces with a 32- or 64-bit guard';
+    const isLong = namespace.metadata?.guard_bits === 64;
+    if ((DESFMT === FORMAT.LONG) !== isLong) {
+      const reason = `descriptor format ${DESFMT} is for namespaces with another guard`;
       return context.refuse(reason, SQE.CDW12 + 1);
     }
     if (NR >= COPY_LIMITS.RANGES) return this.#tooMuch(`${NR + 1} ranges`, COPY_LIMITS.RANGES, SQE.CDW12);
+    const status = this.#checkProtection(slot, namespace);
+    if (status !== STATUS.SUCCESS) return status;
     context.setPlace(slot, context.first(slot) * namespace.block_bytes);
     return context.setData(slot, DATA_TO_CONTROLLER, (NR + 1) * rangeBytes(DESFMT));
+  }
+
+  #checkProtection(slot: number, namespace: Namespace): number {
+    const context = this.#context;
+    if (!isProtected(namespace)) return STATUS.SUCCESS;
+    const fields = this.#fields(slot, namespace);
+    const source = protectionFields(COPY_CDW12.PRINFOR.get(context.dword(slot, SQE.CDW12)), fields);
+    if (source.isAction === fields.isAction)
+      return context.payload.checkFields(namespace, context.first(slot), fields);
+    const reason = 'PRACT must be the same for what is read and what is written';
+    return context.refuse(reason, SQE.CDW12 + 1, STATUS.INVALID_PROTECTION_INFORMATION);
+  }
+
+  /** What becomes of the protection information of the destination (PRINFOW). */
+  #fields(slot: number, namespace: Namespace): ProtectionFields {
+    const prinfo = COPY_CDW12.PRINFOW.get(this.#context.dword(slot, SQE.CDW12));
+    return this.#context.payload.fieldsOf(slot, namespace, prinfo);
   }
 
   delay(slot: number, namespace: Namespace): number {
@@ -74,9 +103,12 @@ export class Copy implements IoCommand {
     const sources = this.#sources(slot);
     const checked = this.#checkSources(slot, namespace, sources);
     if (checked !== STATUS.SUCCESS) return checked;
-    let to = this.#context.first(slot);
+    const { payload } = this.#context;
+    const start = this.#context.first(slot);
+    const fields = this.#fields(slot, namespace);
+    let to = start;
     for (const [index, source] of sources.entries()) {
-      const status = this.#copy(namespace, source, to);
+      const status = this.#copy(namespace, source, to, payload.fieldsAfter(namespace, fields, to - start));
       if (status !== STATUS.SUCCESS) {
         slots.setResult(slot, index);
         return status;
@@ -91,7 +123,7 @@ export class Copy implements IoCommand {
   /** The ranges, which are in the data buffer. */
   #sources(slot: number): Source[] {
     const { memory, data, slots } = this.#context;
-    const { NR, DESFMT } = COPY_CDW12.decode(this.#context.dword(slot, SQE.CDW12));
+    const { NR, DESFMT, PRINFOR } = COPY_CDW12.decode(this.#context.dword(slot, SQE.CDW12));
     const size = rangeBytes(DESFMT);
     slots.setResult(slot, 0);
     return Array.from({ length: NR + 1 }, (_, index) => {
@@ -100,8 +132,23 @@ export class Copy implements IoCommand {
       return {
         first: u64(memory.u32[word]!, memory.u32[word + 1]!),
         count: memory.u16[(at + COPY_RANGE_SHORT.NLB) >>> 1]! + 1,
+        fields: protectionFields(PRINFOR, this.#tags(at, DESFMT)),
       };
     });
+  }
+
+  #tags(at: number, format: number): Pick<ProtectionFields, 'reference' | 'tag' | 'tagMask'> {
+    const { view } = this.#context.memory;
+    const range = format === FORMAT.SHORT ? COPY_RANGE_SHORT : COPY_RANGE_LONG;
+    const reference =
+      format === FORMAT.SHORT
+        ? view.getUint32(at + COPY_RANGE_SHORT.ELBRT, true)
+        : view.getUint16(at + TAG_48_HIGH) * TWO_32 + view.getUint32(at + TAG_48_LOW);
+    return {
+      reference,
+      tag: view.getUint16(at + range.ELBAT, true),
+      tagMask: view.getUint16(at + range.ELBATM, true),
+    };
   }
 
   #checkSources(slot: number, namespace: Namespace, sources: readonly Source[]): number {
@@ -115,14 +162,17 @@ export class Copy implements IoCommand {
       context.slots.setResult(slot, index);
       if (count > COPY_LIMITS.RANGE_BLOCKS)
         return this.#tooMuch(`${count} blocks of range ${index}`, COPY_LIMITS.RANGE_BLOCKS, SQE.PRP1);
-      const status = context.checkRange(namespace, first, count);
+      let status = context.checkRange(namespace, first, count);
+      if (status === STATUS.SUCCESS)
+        status = context.payload.checkFields(namespace, first, sources[index]!.fields);
+      if (status === STATUS.SUCCESS) status = context.checkZone(namespace.zones?.readProblem(first, count));
       if (status !== STATUS.SUCCESS) return status;
       if (first < to + total && to < first + count) {
         const reason = `range ${index}, blocks ${first} to ${first + count - 1}, lies in the destination`;
         return context.health.explain(STATUS.OVERLAPPING_IO_RANGE, reason, SQE.PRP1);
       }
     }
-    return STATUS.SUCCESS;
+    return context.checkZone(namespace.zones?.writeProblem(to, total));
   }
 
   #tooMuch(what: string, limit: number, byte: number): number {
@@ -132,17 +182,21 @@ export class Copy implements IoCommand {
 
   // ---- work -------------------------------------------------------------------------------------------------------
 
-  #copy(namespace: Namespace, { first, count }: Source, to: number): number {
-    const { blocks, data, maxTransfer } = this.#context;
+  #copy(namespace: Namespace, { first, count, fields }: Source, to: number, made: ProtectionFields): number {
+    const { blocks, payload, here, maxTransfer } = this.#context;
     const readable = blocks.checkReadable(namespace, first, count);
     if (readable !== STATUS.SUCCESS) return readable;
     const most = maxTransfer / namespace.block_bytes;
     for (let done = 0; done < count; done += most) {
       const step = Math.min(most, count - done);
-      const status = blocks.read(namespace, first + done, step, data);
+      const checked = payload.fieldsAfter(namespace, fields, done);
+      const written = payload.fieldsAfter(namespace, made, done);
+      let status = blocks.read(namespace, first + done, step, here);
+      if (status === STATUS.SUCCESS) status = payload.verify(namespace, first + done, step, here, checked);
+      if (status === STATUS.SUCCESS) status = payload.protect(namespace, to + done, step, here, written);
+      if (status === STATUS.SUCCESS) status = blocks.write(namespace, to + done, step, here);
       if (status !== STATUS.SUCCESS) return status;
-      const written = blocks.write(namespace, to + done, step, data);
-      if (written !== STATUS.SUCCESS) return written;
+      namespace.zones?.advance(to + done, step);
     }
     return STATUS.SUCCESS;
   }

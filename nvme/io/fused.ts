@@ -4,7 +4,6 @@
  * are compared and written in the same step. When either fails, neither has an effect.
  * Not here: what Compare and Write check on their own (read-write.ts).
  */
-import type { Memory } from '../../machine/memory.ts';
 import { assert } from '../../support/assert.ts';
 import type { Engine } from '../engine.ts';
 import { HELD } from '../engine.ts';
@@ -13,19 +12,18 @@ import type { Namespace } from '../namespace.ts';
 import type { Slots } from '../slots.ts';
 import { CDW0, FUSE, NVM, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
+import type { Payload } from './payload.ts';
+import type { Buffer } from './protection.ts';
 import type { Compare, Write } from './read-write.ts';
-import type { Transfer } from './transfer.ts';
 
 export interface FusedParts {
-  readonly memory: Memory;
   readonly slots: Slots;
   readonly engine: Engine;
   readonly health: Health;
-  readonly transfer: Transfer;
+  readonly payload: Payload;
   readonly compare: Compare;
   readonly write: Write;
-  /** Largest transfer of one command, and largest pair in blocks (ACWU + 1); 0: no pairs. */
-  readonly maxTransfer_bytes: number;
+  /** Largest pair in blocks (ACWU + 1); 0: no pairs. */
   readonly maxBlocks: number;
   /** Checks a command as if it stood alone. */
   readonly prepare: (slot: number) => number;
@@ -45,12 +43,11 @@ export class Fused {
   readonly #failed = new Set<number>();
   #pairs: Pair[] = [];
   /** SRAM for what the pair at work compares. */
-  readonly #expected: number;
+  readonly #expected: Buffer;
 
   constructor(parts: FusedParts) {
     this.#parts = parts;
-    this.#expected = parts.memory.reserve(parts.maxTransfer_bytes, 4096);
-    assert(this.#expected >= 0, 'device memory holds the data of a Compare');
+    this.#expected = parts.payload.createBuffer();
   }
 
   /** Some queue's next command matters: all commands must come by `arrive`. */
@@ -147,11 +144,11 @@ export class Fused {
   execute(slot: number, namespace: Namespace): number {
     const pair = this.#pairs[0]!;
     assert(slot === pair.first || slot === pair.second, 'only the pair at work executes');
-    return slot === pair.first ? this.#fetch(pair) : this.#compareAndWrite(pair, namespace);
+    return slot === pair.first ? this.#fetch(pair, namespace) : this.#compareAndWrite(pair, namespace);
   }
 
-  #fetch({ first, second }: Pair): number {
-    const status = this.#parts.transfer.fetch(first, this.#expected);
+  #fetch({ first, second }: Pair, namespace: Namespace): number {
+    const status = this.#parts.compare.fetch(first, namespace, this.#expected);
     if (status !== STATUS.SUCCESS) return status;
     this.#parts.proceed(second);
     return HELD;

@@ -5,14 +5,23 @@
  */
 import type { Memory } from '../../machine/memory.ts';
 import type { BlockStore } from '../block-store.ts';
+import type { Namespace } from '../namespace.ts';
 
-/** Saved contents of one unit of a store, by the byte offset of the unit. */
-type Units = Map<number, Uint8Array>;
+/** What the medium has of one block. */
+interface Saved {
+  readonly data: Uint8Array;
+  /** null: the namespace has none. */
+  readonly metadata: Uint8Array | null;
+  readonly isWritten: boolean;
+  readonly isUncorrectable: boolean;
+}
+
+type SavedBlocks = Map<number, Saved>;
 
 export class WriteCache {
   readonly #memory: Memory;
   readonly #capacity: number;
-  readonly #stores = new Map<BlockStore, Units>();
+  readonly #namespaces = new Map<Namespace, SavedBlocks>();
   #used_bytes = 0;
 
   /** `capacity_bytes` of overwritten blocks are remembered. */
@@ -26,66 +35,96 @@ export class WriteCache {
     return this.#used_bytes;
   }
 
-  /** `length` bytes at `offset` of a store, whole units of `unit` bytes, are about to change in the cache only. */
-  remember(store: BlockStore, offset: number, length: number, unit: number): void {
-    const units = this.#unitsOf(store);
-    for (let at = offset; at < offset + length; at += unit) {
-      if (units.has(at)) continue;
-      const from = store.load(at, unit);
-      if (from < 0) continue;
-      units.set(at, this.#memory.u8.slice(from, from + unit));
-      this.#used_bytes += unit;
+  /** `count` blocks from `first` are about to change in the cache only. */
+  remember(namespace: Namespace, first: number, count: number): void {
+    const blocks = this.#blocksOf(namespace);
+    for (let block = first; block < first + count; block++) {
+      if (blocks.has(block)) continue;
+      const saved = this.#save(namespace, block);
+      if (saved === null) continue;
+      blocks.set(block, saved);
+      this.#used_bytes += saved.data.length;
       if (this.#used_bytes > this.#capacity) this.#writeBackOldest();
     }
   }
 
-  /** `length` bytes at `offset` are on the medium now. */
-  persist(store: BlockStore, offset: number, length: number, unit: number): void {
-    const units = this.#unitsOf(store);
-    for (let at = offset; at < offset + length; at += unit) if (units.delete(at)) this.#used_bytes -= unit;
+  /** `count` blocks from `first` are on the medium now. */
+  persist(namespace: Namespace, first: number, count: number): void {
+    const blocks = this.#blocksOf(namespace);
+    for (let block = first; block < first + count; block++) {
+      if (blocks.delete(block)) this.#used_bytes -= namespace.block_bytes;
+    }
   }
 
-  /** Everything of `store` is on the medium now. */
-  flush(store: BlockStore): void {
-    for (const saved of this.#unitsOf(store).values()) this.#used_bytes -= saved.length;
-    this.#stores.delete(store);
+  /** Everything of `namespace` is on the medium now. */
+  flush(namespace: Namespace): void {
+    for (const saved of this.#blocksOf(namespace).values()) this.#used_bytes -= saved.data.length;
+    this.#namespaces.delete(namespace);
   }
 
-  /** Power is lost: every store has what its medium had. */
+  /** Power is lost: every namespace has what its medium had. */
   lose(): void {
-    for (const [store, units] of this.#stores) {
-      for (const [offset, saved] of units) {
-        const to = store.stage(offset, saved.length);
-        if (to < 0) continue;
-        this.#memory.u8.set(saved, to);
-        store.commit(offset, saved.length);
-      }
+    for (const [namespace, blocks] of this.#namespaces) {
+      for (const [block, saved] of blocks) this.#restore(namespace, block, saved);
+      namespace.zones?.loseBlocks([...blocks.keys()]);
     }
     this.clear();
   }
 
   /** Everything is on the medium now. */
   clear(): void {
-    this.#stores.clear();
+    this.#namespaces.clear();
     this.#used_bytes = 0;
   }
 
-  #unitsOf(store: BlockStore): Units {
-    const known = this.#stores.get(store);
+  #save(namespace: Namespace, block: number): Saved | null {
+    const { store, block_bytes, metadata } = namespace;
+    const data = this.#load(store, block, block_bytes);
+    if (data === null) return null;
+    return {
+      data,
+      metadata: metadata === null ? null : this.#load(metadata.store, block, metadata.bytes),
+      isWritten: namespace.isWritten(block),
+      isUncorrectable: namespace.uncorrectable.find(block, block + 1) !== -1,
+    };
+  }
+
+  #restore(namespace: Namespace, block: number, { data, metadata, ...marks }: Saved): void {
+    this.#put(namespace.store, block, data);
+    if (metadata !== null) this.#put(namespace.metadata!.store, block, metadata);
+    namespace.setWritten(block, 1, marks.isWritten);
+    namespace.setUncorrectable(block, 1, marks.isUncorrectable);
+  }
+
+  /** Unit `index` of a store, or null when the medium fails. */
+  #load(store: BlockStore, index: number, bytes: number): Uint8Array | null {
+    const from = store.load(index * bytes, bytes);
+    return from < 0 ? null : this.#memory.u8.slice(from, from + bytes);
+  }
+
+  #put(store: BlockStore, index: number, bytes: Uint8Array): void {
+    const to = store.stage(index * bytes.length, bytes.length);
+    if (to < 0) return;
+    this.#memory.u8.set(bytes, to);
+    store.commit(index * bytes.length, bytes.length);
+  }
+
+  #blocksOf(namespace: Namespace): SavedBlocks {
+    const known = this.#namespaces.get(namespace);
     if (known !== undefined) return known;
-    const units: Units = new Map();
-    this.#stores.set(store, units);
-    return units;
+    const blocks: SavedBlocks = new Map();
+    this.#namespaces.set(namespace, blocks);
+    return blocks;
   }
 
   #writeBackOldest(): void {
-    for (const [store, units] of this.#stores) {
-      for (const [offset, saved] of units) {
-        units.delete(offset);
-        this.#used_bytes -= saved.length;
+    for (const [namespace, blocks] of this.#namespaces) {
+      for (const [block, saved] of blocks) {
+        blocks.delete(block);
+        this.#used_bytes -= saved.data.length;
         return;
       }
-      this.#stores.delete(store);
+      this.#namespaces.delete(namespace);
     }
   }
 }

@@ -1,11 +1,14 @@
 /**
- * Write Zeroes and Write Uncorrectable: commands that change blocks without data (NVM Command Set 1.1 §3.3). Zeroes are
- * always deallocated blocks here, because those read as zeroes (DLFEAT); DEAC therefore changes nothing.
+ * Write Zeroes and Write Uncorrectable: commands that change blocks without data (NVM Command Set 1.1 §3.3). Both have
+ * no size limit. Zeroes take no room on the medium; with DEAC the blocks are deallocated as well, which only reads that
+ * ask for it can tell (DULBE), and protection information, which then is that of a block never written.
  */
 import type { Namespace } from '../namespace.ts';
-import { RW_CDW12, SQE, WRITE_ZEROES_CDW12 } from '../spec/commands.ts';
+import { SQE, WRITE_ZEROES_CDW12 } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
 import type { Access, Context, IoCommand } from './command.ts';
+import { isProtected } from './payload.ts';
+import type { ProtectionFields } from './protection.ts';
 
 const ZEROES_CONTROL = WRITE_ZEROES_CDW12.encode({
   NLB: 0xffff,
@@ -44,26 +47,64 @@ export class WriteZeroes extends DatalessWrite implements IoCommand {
     [SQE.CDW13, 0],
   ] as const;
 
+  override check(slot: number, namespace: Namespace): number {
+    const status = super.check(slot, namespace);
+    if (status !== STATUS.SUCCESS) return status;
+    const { payload } = this.context;
+    return payload.checkFields(namespace, this.context.first(slot), payload.fields(slot, namespace));
+  }
+
   execute(slot: number, namespace: Namespace): number {
-    const { blocks } = this.context;
-    const first = this.context.first(slot);
-    const count = this.context.count(slot);
-    const status = blocks.discard(namespace, first, count);
-    const isForced = RW_CDW12.FUA.get(this.context.dword(slot, SQE.CDW12)) === 1;
-    return status === STATUS.SUCCESS && isForced ? blocks.persist(namespace, first, count) : status;
+    const { context } = this;
+    const { blocks, payload } = context;
+    const first = context.first(slot);
+    const count = context.count(slot);
+    const { DEAC, FUA } = WRITE_ZEROES_CDW12.decode(context.dword(slot, SQE.CDW12));
+    const fields = payload.fields(slot, namespace);
+    let status = context.checkZone(namespace.zones?.writeProblem(first, count));
+    if (status !== STATUS.SUCCESS) return status;
+    if (DEAC === 1) status = blocks.discard(namespace, first, count);
+    else if (fields.isAction && isProtected(namespace))
+      status = this.#writeProtected(namespace, first, count, fields);
+    else status = blocks.zero(namespace, first, count);
+    if (status !== STATUS.SUCCESS) return status;
+    namespace.zones?.advance(first, count);
+    return FUA === 1 ? blocks.persist(namespace, first, count) : STATUS.SUCCESS;
+  }
+
+  /** PRACT: zeroes with the protection information of zeroes, as many at a time as SRAM holds. */
+  #writeProtected(namespace: Namespace, first: number, count: number, fields: ProtectionFields): number {
+    const { blocks, payload, here, memory, maxTransfer } = this.context;
+    const most = maxTransfer / namespace.block_bytes;
+    for (let done = 0; done < count; done += most) {
+      const step = Math.min(most, count - done);
+      memory.fill(here.data, 0, step * namespace.block_bytes);
+      memory.fill(here.metadata, 0, step * namespace.metadata!.bytes);
+      const piece = payload.fieldsAfter(namespace, fields, done);
+      payload.protect(namespace, first + done, step, here, piece);
+      const status = blocks.write(namespace, first + done, step, here);
+      if (status !== STATUS.SUCCESS) return status;
+    }
+    return STATUS.SUCCESS;
   }
 }
 
 export class WriteUncorrectable extends DatalessWrite implements IoCommand {
   readonly known = [
-    [SQE.CDW12, RW_CDW12.NLB.mask],
+    [SQE.CDW12, WRITE_ZEROES_CDW12.NLB.mask],
     [SQE.CDW13, 0],
     [SQE.CDW14, 0],
     [SQE.CDW15, 0],
   ] as const;
 
   execute(slot: number, namespace: Namespace): number {
-    this.context.blocks.mark(namespace, this.context.first(slot), this.context.count(slot));
+    const { context } = this;
+    const first = context.first(slot);
+    const count = context.count(slot);
+    const status = context.checkZone(namespace.zones?.writeProblem(first, count));
+    if (status !== STATUS.SUCCESS) return status;
+    context.blocks.mark(namespace, first, count);
+    namespace.zones?.advance(first, count);
     return STATUS.SUCCESS;
   }
 }

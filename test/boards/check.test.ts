@@ -158,7 +158,7 @@ const IMPOSSIBLE: readonly (readonly [Loose<Board> & Record<string, unknown>, st
   ],
   [
     withProfile({ commandSlots: 65_536 }),
-    `${DRIVE}.profile (generic): 65536 commandSlots for transfers of mdts 7 need 140MiB of controller memory, and there are 16MiB; lower one of them`,
+    `${DRIVE}.profile (generic): 65536 commandSlots for transfers of mdts 7 need 141.69MiB of controller memory, and there are 16MiB; lower one of them`,
   ],
   [
     withProfile({ commandSlots: 5 }),

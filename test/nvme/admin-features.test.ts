@@ -204,7 +204,8 @@ describe('features that are a buffer', () => {
     expect(receive(harness, FID.HOST_BEHAVIOR, 512).getUint8(0)).toBe(1);
     expect(receive(harness, FID.HOST_BEHAVIOR, 512, 0, FEATURE_SELECT.DEFAULT).getUint8(0)).toBe(0);
     expect(statusName(send(harness, FID.HOST_BEHAVIOR, behavior(2)).status)).toBe('INVALID_FIELD');
-    expect(statusName(send(harness, FID.HOST_BEHAVIOR, behavior(0, 0, 1)).status)).toBe('INVALID_FIELD');
+    expect(statusName(send(harness, FID.HOST_BEHAVIOR, behavior(0, 1)).status)).toBe('INVALID_FIELD');
+    expect(statusName(send(harness, FID.HOST_BEHAVIOR, behavior(0, 0, 2)).status)).toBe('INVALID_FIELD');
     expect(receive(harness, FID.HOST_BEHAVIOR, 512).getUint8(0)).toBe(1);
   });
 

@@ -86,7 +86,7 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
     const first = IDENTIFY_NAMESPACE.decode(identify(harness, CNS.NAMESPACE, { nsid: 1 }).view, 0);
     expect([first.NSZE, first.NCAP, first.NUSE, first.NSATTR]).toEqual([8192n, 8192n, 8192n, 0]);
     expect([...first.EUI64]).toEqual([0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
-    expect([first.NLBAF, first.FLBAS, first.LBAF[2], first.LBAF[6]]).toEqual([1, 0, 9, 12]);
+    expect([first.NLBAF, first.FLBAS, first.LBAF[2], first.LBAF[6]]).toEqual([7, 0, 9, 12]);
     const third = IDENTIFY_NAMESPACE.decode(identify(harness, CNS.NAMESPACE, { nsid: 3 }).view, 0);
     expect([third.NSZE, third.FLBAS, third.NSATTR]).toEqual([2048n, 1, 1]);
   });
@@ -96,7 +96,6 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
     ['A8', CNS.NAMESPACE, 256, 'inactive, the largest'],
     ['A19', CNS.INDEPENDENT_NAMESPACE, 2, 'inactive'],
     ['', CNS.ALLOCATED_NAMESPACE, 2, 'not allocated'],
-    ['', CNS.COMMAND_SET_NAMESPACE, 1, 'the NVM command set has nothing to report'],
   ])('%s CNS %i of NSID %i is a page of zeroes: %s', (_, cns, nsid) => {
     const harness = ready({ namespaces: TWO_NAMESPACES });
     const { status, buffer } = identify(harness, cns, { nsid });
@@ -127,7 +126,7 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
     const common = identify(ready(), CNS.NAMESPACE, { nsid: BROADCAST });
     expect(common.status).toBe(STATUS.SUCCESS);
     const { NSZE, NLBAF, LBAF } = IDENTIFY_NAMESPACE.decode(common.view, 0);
-    expect([NSZE, NLBAF, LBAF[2], LBAF[6]]).toEqual([0n, 1, 9, 12]);
+    expect([NSZE, NLBAF, LBAF[2], LBAF[6]]).toEqual([0n, 7, 9, 12]);
     const admin = { ...FUNCTIONAL.admin, namespaceManagement: false };
     const fixed = identify(ready({ profile: { ...FUNCTIONAL, admin } }), CNS.NAMESPACE, { nsid: BROADCAST });
     expect(statusName(fixed.status)).toBe('INVALID_NAMESPACE_OR_FORMAT');

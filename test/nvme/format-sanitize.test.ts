@@ -50,7 +50,7 @@ describe('Format NVM', () => {
   });
 
   test.each<[string, Entry, string, string]>([
-    ['A72', format(2), 'INVALID_FORMAT', 'LBAF beyond NLBAF'],
+    ['A72', format(8), 'INVALID_FORMAT', 'LBAF beyond NLBAF'],
     ['A72', format(1 << 12), 'INVALID_FORMAT', 'LBAFU'],
     ['A73', format(1 << 5), 'INVALID_FORMAT', 'PI without metadata'],
     ['A73', format(4 << 5), 'INVALID_FIELD', 'PI 4'],

@@ -2,6 +2,8 @@
  * One controller on bus 0 of a root complex without an IOMMU, driven as a driver would: configuration writes, BAR0,
  * queues and buffers in RAM. Nothing takes time unless a test asks for it. Pages can be made unreachable for DMA.
  */
+import type { NamespaceBoard } from '../../boards/board.ts';
+import { namespaceOptions } from '../../boards/namespaces.ts';
 import { Clock } from '../../machine/clock.ts';
 import { Interrupts, type MsiMessage } from '../../machine/interrupts.ts';
 import { Memory } from '../../machine/memory.ts';
@@ -80,7 +82,8 @@ export interface Completion {
 
 export interface HarnessOptions {
   readonly profile?: ControllerProfile;
-  readonly namespaces?: readonly (Omit<NamespaceOptions, 'store'> & { readonly bytes: number })[];
+  readonly namespaces?: readonly (Omit<NamespaceOptions, 'store' | 'metadata' | 'zones'> &
+    Pick<NamespaceBoard, 'metadata' | 'zones'> & { readonly bytes: number })[];
   /** NVM capacity; what the namespaces take when absent. */
   readonly capacity_bytes?: number;
   /** Namespaces of another controller that this one shares, in place of `namespaces`. Its memory stays its own. */
@@ -149,7 +152,20 @@ export class Harness {
       namespaces:
         options.attach ??
         namespaces.map(
-          ({ bytes, ...rest }) => new Namespace({ ...rest, store: new SparseStore(memory, bytes) }),
+          ({ bytes, metadata, zones, ...rest }) =>
+            new Namespace({
+              ...namespaceOptions(
+                {
+                  size: bytes,
+                  block_bytes: rest.block_bytes,
+                  ...(metadata && { metadata }),
+                  ...(zones && { zones }),
+                },
+                memory,
+              ),
+              ...rest,
+              store: new SparseStore(memory, bytes),
+            }),
         ),
       ...(options.capacity_bytes === undefined ? {} : { capacity_bytes: options.capacity_bytes }),
     });

@@ -1,6 +1,7 @@
 /** A harness with an I/O queue pair and commands on blocks: what the I/O tests share. */
 import { ADMIN, DSM_RANGE, NVM, SGL_DESCRIPTOR, SGL_TYPE } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
+import { ERROR_LOG_ENTRY, LID } from '../../nvme/spec/logs.ts';
 import { statusName } from '../../nvme/spec/status.ts';
 import { type Completion, type Entry, FUNCTIONAL, Harness, type HarnessOptions, PAGE } from './harness.ts';
 
@@ -46,7 +47,7 @@ export class IoRig extends Harness {
   }
 
   /** PRP1 and PRP2 for `bytes` of contiguous memory at `address`. */
-  prps(address: number, bytes: number): Pick<Entry, 'prp1' | 'prp2'> {
+  prps(address: number, bytes: number): { readonly prp1: number; readonly prp2: number } {
     const inFirst = PAGE - (address % PAGE);
     const pages = Math.ceil(Math.max(0, bytes - inFirst) / PAGE);
     const second = address + inFirst;
@@ -116,6 +117,26 @@ export class IoRig extends Harness {
     this.start();
   }
 
+  /** What completed on queue 1, by name in order. */
+  statuses(): string[] {
+    return this.reapAll(1).map(({ status }) => statusName(status));
+  }
+
+  /** The newest `count` entries of the error log. */
+  errors(count = 1): ReturnType<typeof ERROR_LOG_ENTRY.decode>[] {
+    const page = this.allocate();
+    const dwords = (count * ERROR_LOG_ENTRY.SIZE) / 4 - 1;
+    this.submitAdmin({
+      opcode: ADMIN.GET_LOG_PAGE,
+      nsid: BROADCAST,
+      prp1: page,
+      cdw10: LID.ERROR | (dwords << 16),
+    });
+    return Array.from({ length: count }, (_, index) =>
+      ERROR_LOG_ENTRY.decode(this.view(page), index * ERROR_LOG_ENTRY.SIZE),
+    );
+  }
+
   /** Writes descriptors to memory. Returns their address. */
   segment(entries: readonly SglEntry[]): number {
     const address = this.allocate(Math.ceil((entries.length * SGL_DESCRIPTOR.SIZE) / PAGE));
@@ -150,4 +171,5 @@ export class IoRig extends Harness {
 export const ioRig = (options: HarnessOptions = {}): IoRig => new IoRig(options);
 
 /** A drive that loses up to 4 MiB of cached writes. */
-export const lossyRig = (): IoRig => ioRig({ profile: { ...FUNCTIONAL, dirty_bytes: 4 * MIB } });
+export const lossyProfile = { ...FUNCTIONAL, dirty_bytes: 4 * MIB };
+export const lossyRig = (): IoRig => ioRig({ profile: lossyProfile });

@@ -71,7 +71,7 @@ describe('create', () => {
   test.each<[string, number, Parameters<typeof createNamespace>[2], string, string]>([
     ['A66', 24_577, {}, 'NAMESPACE_INSUFFICIENT_CAPACITY', 'one block more than there is'],
     ['A66', 24_576, {}, 'SUCCESS', 'all that is left'],
-    ['A67', 8, { FLBAS: 2 }, 'INVALID_FORMAT', 'a format that is not there'],
+    ['A67', 8, { FLBAS: 8 }, 'INVALID_FORMAT', 'a format that is not there'],
     ['', 0, {}, 'INVALID_FIELD', 'no size'],
     ['', 8, { NCAP: 4 }, 'THIN_PROVISIONING_NOT_SUPPORTED', 'less capacity than size'],
     ['', 8, { NCAP: 9 }, 'INVALID_FIELD', 'more capacity than size'],
