@@ -41,6 +41,7 @@ import type { ControllerProfile } from './profile.ts';
 import { CompletionQueues, SubmissionQueues } from './queues.ts';
 import { Slots } from './slots.ts';
 import { SparseStore } from './sparse-store.ts';
+import { ASYNC_EVENT } from './spec/logs.ts';
 import { AMS, AQA, CC, CSTS, DOORBELL_BASE, NSSR_MAGIC, REG, SHN, SHST } from './spec/registers.ts';
 import { STATUS } from './spec/status.ts';
 
@@ -107,7 +108,6 @@ export class NvmeController extends PcieFunction {
     this.health = new Health({ slots, entries: profile.errorLogEntries, clock });
     const { msix, health } = this;
     const { timing } = profile;
-    const fatal = (reason: string) => this.#fail(reason);
     const msi = new Msi({ config, clock, dma });
     const pin = (isAsserted: boolean) => this.setInterrupt(isAsserted);
     this.interrupts = new InterruptPort({ clock, dma, msix, msi, cqs, pin });
@@ -123,7 +123,7 @@ export class NvmeController extends PcieFunction {
       cqs,
       health,
       timing,
-      fatal,
+      fatal: (reason) => this.#loseQueue(reason),
     });
     const { engine } = this;
     const events = new Events({ profile, slots, engine });
@@ -154,7 +154,7 @@ export class NvmeController extends PcieFunction {
       coalescing,
       interrupts,
       cc,
-      fatal,
+      fatal: (reason) => this.#fail(reason),
     });
     const media = createMedia(timing?.media ?? null, {
       clock,
@@ -169,6 +169,7 @@ export class NvmeController extends PcieFunction {
       media,
       features: this.admin.features,
       events,
+      cc,
       namespaces: namespaces.active,
       access: namespaces,
       maxTransfer_bytes,
@@ -385,6 +386,17 @@ export class NvmeController extends PcieFunction {
     this.#pendingState = NO_EVENT;
     if (delay_ns > 0) this.#pendingState = this.clock.after(delay_ns, handler, 0);
     else this.clock.run(0, handler, 0);
+  }
+
+  /**
+   * A queue's memory is out of reach. No command tells it, so the error log and an event do, as long as the admin queue
+   * can (Base 2.1 §5.1.2.1, Persistent Internal Error).
+   */
+  #loseQueue(reason: string): void {
+    if (CSTS.CFS.get(this.#csts) === 1) return;
+    this.health.controllerFailed(STATUS.INTERNAL_ERROR);
+    this.#fail(reason);
+    this.health.events.raiseLast(ASYNC_EVENT.PERSISTENT_INTERNAL_ERROR);
   }
 
   /** CSTS.CFS: nothing is fetched or posted until a reset. */

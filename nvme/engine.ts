@@ -336,6 +336,12 @@ export class Engine {
     if (this.fetcher.running === true && this.completer.post(slot)) this.#goOn();
   }
 
+  /** Posts the completion of a held command although nothing else goes on any more. */
+  postLast(slot: number): void {
+    this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = SUCCESS;
+    this.completer.post(slot);
+  }
+
   /** Slots have become free, and with them perhaps the way for entries that waited. */
   #goOn(): void {
     if (this.#adminSlot !== NO_SLOT && !this.slots.isBusy(this.#adminSlot)) {

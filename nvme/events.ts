@@ -65,6 +65,14 @@ export class Events {
     this.#report();
   }
 
+  /** The controller stops with this event: told to a request that waits, or to nobody. */
+  raiseLast(event: AsyncEvent): void {
+    if (this.#held.length === 0 || this.#isMasked(event)) return;
+    const slot = this.#held.shift()!;
+    this.#slots.setResult(slot, event.dw0);
+    this.#engine.postLast(slot);
+  }
+
   /** The host read log page `lid` without retaining its event: what the event masked may be reported again. */
   clear(lid: number): void {
     this.#masking = this.#masking.filter((event) => event.lid !== lid);

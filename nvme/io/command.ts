@@ -54,6 +54,8 @@ export interface ContextParts {
   readonly health: Health;
   readonly features: Features;
   readonly events: Events;
+  /** The CC register. */
+  readonly cc: () => number;
   /** By nsid, those that may be used now; index 0 and holes are undefined. */
   readonly namespaces: readonly (Namespace | undefined)[];
   /** Says why one is missing. */
@@ -71,6 +73,7 @@ export class Context {
   readonly health: Health;
   readonly features: Features;
   readonly events: Events;
+  readonly cc: () => number;
   readonly blocks: Blocks;
   readonly transfer: Transfer;
   readonly payload: Payload;
@@ -93,6 +96,7 @@ export class Context {
     this.health = parts.health;
     this.features = parts.features;
     this.events = parts.events;
+    this.cc = parts.cc;
     const { dirty_bytes, sgls } = parts.profile;
     this.cache = dirty_bytes > 0 ? new WriteCache(parts.memory, dirty_bytes) : null;
     this.transfer = new Transfer({ ...parts, sgls });

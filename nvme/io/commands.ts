@@ -11,6 +11,7 @@ import { CDW0, FUSE, NSID_BROADCAST, NVM, PSDT, SQE } from '../spec/commands.ts'
 import { FID } from '../spec/features.ts';
 import { SGLS } from '../spec/identify.ts';
 import { ASYNC_EVENT } from '../spec/logs.ts';
+import { CC, CSS } from '../spec/registers.ts';
 import { STATUS } from '../spec/status.ts';
 import { ZoneAppend, ZoneManagementReceive, ZoneManagementSend } from '../zones/commands.ts';
 import type { Context, IoCommand } from './command.ts';
@@ -244,8 +245,10 @@ export class IoCommands {
     const opcode = this.#slots.dword(slot, SQE.OPC) & 0xff;
     const common = this.#commands[opcode];
     if (common !== undefined) return common;
-    const isZoned = this.#context.namespaces[this.#slots.dword(slot, SQE.NSID)]?.zones != null;
-    return isZoned ? this.#zoneCommands[opcode] : undefined;
+    const { namespaces, cc } = this.#context;
+    const isZoned = namespaces[this.#slots.dword(slot, SQE.NSID)]?.zones != null;
+    // A host that selected the NVM command set alone has no other commands (§3.1.4.5).
+    return isZoned && CC.CSS.get(cc()) === CSS.ALL ? this.#zoneCommands[opcode] : undefined;
   }
 
   /** The slot's namespace; null: all of them, or one that was detached meanwhile. */

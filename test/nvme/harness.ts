@@ -10,7 +10,15 @@ import { Memory } from '../../machine/memory.ts';
 import { Pages } from '../../machine/pages.ts';
 import { DmaPort } from '../../machine/pcie/dma-port.ts';
 import { RootComplex } from '../../machine/pcie/root-complex.ts';
-import { COMMAND, CONFIG, MSIX_CONTROL, MSIX_ENTRY } from '../../machine/pcie/spec.ts';
+import {
+  CAPABILITY,
+  COMMAND,
+  CONFIG,
+  DEVICE_CONTROL,
+  MSIX_CONTROL,
+  MSIX_ENTRY,
+  PCIE,
+} from '../../machine/pcie/spec.ts';
 import { BLOCKED, INTERRUPT_WINDOW, type Translator } from '../../machine/pcie/translator.ts';
 import { FREE_HOST } from '../../machine/timing/host.ts';
 import { Link, type LinkProfile } from '../../machine/timing/link.ts';
@@ -116,6 +124,8 @@ export class Harness {
   readonly controller: NvmeController;
   /** Page numbers that DMA cannot reach. */
   readonly blocked = new Set<number>();
+  /** DMA requests that were translated. */
+  requests = 0;
   /** Interrupts that arrived, by vector. */
   readonly arrived: number[] = [];
   readonly #sqs = new Map<number, Ring>();
@@ -126,6 +136,7 @@ export class Harness {
     const { clock, memory, trace, interrupts } = this;
     const translator: Translator = {
       frame: (_, iova) => {
+        this.requests++;
         if (iova >= 0xfee0_0000 && iova < 0xfef0_0000) return INTERRUPT_WINDOW;
         const frame = Math.floor(iova / PAGE);
         return this.blocked.has(frame) ? BLOCKED : frame;
@@ -267,14 +278,21 @@ export class Harness {
   }
 
   #admin(rings: Map<number, Ring>, entries: number, entry_bytes: number): number {
-    // Aligned to the largest page that CC.MPS may ask for.
-    const base = this.pages.allocate(
-      Math.ceil((Math.max(entries, 1) * entry_bytes) / PAGE),
-      LARGEST_PAGE / PAGE,
-    );
+    const bytes = Math.max(entries, 1) * entry_bytes;
+    const old = rings.get(0);
+    // A queue of the same size takes the memory of the last one. Aligned to the largest page that CC.MPS may ask for.
+    const base =
+      old?.entries === entries ? old.base : this.pages.allocate(Math.ceil(bytes / PAGE), LARGEST_PAGE / PAGE);
+    this.memory.fill(base, 0, bytes);
     rings.clear();
     rings.set(0, { base, entries, index: 0, phase: 1 });
     return base;
+  }
+
+  /** Function level reset: configuration space too. */
+  functionReset(): void {
+    const at = this.controller.config.findCapability(CAPABILITY.PCIE) + PCIE.DEVICE_CONTROL;
+    this.configWrite(at, 2, DEVICE_CONTROL.encode({ INITIATE_FLR: 1 }));
   }
 
   // ---- queues -----------------------------------------------------------------------------------------------------
@@ -313,6 +331,19 @@ export class Harness {
   /** Rings the tail doorbell with everything that was posted, and leaves the clock alone. */
   kick(sqid: number): void {
     this.ringTail(sqid, this.#sqs.get(sqid)!.index);
+  }
+
+  /** The tail that all posted entries make, and the pages of queues. */
+  tail(sqid: number): number {
+    return this.#sqs.get(sqid)!.index;
+  }
+
+  sqPage(sqid: number): number {
+    return this.#sqs.get(sqid)!.base / PAGE;
+  }
+
+  cqPage(cqid: number): number {
+    return this.#cqs.get(cqid)!.base / PAGE;
   }
 
   /** Any tail, right or wrong. */

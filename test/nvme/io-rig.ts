@@ -2,8 +2,17 @@
 import { ADMIN, DSM_RANGE, NVM, SGL_DESCRIPTOR, SGL_TYPE } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
 import { ERROR_LOG_ENTRY, LID } from '../../nvme/spec/logs.ts';
+import { CC, CSS } from '../../nvme/spec/registers.ts';
 import { statusName } from '../../nvme/spec/status.ts';
-import { type Completion, type Entry, FUNCTIONAL, Harness, type HarnessOptions, PAGE } from './harness.ts';
+import {
+  CC_NORMAL,
+  type Completion,
+  type Entry,
+  FUNCTIONAL,
+  Harness,
+  type HarnessOptions,
+  PAGE,
+} from './harness.ts';
 
 export const FUA = 1 << 30;
 export const BROADCAST = 0xffff_ffff;
@@ -25,9 +34,9 @@ export class IoRig extends Harness {
     this.start();
   }
 
-  /** Enables the controller and creates queue pair 1. */
+  /** Enables the controller, with all command sets where it has several, and creates queue pair 1. */
   start(): void {
-    this.enable();
+    this.enable(this.controller.namespaces.hasZones ? { cc: CC.CSS.set(CC_NORMAL, CSS.ALL) } : {});
     this.createCq(1, 64);
     this.createSq(1, 64, 1);
   }
