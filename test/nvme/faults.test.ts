@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { GENERIC } from '../../nvme/profile.ts';
-import { ADMIN, CQE, NVM, SGL_TYPE } from '../../nvme/spec/commands.ts';
+import { ADMIN, NVM, SGL_TYPE } from '../../nvme/spec/commands.ts';
 import { CSTS, REG } from '../../nvme/spec/registers.ts';
 import { CQE_STATUS, STATUS, statusName } from '../../nvme/spec/status.ts';
 import { type Entry, type HarnessOptions, PAGE } from './harness.ts';
