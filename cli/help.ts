@@ -21,12 +21,15 @@ ${BOARD}
   --pace PACE         timed (default): simulated time, as a real machine takes it; functional: no delays, host time
   --seed N            seed of everything that is left to chance; the same seed gives the same run (1)
   --output FILE       write the report there
+  --output-format F   normal, terse, json, json+ (with histograms), or several separated by commas; keys are fio's
+  --section NAME,...  only these jobs
+  --stop-after TIME   end all jobs after so much time and report what was done, as Ctrl-C does in fio
+  --parse-only        only read the job file; it is silent about one without mistakes
 
-Honoured: rw bs iodepth numjobs size io_size offset offset_increment runtime time_based rwmixread rwmixwrite randseed
-  norandommap verify=crc32c|pattern verify_pattern do_verify filename stonewall group_reporting percentile_list hipri
-filename is a namespace (nvme0n1, /dev/nvme0n1) or the path of an image file.
-Jobs poll for completions; hipri=0 makes them wait for interrupts. bs may not exceed what one command moves (MDTS).
-With ioengine=psync and its kin the depth is 1. Exit status: 1 when a job failed, 2 for a mistake in what was asked.`,
+docs/fio.md lists every key with what becomes of it, and which of fio's own examples run.
+filename is a namespace (nvme0n1, /dev/nvme0n1) or the path of an image file; another device is an empty namespace that
+stands for it. Jobs poll for completions; hipri=0 makes them wait for interrupts. With ioengine=psync and its kin the
+depth is 1. Exit status: 1 when a job failed, 2 for a mistake in what was asked.`,
   },
   lspci: {
     summary: "list a board's PCI functions, or dump their configuration space",

@@ -1,13 +1,19 @@
 /**
  * One clone of a job as a simulated thread: thinks, posts, rings, takes completions, keeps the times. Software costs are
  * the host profile's; the clone is not called again before its simulated time has come. Nothing is allocated per I/O.
- * Not here: what to do next (workload.ts), who runs when (engine.ts), what a verified block looks like (verify.ts).
+ * Not here: what to do next (workload.ts), when it may (pace.ts), who runs when (engine.ts), what was counted
+ * (recorder.ts), what a verified block looks like (verify.ts).
  */
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import type { HostProfile } from '../../machine/timing/host.ts';
-import { NVM } from '../../nvme/spec/commands.ts';
-import { batchClass, depthClass, type JobStats, READ, WRITE } from './stats.ts';
-import { ANY_WRITE, type BlockVerifier } from './verify.ts';
+import { NVM, RW_CDW12 } from '../../nvme/spec/commands.ts';
+import { commandsOf, TRIM_BYTES, type TrimRanges } from './commands.ts';
+import type { Job } from './job-file.ts';
+import type { LatencyTarget } from './latency-target.ts';
+import type { Flow, Pacer, RateFloor } from './pace.ts';
+import type { Recorder } from './recorder.ts';
+import { type Direction, type JobStats, READ, SYNC, WRITE } from './stats.ts';
+import { type BlockVerifier, UNCHECKED } from './verify.ts';
 import type { Workload } from './workload.ts';
 
 /** Simulated nanoseconds decide who runs; latencies are measured in `measured`, which may be the host's clock. */
@@ -25,22 +31,30 @@ export interface Interrupt {
 }
 
 export interface CloneParts {
-  readonly stats: JobStats;
   readonly workload: Workload;
+  readonly recorder: Recorder;
   readonly queue: QueuePair;
   /** Number of the drive, in bus order. */
   readonly drive: number;
   readonly nsid: number;
   readonly block_bytes: number;
-  /** I/O address of as many data buffers as the queue is deep, `buffer_bytes` apart. */
+  /** Longest transfer of one command; a longer I/O is several. */
+  readonly maxTransfer_bytes: number;
+  /** A data buffer for each of `iodepth` I/Os, `buffer_bytes` apart. */
   readonly iova: number;
   readonly buffer_bytes: number;
+  readonly ranges: TrimRanges;
   readonly verifier: BlockVerifier | null;
   readonly clock: RunClock;
   readonly host: HostProfile;
   /** null: the clone polls. */
   readonly interrupt: Interrupt | null;
-  /** Told of every completion, with the times of its command; null when nobody asks. */
+  readonly pacer: Pacer | null;
+  readonly floor: RateFloor | null;
+  readonly target: LatencyTarget | null;
+  readonly flow: Flow | null;
+  readonly startDelay_ns: number;
+  /** Told of every command that has completed; null when nobody asks. */
   readonly onCompletion: OnCompletion | null;
 }
 
@@ -55,70 +69,88 @@ export type OnCompletion = (
 
 const EIO = 5;
 const EILSEQ = 84;
+const ETIMEDOUT = 110;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Actions in one turn, so that clones that never wait share the host. */
 const TURN = 256;
+/** How long a job that is ahead of its flow sleeps at least. */
+const FLOW_SLEEP_NS = 1000;
 
 type State = 'thinking' | 'submitting' | 'waiting' | 'waking' | 'done';
 
 export class Clone {
   /** Simulated time before which `step` does nothing; Infinity while only the machine can wake the clone. */
   readyAt = 0;
+  /** `wait_for`: clones that must be done before this one begins. */
+  readonly after: Clone[] = [];
+  readonly job: Job;
   readonly stats: JobStats;
   readonly workload: Workload;
   readonly #parts: CloneParts;
   readonly #queue: QueuePair;
+  readonly #recorder: Recorder;
+  readonly #commands: ReturnType<typeof commandsOf>;
+  readonly #control: number;
+  readonly #batch: number;
+  readonly #limit_ns: number;
   #state: State = 'thinking';
-  #startedAt = 0;
+  #hasBegun = false;
+  #isRamping: boolean;
+  /** An I/O has been chosen and waits for its time. */
+  #isChosen = false;
+  /** The queue was full and drains to `iodepth_low`. */
+  #isDraining = false;
+  #unrung = 0;
+  #issued = 0;
+  #sinceThink = 0;
   #phaseAt = 0;
   /** When the thread began to work on the command it is about to post. */
   #createdAt = 0;
   #completedAt = 0;
-  /** Data buffers that no command uses, by number. */
+  /** Numbers of the I/Os that are not under way; an I/O has the data buffer of its number. */
   readonly #free: Int32Array;
   #freeTop: number;
-  /** By slot. */
-  readonly #buffer: Int32Array;
+  /** The I/O that a slot of the queue works for. */
+  readonly #ioOf: Int32Array;
+  /** By I/O: commands that have not completed, and what it is. */
+  readonly #commandsLeft: Int32Array;
   readonly #created: Float64Array;
-  readonly #issued: Float64Array;
+  readonly #issuedAt: Float64Array;
   readonly #offset: Float64Array;
   readonly #bytes: Float64Array;
   readonly #number: Float64Array;
   readonly #direction: Uint8Array;
 
   constructor(parts: CloneParts) {
-    const { queue } = parts;
-    this.stats = parts.stats;
+    const { queue, recorder } = parts;
+    const { job } = recorder.stats;
+    this.job = job;
+    this.stats = recorder.stats;
     this.workload = parts.workload;
     this.#parts = parts;
     this.#queue = queue;
-    const perSlot = () => new Float64Array(queue.depth);
-    this.#free = Int32Array.from({ length: queue.depth }, (_, buffer) => buffer);
-    this.#freeTop = queue.depth;
-    this.#buffer = new Int32Array(queue.depth);
-    this.#created = perSlot();
-    this.#issued = perSlot();
-    this.#offset = perSlot();
-    this.#bytes = perSlot();
-    this.#number = perSlot();
-    this.#direction = new Uint8Array(queue.depth);
+    this.#recorder = recorder;
+    this.#commands = commandsOf(parts.nsid);
+    this.#control = job.sync ? RW_CDW12.FUA.mask : 0;
+    this.#batch = job.iodepth_batch;
+    this.#limit_ns = job.max_latency_ns;
+    this.#isRamping = job.ramp_ns > 0;
+    const perIo = () => new Float64Array(job.iodepth);
+    this.#free = Int32Array.from({ length: job.iodepth }, (_, io) => io);
+    this.#freeTop = job.iodepth;
+    this.#ioOf = new Int32Array(queue.depth);
+    this.#commandsLeft = new Int32Array(job.iodepth);
+    this.#created = perIo();
+    this.#issuedAt = perIo();
+    this.#offset = perIo();
+    this.#bytes = perIo();
+    this.#number = perIo();
+    this.#direction = new Uint8Array(job.iodepth);
     queue.onComplete = (slot, status) => this.#complete(slot, status);
-  }
-
-  /** The thread starts; its times count from now. */
-  begin(): void {
-    const { clock } = this.#parts;
-    this.readyAt = clock.simulated();
-    this.#startedAt = clock.measured();
-    this.#phaseAt = this.#startedAt;
   }
 
   get isDone(): boolean {
     return this.#state === 'done';
-  }
-
-  get outstanding(): number {
-    return this.#queue.outstanding;
   }
 
   get drive(): number {
@@ -129,12 +161,61 @@ export class Clone {
     return this.#queue.qid;
   }
 
+  /** I/Os that are under way. */
+  get outstanding(): number {
+    return this.job.iodepth - this.#freeTop;
+  }
+
+  /** I/Os that may be under way now. */
+  get #depth(): number {
+    const { target } = this.#parts;
+    return target === null ? this.job.iodepth : target.depth;
+  }
+
+  /** Ends the job as soon as what is outstanding has completed; one that has not begun never will. */
+  stop(): void {
+    this.workload.stop();
+    this.#isChosen = false;
+    if (!this.#hasBegun) this.#state = 'done';
+    else if (this.#state === 'thinking') this.readyAt = this.#parts.clock.simulated();
+  }
+
+  /** Returns false while another clone must end first. */
+  #begin(): boolean {
+    if (this.after.some((clone) => !clone.isDone)) {
+      this.readyAt = NEVER;
+      return false;
+    }
+    const { clock, startDelay_ns, flow } = this.#parts;
+    this.#hasBegun = true;
+    flow?.join(this.job.flow);
+    this.readyAt = clock.simulated() + startDelay_ns;
+    this.#state = 'thinking';
+    this.#phaseAt = Number.NaN;
+    return true;
+  }
+
+  /** The first turn after the start delay, and the end of the ramp: times count from now. */
+  #startCounting(now: number): void {
+    const { clock, pacer, floor, target } = this.#parts;
+    this.#phaseAt = now;
+    this.#recorder.begin(now);
+    const simulated = clock.simulated();
+    pacer?.begin(simulated);
+    floor?.begin(simulated);
+    target?.begin(now);
+  }
+
   /** Does what the thread can do by now. */
   step(): void {
+    if (!this.#hasBegun && (this.isDone || !this.#begin())) return;
     const { clock } = this.#parts;
     for (let turn = 0; turn < TURN && this.#state !== 'done'; turn++) {
       if (this.#state === 'waiting') {
-        if (!this.#wake(clock.measured())) return;
+        if (!this.#wake(clock.measured())) {
+          if (clock.simulated() < this.readyAt) return;
+          this.#state = 'thinking';
+        }
       } else if (clock.simulated() < this.readyAt) return;
       else if (this.#state === 'submitting') this.#submit();
       else if (this.#state === 'waking') this.#clearInterrupt();
@@ -144,17 +225,76 @@ export class Clone {
 
   /** Decides what comes next: another command, completions, waiting, or the end. */
   #think(now: number): void {
-    const { workload, host, stats } = this.#parts;
-    if (now - this.#phaseAt >= stats.job.runtime_ns && !workload.isVerifying) workload.stop();
-    const { outstanding, depth } = this.#queue;
-    if (outstanding < depth && workload.next(outstanding)) {
+    if (Number.isNaN(this.#phaseAt)) this.#startCounting(now);
+    this.#watch(now);
+    const { outstanding } = this;
+    const wakeAt = this.#chooseNext(outstanding);
+    if (wakeAt === 0) {
       this.#createdAt = now;
-      this.#spend('submitting', host.submit_ns);
-    } else if (outstanding === 0) this.#endPhase(now);
+      this.#spend('submitting', this.#parts.host.submit_ns);
+    } else if (this.#unrung > 0) this.#ring();
+    else if (outstanding === 0 && wakeAt === NEVER) this.#endPhase(now);
+    else if (outstanding === 0) this.readyAt = this.#beforeEnd(wakeAt, now);
     else if (!this.#take(now)) {
       this.#state = 'waiting';
-      this.readyAt = NEVER;
+      this.readyAt = this.#beforeEnd(wakeAt, now);
     }
+  }
+
+  /** A pause ends no later than the runtime does. */
+  #beforeEnd(wakeAt: number, now: number): number {
+    if (wakeAt === NEVER) return NEVER;
+    const left = Math.max(0, this.job.runtime_ns - (now - this.#phaseAt));
+    return Math.min(wakeAt, this.#parts.clock.simulated() + left);
+  }
+
+  /** Looks at the clocks that end a ramp, a job or a search. */
+  #watch(now: number): void {
+    const { floor, target, clock } = this.#parts;
+    const elapsed = now - this.#phaseAt;
+    if (this.#isRamping) {
+      if (elapsed < this.job.ramp_ns) return;
+      this.#isRamping = false;
+      this.stats.restart();
+      this.workload.restart();
+      this.#startCounting(now);
+    } else if (elapsed >= this.job.runtime_ns && !this.workload.isVerifying) this.stop();
+    if (floor !== null) {
+      const slow = floor.check(clock.simulated(), this.stats);
+      if (slow !== null) this.#fail(EIO, slow);
+    }
+    if (target !== null) {
+      target.look(now);
+      this.stats.latencyDepth = target.depth;
+      if (target.isFound && !this.job.latency_run) this.stop();
+    }
+  }
+
+  /** Returns 0 when an I/O may be submitted now, else the simulated time at which to look again; NEVER: at a completion. */
+  #chooseNext(outstanding: number): number {
+    const { iodepth_low, thinktime_ns, thinktime_blocks } = this.job;
+    const { pacer, clock, flow } = this.#parts;
+    if (outstanding >= this.#depth) {
+      this.#isDraining = iodepth_low > 0;
+      return NEVER;
+    }
+    if (this.#isDraining && outstanding > iodepth_low) return NEVER;
+    this.#isDraining = false;
+    const simulated = clock.simulated();
+    if (thinktime_ns > 0 && this.#sinceThink >= thinktime_blocks) {
+      if (outstanding > 0) return NEVER;
+      this.#sinceThink = 0;
+      if (this.job.rate_ignore_thinktime) pacer?.postpone(thinktime_ns);
+      return simulated + thinktime_ns;
+    }
+    if (!this.#isChosen) this.#isChosen = this.workload.next(outstanding);
+    if (!this.#isChosen) return NEVER;
+    if (flow?.isAhead(this.job.flow, this.#issued))
+      return simulated + Math.max(FLOW_SLEEP_NS, this.job.flow_sleep_ns);
+    const { direction } = this.workload;
+    if (pacer === null || direction === SYNC || this.workload.isVerifying) return 0;
+    const dueAt = pacer.dueAt[direction]!;
+    return dueAt <= simulated ? 0 : dueAt;
   }
 
   #spend(state: State, ns: number): void {
@@ -179,87 +319,150 @@ export class Clone {
   }
 
   #submit(): void {
-    const { workload, nsid, block_bytes, iova, buffer_bytes, verifier, clock } = this.#parts;
-    const queue = this.#queue;
-    const { direction, offset, bytes } = workload;
-    const buffer = this.#free[--this.#freeTop]!;
-    const at = buffer * buffer_bytes;
-    if (direction === WRITE && verifier !== null) verifier.fill(at, offset, workload.number);
-    const opcode = direction === READ ? NVM.READ : NVM.WRITE;
-    const slot = queue.postAt(opcode, nsid, offset / block_bytes, bytes / block_bytes, iova + at, bytes);
-    this.#buffer[slot] = buffer;
-    const now = clock.measured();
-    this.#created[slot] = this.#createdAt;
-    this.#issued[slot] = now;
-    this.#offset[slot] = offset;
-    this.#bytes[slot] = bytes;
-    this.#number[slot] = workload.number;
-    this.#direction[slot] = direction;
-    const { depths, submits } = this.stats;
-    depths[depthClass(queue.outstanding)]!++;
-    submits[batchClass(1)]!++;
-    queue.ring();
+    const { iova, buffer_bytes, verifier, clock, pacer, flow } = this.#parts;
+    const { direction, offset, bytes, number } = this.workload;
+    const io = this.#free[--this.#freeTop]!;
+    const at = io * buffer_bytes;
+    if (direction === WRITE && verifier !== null) verifier.fill(at, offset, bytes, number);
+    this.#commandsLeft[io] = 0;
+    if (direction === READ) this.#postData(NVM.READ, 0, io, offset, bytes, iova + at);
+    else if (direction === WRITE) this.#postData(NVM.WRITE, this.#control, io, offset, bytes, iova + at);
+    else this.#postOther(direction, io, offset, bytes);
+    this.#isChosen = false;
+    this.#created[io] = this.#createdAt;
+    this.#issuedAt[io] = clock.measured();
+    this.#offset[io] = offset;
+    this.#bytes[io] = bytes;
+    this.#number[io] = number;
+    this.#direction[io] = direction;
+    if (direction !== SYNC) {
+      this.#issued++;
+      flow?.issued();
+      if (pacer !== null) pacer.issued(direction as Direction, bytes);
+      if (this.job.thinktime_blocks_type === 'issue') this.#sinceThink++;
+    }
+    this.#recorder.posted(this.outstanding);
     this.#state = 'thinking';
-    this.readyAt = clock.simulated();
+    if (++this.#unrung >= this.#batch) this.#ring();
+    else this.readyAt = clock.simulated();
   }
 
-  /** Takes every completion that is there, one after the other. Returns false when there is none. */
+  /** As many commands as the longest transfer asks for; the queue has room for those of every I/O. */
+  #postData(opcode: number, control: number, io: number, offset: number, bytes: number, iova: number): void {
+    const { nsid, block_bytes, maxTransfer_bytes } = this.#parts;
+    for (let done = 0; done < bytes; ) {
+      const part = bytes - done <= maxTransfer_bytes ? bytes - done : maxTransfer_bytes;
+      const lba = (offset + done) / block_bytes;
+      const slot = this.#queue.postAt(opcode, nsid, lba, part / block_bytes, iova + done, part, control);
+      this.#track(slot, io);
+      done += part;
+    }
+  }
+
+  #postOther(direction: number, io: number, offset: number, bytes: number): void {
+    const { block_bytes, ranges } = this.#parts;
+    const { flush, trim } = this.#commands;
+    if (direction === SYNC) this.#track(this.#queue.postCommand(flush), io);
+    else {
+      const iova = ranges.fill(io, offset / block_bytes, bytes / block_bytes);
+      this.#track(this.#queue.postCommand(trim, iova, TRIM_BYTES), io);
+    }
+  }
+
+  #track(slot: number, io: number): void {
+    this.#ioOf[slot] = io;
+    this.#commandsLeft[io] = this.#commandsLeft[io]! + 1;
+  }
+
+  #ring(): void {
+    this.#recorder.rung(this.#unrung);
+    this.#unrung = 0;
+    this.#queue.ring();
+    this.readyAt = this.#parts.clock.simulated();
+  }
+
+  /**
+   * Takes completions that are there, one after the other: as many as `iodepth_batch_complete_min` or none, and no more
+   * than `_max`. Returns false when it took none.
+   */
   #take(now: number): boolean {
+    const { iodepth_batch_complete_min, iodepth_batch_complete_max } = this.job;
+    const queue = this.#queue;
+    if (iodepth_batch_complete_min > 1) {
+      const wanted = Math.min(iodepth_batch_complete_min, queue.outstanding);
+      if (queue.ready(wanted) < wanted) return false;
+    }
     this.#completedAt = now;
-    const taken = this.#queue.reap();
+    const taken = queue.reap(iodepth_batch_complete_max);
     if (taken === 0) return false;
-    this.stats.completes[batchClass(taken)]!++;
+    this.#recorder.reaped(taken);
     this.#spend('thinking', taken * this.#parts.host.complete_ns);
     return true;
   }
 
   #complete(slot: number, status: number): void {
-    const { host, verifier, buffer_bytes, workload } = this.#parts;
+    const io = this.#ioOf[slot]!;
+    const direction = this.#direction[io]!;
+    const { host, onCompletion } = this.#parts;
     this.#completedAt += host.complete_ns;
-    const now = this.#completedAt;
-    const counts = this.stats.directions[this.#direction[slot] === READ ? READ : WRITE];
-    const buffer = this.#buffer[slot]!;
-    this.#free[this.#freeTop++] = buffer;
-    const created = this.#created[slot]!;
-    const issued = this.#issued[slot]!;
-    counts.ios++;
-    counts.bytes += this.#bytes[slot]!;
-    counts.slat.record(issued - created);
-    counts.clat.record(now - issued);
-    counts.lat.record(now - created);
-    if (this.#parts.onCompletion !== null) this.#parts.onCompletion(created, issued, now, this, slot);
-    if (status !== 0) {
-      this.#fail(EIO, this.#queue.error(slot).message);
+    if (onCompletion !== null)
+      onCompletion(this.#created[io]!, this.#issuedAt[io]!, this.#completedAt, this, slot);
+    if (status !== 0)
+      this.#suffer(direction === READ ? 'read' : 'write', EIO, this.#queue.error(slot).message, io);
+    const left = this.#commandsLeft[io]! - 1;
+    this.#commandsLeft[io] = left;
+    if (left === 0) this.#finish(io, direction, this.#completedAt);
+  }
+
+  /** Every command of an I/O has completed. */
+  #finish(io: number, direction: number, now: number): void {
+    const { verifier, buffer_bytes, target } = this.#parts;
+    const bytes = this.#bytes[io]!;
+    const offset = this.#offset[io]!;
+    const created = this.#created[io]!;
+    this.#free[this.#freeTop++] = io;
+    if (this.workload.keepsApart) this.workload.settled(direction, offset, bytes);
+    if (direction !== SYNC && this.job.thinktime_blocks_type === 'complete') this.#sinceThink++;
+    this.#recorder.completed(direction, bytes, offset, created, this.#issuedAt[io]!, now);
+    if (target !== null) target.record(now - created);
+    if (now - created > this.#limit_ns)
+      this.#fail(ETIMEDOUT, `an I/O took ${now - created} ns, and max_latency is ${this.#limit_ns}`);
+    const number = this.#number[io]!;
+    if (number === UNCHECKED || direction !== READ || verifier === null) return;
+    const wrong = verifier.check(io * buffer_bytes, offset, bytes, number);
+    if (wrong !== null) this.#suffer('verify', EILSEQ, `verify: block at offset ${offset}: ${wrong}`, io);
+  }
+
+  /** An error that `continue_on_error` may let pass. */
+  #suffer(kind: 'read' | 'write' | 'verify', errno: number, sentence: string, io: number): void {
+    this.#number[io] = UNCHECKED; // what did not arrive is not looked at
+    const { continue_on_error } = this.job;
+    const passes =
+      continue_on_error === 'all' ||
+      continue_on_error === kind ||
+      (continue_on_error === 'io' && kind !== 'verify');
+    if (!passes) {
+      this.#fail(errno, sentence);
       return;
     }
-    if (verifier === null || this.#direction[slot] !== READ) return;
-    const isOwn = workload.isVerifying;
-    if (!isOwn && this.stats.job.writes) return; // reads of a mix meet blocks of any age
-    const wrong = verifier.check(
-      buffer * buffer_bytes,
-      this.#offset[slot]!,
-      isOwn ? this.#number[slot]! : ANY_WRITE,
-    );
-    if (wrong !== null) this.#fail(EILSEQ, `verify: block at offset ${this.#offset[slot]!}: ${wrong}`);
+    this.stats.errors++;
+    this.stats.firstErrno ||= errno;
   }
 
   #fail(errno: number, sentence: string): void {
-    this.#parts.workload.stop();
+    this.stop();
     if (this.stats.errno !== 0) return;
     this.stats.errno = errno;
     this.stats.failure = sentence;
   }
 
-  /** Everything of this phase has completed: books its time, and goes on to verification or to the end. */
+  /** Everything of this phase has completed: books its time, and goes on to verification, the next loop or the end. */
   #endPhase(now: number): void {
-    const { workload, stats } = this.#parts;
-    const { job, directions } = stats;
-    const elapsed = now - this.#phaseAt;
-    if (workload.isVerifying || job.reads) directions[READ].elapsed_ns += elapsed;
-    if (!workload.isVerifying && job.writes) directions[WRITE].elapsed_ns += elapsed;
-    stats.runtime_ns = now - this.#startedAt;
+    const { workload, job, stats } = this;
+    this.#recorder.endPhase(now - this.#phaseAt, workload.isVerifying);
     this.#phaseAt = now;
-    if (stats.errno === 0 && workload.beginVerifying()) return;
+    if (stats.errno === 0 && (workload.beginVerifying() || workload.beginLoop())) return;
+    this.#parts.flow?.leave(job.flow, this.#issued);
     this.#state = 'done';
     this.readyAt = NEVER;
   }

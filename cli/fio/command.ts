@@ -1,6 +1,6 @@
 /** `doorbell fio`: reads the job file, boots the board, runs the jobs, prints the report. Exit status 1: a job failed. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { boot, type Pace } from '../../boards/index.ts';
+import { boot, type Machine, type Pace } from '../../boards/index.ts';
 import { openStore } from '../../bridge/host.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
@@ -9,38 +9,105 @@ import type { Output } from '../output.ts';
 import { UserError } from '../user-error.ts';
 import { type RunResult, runJobs } from './engine.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';
+import { jsonReport } from './json.ts';
 import { heading, report } from './report.ts';
+import { parseTime } from './rules.ts';
 import { statusLine } from './status-line.ts';
 import { findTargets } from './targets.ts';
+import { terseReport } from './terse.ts';
 
 const PACES: readonly Pace[] = ['timed', 'functional'];
+const FORMATS = ['normal', 'terse', 'json', 'json+'] as const;
+type Format = (typeof FORMATS)[number];
+const VERSION = 'doorbell-fio';
+const KEYS = ['board', 'pace', 'seed', 'output', 'output-format', 'section', 'stop-after'] as const;
+const PARSE_ONLY = '--parse-only';
 
 /** Returns the exit status. Throws UserError. */
 export async function fioCommand(argv: readonly string[], output: Output): Promise<number> {
-  const { options, rest } = parseArguments('fio', argv, ['board', 'pace', 'seed', 'output']);
+  const { options, rest } = parseArguments(
+    'fio',
+    argv.filter((word) => word !== PARSE_ONLY),
+    KEYS,
+  );
   const [path, ...others] = rest;
   if (path === undefined || others.length > 0)
     throw new UserError('fio: give one job file: doorbell fio JOB.fio');
   const pace = parsePace(options.pace);
   const seed = parseSeed(options.seed);
-  const { jobs, notes } = readJobFile(path);
-  const targets = findTargets(await findBoard(options.board ?? 'pc'), jobs);
+  const formats = parseFormats(options['output-format']);
+  const stopAfter_ns = parseStopAfter(options['stop-after']);
+  const file = readJobFile(path, options.section?.split(','));
+  const targets = findTargets(await findBoard(options.board ?? 'pc'), file.jobs);
+  for (const note of [...file.notes, ...targets.notes]) output.error(note);
+  if (argv.includes(PARSE_ONLY)) return 0;
   const machine = boot(targets.board, { pace, seed, openStore });
-  for (const note of notes) output.error(note);
-  const lines = heading(jobs, 'doorbell-fio');
+  const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];
   if (options.output === undefined) output.lines(lines);
   const onProgress = output.isTerminal
     ? { onProgress: (...now: Parameters<typeof statusLine>) => output.status(statusLine(...now)) }
     : {};
-  const result = await runJobs({ machine, jobs, targets, seed, hostNow, ...onProgress });
+  const result = await runJobs({
+    machine,
+    jobs: file.jobs,
+    targets,
+    seed,
+    hostNow,
+    stopAfter_ns,
+    ...onProgress,
+  });
   output.status('');
-  const body = [
-    ...report(result.clones, ctime(new Date())),
-    ...timeLines(result, pace, seed, targets.board.name),
-  ];
+  for (const { path: log, lines: entries } of result.logs) writeLines(`log ${log}`, log, entries);
+  const body = formats.flatMap((format) => formatted(format, { result, file, machine, seed }));
   if (options.output === undefined) output.lines(body);
-  else writeOutput(options.output, [...lines, ...body]);
+  else writeLines(`--output ${options.output}`, options.output, [...lines, ...body]);
+  if (result.wasStopped)
+    output.error(`note: stopped after ${options['stop-after']}, before the jobs were done`);
   return result.clones.some(({ errno }) => errno !== 0) ? 1 : 0;
+}
+
+interface Ran {
+  readonly result: RunResult;
+  readonly file: JobFile;
+  readonly machine: Machine;
+  readonly seed: number;
+}
+
+/** The lines of one output format. */
+function formatted(format: Format, { result, file, machine, seed }: Ran): string[] {
+  const { clones, simulated_ns, host_ns } = result;
+  const date = new Date();
+  if (format === 'terse') return terseReport(clones, VERSION);
+  const board = machine.board.name;
+  if (format === 'normal')
+    return [...report(clones, ctime(date)), ...timeLines(result, machine.pace, seed, board)];
+  const emulator = { board, seed, pace: machine.pace, simulated_ns, host_ns: Math.round(host_ns) };
+  const elapsed_s = (machine.pace === 'timed' ? simulated_ns : host_ns) / 1e9;
+  const options = {
+    version: VERSION,
+    date,
+    time: ctime(date),
+    withBins: format === 'json+',
+    elapsed_s,
+    emulator,
+  };
+  return [JSON.stringify(jsonReport(clones, file, options), null, 2)];
+}
+
+function parseFormats(text = 'normal'): Format[] {
+  return text.split(',').map((word) => {
+    const format = FORMATS.find((name) => name === word);
+    if (format !== undefined) return format;
+    throw new UserError(
+      `--output-format ${text}: it takes ${FORMATS.join(', ')}${suggestion(word, FORMATS)}`,
+    );
+  });
+}
+
+function parseStopAfter(text: string | undefined): number {
+  const ns = text === undefined ? Number.POSITIVE_INFINITY : parseTime(text, 's');
+  if (ns > 0) return ns;
+  throw new UserError(`--stop-after ${text}: it takes a time such as 10, 500ms or 2m`);
 }
 
 /** A date as ctime(3) writes it: `Sun Nov 22 10:56:38 2026`. */
@@ -58,29 +125,32 @@ function parsePace(text = 'timed'): Pace {
   throw new UserError(`--pace ${text}: it is ${PACES.join(' or ')}${suggestion(text, PACES)}`);
 }
 
-/** Parses the job file at `path` with the environment of this process. Throws UserError. */
-export function readJobFile(path: string): JobFile {
+/** Parses the job file at `path` with the environment of this process; only the jobs named, or all. Throws UserError. */
+export function readJobFile(path: string, only?: readonly string[]): JobFile {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new UserError(`fio: cannot read ${path}: ${(error as Error).message}`);
   }
-  return parseJobFile(text, path, process.env);
+  return parseJobFile(text, path, process.env, only);
 }
 
-function writeOutput(path: string, lines: readonly string[]): void {
+function writeLines(what: string, path: string, lines: readonly string[]): void {
   try {
-    writeFileSync(path, `${lines.join('\n')}\n`);
+    writeFileSync(path, lines.map((line) => `${line}\n`).join(''));
   } catch (error) {
-    throw new UserError(`--output ${path}: ${(error as Error).message}`);
+    throw new UserError(`${what}: ${(error as Error).message}`);
   }
 }
 
 /** What fio cannot know: how simulated and host time compare. */
 export function timeLines(result: RunResult, pace: Pace, seed: number, board: string): string[] {
   const { clones, simulated_ns, host_ns } = result;
-  const ios = clones.reduce((sum, { directions }) => sum + directions[0].ios + directions[1].ios, 0);
+  const ios = clones.reduce(
+    (sum, { directions }) => sum + directions[0].ios + directions[1].ios + directions[2].ios,
+    0,
+  );
   const perIo = ios === 0 ? 0 : host_ns / ios;
   const host = `${(host_ns / 1e6).toFixed(1)} ms of host time, ${perIo.toFixed(0)} ns per I/O`;
   const run = `board ${board}, seed ${seed}`;

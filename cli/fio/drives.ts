@@ -4,17 +4,23 @@
  */
 import type { Machine } from '../../boards/index.ts';
 import { type DmaBuffer, findNvme, NvmeDriver, type QueuePair } from '../../drivers/nvme/index.ts';
+import { PAGE_SIZE } from '../../support/numbers.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import { UserError } from '../user-error.ts';
 import type { Interrupt } from './clone.ts';
+import { TRIM_BYTES, TrimRanges } from './commands.ts';
 import type { Job } from './job-file.ts';
-import type { Room } from './region.ts';
-import type { Target, Targets } from './targets.ts';
+import { bufferBytes, type Room } from './region.ts';
+import { fileOf, type Target, type Targets } from './targets.ts';
 
 /** What one clone works with. */
 export interface Workplace {
   readonly queue: QueuePair;
+  /** A buffer for each I/O. */
   readonly buffer: DmaBuffer;
+  readonly buffer_bytes: number;
+  readonly ranges: TrimRanges;
+  readonly maxTransfer_bytes: number;
   readonly interrupt: Interrupt | null;
   /** Deletes the queue pair and frees the buffer; nothing may be outstanding. */
   close(): Promise<void>;
@@ -34,10 +40,13 @@ export class Drives {
   static async open(machine: Machine, targets: Targets, jobs: readonly Job[]): Promise<Drives> {
     const drives = new Drives(machine, targets);
     try {
-      for (const drive of new Set(jobs.map((job) => drives.targetOf(job).drive))) {
+      const used = jobs.map(
+        (job) => new Set(clonesOf(job).map((clone) => drives.targetOf(job, clone).drive)),
+      );
+      for (const drive of new Set(used.flatMap((set) => [...set]))) {
         await drives.#open(
           drive,
-          jobs.filter((job) => drives.targetOf(job).drive === drive),
+          jobs.filter((_, index) => used[index]!.has(drive)),
         );
       }
       return drives;
@@ -50,37 +59,52 @@ export class Drives {
   async #open(drive: number, jobs: readonly Job[]): Promise<void> {
     const { kernel } = this.#machine;
     const bdf = findNvme(kernel)[drive]!;
-    const queuePairs = jobs.reduce((sum, job) => sum + job.numjobs, 0);
+    const clones = jobs.reduce((sum, job) => sum + job.numjobs, 0);
+    const queuePairs = Math.max(clones, ...jobs.flatMap((job) => job.cpus_allowed.map(queueOfCpu)));
     const interrupts = jobs.some((job) => !job.hipri);
     this.#drivers.set(drive, await NvmeDriver.open(kernel, { bdf, queuePairs, interrupts }));
   }
 
-  targetOf(job: Job): Target {
-    return this.#targets.byFile.get(job.filename)!;
+  targetOf(job: Job, clone: number): Target {
+    return this.#targets.byFile.get(fileOf(job, clone))!;
   }
 
-  /** Sizes of a job's namespace. */
-  roomOf(job: Job): Room {
-    const { drive, nsid } = this.targetOf(job);
-    const driver = this.#drivers.get(drive)!;
-    const { bytes, blockSize } = driver.namespace(nsid);
-    return { bytes, block_bytes: blockSize, maxTransfer_bytes: driver.maxTransfer_bytes };
+  /** Sizes of the namespace of a clone. */
+  roomOf(job: Job, clone: number): Room {
+    const { drive, nsid } = this.targetOf(job, clone);
+    const { bytes, blockSize } = this.#drivers.get(drive)!.namespace(nsid);
+    return { bytes, block_bytes: blockSize };
   }
 
   /** A queue pair for one clone of a job. Throws UserError when the controller has none left or a shallower one. */
-  async workplace(job: Job, buffer_bytes: number): Promise<Workplace> {
-    const driver = this.#drivers.get(this.targetOf(job).drive)!;
+  async workplace(job: Job, clone: number): Promise<Workplace> {
+    const driver = this.#drivers.get(this.targetOf(job, clone).drive)!;
     const interrupts = !job.hipri;
-    const queue = await driver.createQueuePair({ depth: job.iodepth, interrupts }).catch((error: unknown) => {
+    const { maxTransfer_bytes } = driver;
+    const depth = job.iodepth * Math.ceil(Math.max(...job.bs.slice(0, 2)) / maxTransfer_bytes);
+    const options = { depth, interrupts, preferred: cpusOf(job, clone).map(queueOfCpu) };
+    const queue = await driver.createQueuePair(options).catch((error: unknown) => {
       if (!(error instanceof RangeError)) throw error;
       throw new UserError(`${job.where}: job "${job.name}": ${error.message}`);
     });
+    const buffer_bytes = bufferBytes(job, PAGE_SIZE);
     const buffer = driver.allocate(buffer_bytes * job.iodepth);
+    const ranges = driver.allocate(TRIM_BYTES * job.iodepth);
     const close = async (): Promise<void> => {
       await driver.deleteQueuePair(queue);
       buffer.free();
+      ranges.free();
     };
-    return { queue, buffer, interrupt: interrupts ? this.#interruptOf(driver, queue) : null, close };
+    const interrupt = interrupts ? this.#interruptOf(driver, queue) : null;
+    return {
+      queue,
+      buffer,
+      buffer_bytes,
+      ranges: new TrimRanges(ranges),
+      maxTransfer_bytes,
+      interrupt,
+      close,
+    };
   }
 
   #interruptOf(driver: NvmeDriver, queue: QueuePair): Interrupt {
@@ -98,3 +122,15 @@ export class Drives {
     for (const driver of this.#drivers.values()) await driver.close();
   }
 }
+
+/** As Linux has it, each processor has a queue pair of its own, numbered from 1. */
+const queueOfCpu = (cpu: number): number => cpu + 1;
+
+/** The processors that a clone may run on: all of its job's, or one of them in turn. */
+function cpusOf({ cpus_allowed, cpus_allowed_policy }: Job, clone: number): readonly number[] {
+  if (cpus_allowed_policy === 'shared' || cpus_allowed.length === 0) return cpus_allowed;
+  return [cpus_allowed[clone % cpus_allowed.length]!];
+}
+
+/** Numbers of a job's clones, from 0. */
+export const clonesOf = ({ numjobs }: Job): number[] => Array.from({ length: numjobs }, (_, clone) => clone);

@@ -5,15 +5,18 @@
  * to a doorbell by one thread delays the others by its cost.
  */
 import type { Machine } from '../../boards/index.ts';
-import { alignUp, PAGE_SIZE } from '../../support/numbers.ts';
 import { type Random, random } from '../../support/random.ts';
 import { UserError } from '../user-error.ts';
 import { Clone, type OnCompletion, type RunClock } from './clone.ts';
-import { Drives, type Workplace } from './drives.ts';
+import { clonesOf, Drives, type Workplace } from './drives.ts';
 import type { Job } from './job-file.ts';
+import { targetOf } from './latency-target.ts';
+import { type LogText, logsOf } from './logs.ts';
+import { Flow, floorOf, pacerOf } from './pace.ts';
+import { Recorder } from './recorder.ts';
 import { type Claim, refuseOverlaps, regionOf } from './region.ts';
 import { JobStats } from './stats.ts';
-import type { Targets } from './targets.ts';
+import { fileOf, type Targets } from './targets.ts';
 import { type BlockVerifier, headerVerifier, patternVerifier } from './verify.ts';
 import { Workload } from './workload.ts';
 
@@ -28,6 +31,8 @@ export interface RunOptions {
   readonly onProgress?: (clones: readonly Clone[], elapsed_ns: number) => void;
   /** Called for every completion of every clone. */
   readonly onCompletion?: OnCompletion;
+  /** Ends all jobs after so much time of the run's clock, as an interrupt ends fio. */
+  readonly stopAfter_ns?: number;
 }
 
 export interface RunResult {
@@ -35,28 +40,40 @@ export interface RunResult {
   readonly clones: readonly JobStats[];
   readonly simulated_ns: number;
   readonly host_ns: number;
+  /** Log files that jobs asked for. */
+  readonly logs: readonly LogText[];
+  /** `stopAfter_ns` came before the jobs were done. */
+  readonly wasStopped: boolean;
 }
 
-/** Progress is looked at after this many rounds, and told after this many nanoseconds. */
-const PROGRESS_ROUNDS = 4096;
+/** Clocks are looked at after this many rounds, progress is told after this many nanoseconds. */
+const ROUNDS_MASK = 0xff;
 const PROGRESS_NS = 250e6;
 
 /** Runs all jobs. Throws UserError for jobs that cannot be and for a machine that falls silent. */
 export async function runJobs(options: RunOptions): Promise<RunResult> {
-  const { machine, jobs, targets, hostNow } = options;
+  const { machine, jobs, targets, hostNow, stopAfter_ns = Number.POSITIVE_INFINITY } = options;
   const drives = await Drives.open(machine, targets, jobs);
-  const all: JobStats[] = [];
+  const run: Run = {
+    options,
+    drives,
+    stats: [],
+    logs: [],
+    stopAt: clockOf(options).measured() + stopAfter_ns,
+    ended: '',
+  };
   let simulated_ns = 0;
   let host_ns = 0;
   try {
-    for (const [group, members] of groupsOf(jobs).entries()) {
-      const { clones, workplaces } = await prepare(members, group, all.length, drives, options);
-      all.push(...clones.map(({ stats }) => stats));
+    for (const { members, groups } of stagesOf(jobs)) {
+      if (run.ended !== '') break;
+      const { clones, workplaces, recorders } = await prepare(members, groups, run);
       const startedAt = machine.kernel.now();
       const hostStart = hostNow();
-      runGroup(clones, options);
+      runStage(clones, run);
       simulated_ns += machine.kernel.now() - startedAt;
       host_ns += hostNow() - hostStart;
+      for (const recorder of recorders) run.logs.push(...recorder.end());
       for (const workplace of workplaces) await workplace.close();
     }
     await drives.close();
@@ -65,107 +82,189 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
     await drives.close().catch(() => {});
     throw error;
   }
-  return { clones: all, simulated_ns, host_ns };
+  return { clones: run.stats, simulated_ns, host_ns, logs: run.logs, wasStopped: run.ended === 'stopped' };
 }
 
-/** Jobs that run side by side; a job with stonewall begins the next group. */
-function groupsOf(jobs: readonly Job[]): Job[][] {
-  const groups: Job[][] = [];
-  for (const job of jobs) {
-    if (groups.length === 0 || job.stonewall) groups.push([]);
-    groups.at(-1)!.push(job);
+/** What a run carries from one stage to the next. */
+interface Run {
+  readonly options: RunOptions;
+  readonly drives: Drives;
+  readonly stats: JobStats[];
+  readonly logs: LogText[];
+  readonly stopAt: number;
+  /** Why no further stage begins; empty while they do. */
+  ended: '' | 'stopped' | 'exitall';
+}
+
+interface Stage {
+  readonly members: readonly Job[];
+  /** Reporting group of each member. */
+  readonly groups: readonly number[];
+}
+
+/** Jobs that run side by side; one with stonewall begins the next stage, it or new_group the next reporting group. */
+function stagesOf(jobs: readonly Job[]): Stage[] {
+  const stages: { members: Job[]; groups: number[] }[] = [];
+  let group = 0;
+  for (const [index, job] of jobs.entries()) {
+    if (index > 0 && (job.stonewall || job.new_group)) group++;
+    if (index === 0 || job.stonewall) stages.push({ members: [], groups: [] });
+    stages.at(-1)!.members.push(job);
+    stages.at(-1)!.groups.push(group);
   }
-  return groups;
+  return stages;
 }
 
-async function prepare(
-  members: readonly Job[],
-  group: number,
-  before: number,
-  drives: Drives,
-  options: RunOptions,
-): Promise<{ clones: Clone[]; workplaces: Workplace[] }> {
+/** The reporting group of each job. */
+export const groupsOf = (jobs: readonly Job[]): number[] => stagesOf(jobs).flatMap(({ groups }) => groups);
+
+function clockOf({ machine, hostNow }: RunOptions): RunClock {
+  const { kernel } = machine;
+  const simulated = () => kernel.now();
+  return { simulated, measured: machine.pace === 'timed' ? simulated : hostNow };
+}
+
+interface Prepared {
+  readonly clones: readonly Clone[];
+  readonly workplaces: readonly Workplace[];
+  readonly recorders: readonly Recorder[];
+}
+
+async function prepare(members: readonly Job[], groups: readonly number[], run: Run): Promise<Prepared> {
+  const { drives, options, stats } = run;
   const claims: Claim[] = members.flatMap((job) =>
-    Array.from({ length: job.numjobs }, (_, clone) => ({
-      job,
-      clone,
-      region: regionOf(job, clone, drives.roomOf(job)),
-    })),
+    clonesOf(job).map((clone) => {
+      const file = fileOf(job, clone);
+      return { job, clone, file, region: regionOf(job, clone, drives.roomOf(job, clone), file) };
+    }),
   );
   refuseOverlaps(claims);
   const workplaces: Workplace[] = [];
-  for (const { job } of claims) workplaces.push(await drives.workplace(job, bufferBytes(job)));
+  for (const { job, clone } of claims) workplaces.push(await drives.workplace(job, clone));
+  const flows = new Map<number, Flow>();
+  const recorders: Recorder[] = [];
   const clones = claims.map((claim, index) => {
-    const id = before + index + 1;
-    const stream = random(options.seed, `fio.${id}.${claim.job.name}.${claim.job.randseed}`);
-    return makeClone(claim, group, id, drives, workplaces[index]!, stream, options);
+    const { job } = claim;
+    const id = stats.length + 1;
+    const counts = new JobStats(job, groups[members.indexOf(job)]!, id);
+    stats.push(counts);
+    const recorder = new Recorder(counts, logsOf(job, id));
+    recorders.push(recorder);
+    if (job.flow > 0 && !flows.has(job.flow_id)) flows.set(job.flow_id, new Flow());
+    const flow = job.flow > 0 ? flows.get(job.flow_id)! : null;
+    return makeClone(claim, recorder, flow, workplaces[index]!, run);
   });
-  return { clones, workplaces };
+  for (const clone of clones) {
+    if (clone.job.wait_for !== '')
+      clone.after.push(...clones.filter(({ job }) => job.name === clone.job.wait_for));
+  }
+  return { clones, workplaces, recorders };
 }
 
-/** Room for one I/O of a job, so that each begins at a page. */
-const bufferBytes = (job: Job): number => alignUp(Math.max(...job.bs), PAGE_SIZE);
-
 function makeClone(
-  { job, region }: Claim,
-  group: number,
-  id: number,
-  drives: Drives,
-  { queue, buffer, interrupt }: Workplace,
-  stream: Random,
-  { machine, hostNow, onCompletion }: RunOptions,
+  { job, clone, region }: Claim,
+  recorder: Recorder,
+  flow: Flow | null,
+  { queue, buffer, buffer_bytes, ranges, maxTransfer_bytes, interrupt }: Workplace,
+  { drives, options }: Run,
 ): Clone {
-  const { kernel } = machine;
-  const simulated = () => kernel.now();
-  const clock: RunClock = { simulated, measured: machine.pace === 'timed' ? simulated : hostNow };
-  const words = new Uint32Array(buffer.bytes.buffer, buffer.bytes.byteOffset, buffer.bytes.length / 4);
-  for (let at = 0; at < words.length; at++) words[at] = stream.next();
+  const { machine, seed } = options;
+  const stream = random(seed, `fio.${recorder.stats.id}.${job.name}.${job.randseed}`);
+  fillBuffer(job, buffer.bytes, stream);
+  const verifier = verifierOf(job, buffer.bytes, stream.next());
+  const [low, high] = job.startdelay_ns;
+  const pacer = pacerOf(job, stream);
   return new Clone({
-    stats: new JobStats(job, group, id),
-    workload: new Workload(job, region, stream),
+    workload: new Workload(job, region, stream, pacer?.dueAt ?? null),
+    recorder,
     queue,
-    ...drives.targetOf(job),
-    block_bytes: drives.roomOf(job).block_bytes,
+    ...drives.targetOf(job, clone),
+    block_bytes: drives.roomOf(job, clone).block_bytes,
+    maxTransfer_bytes,
     iova: buffer.iova,
-    buffer_bytes: bufferBytes(job),
-    verifier: verifierOf(job, buffer.bytes, stream.next()),
-    clock,
+    buffer_bytes,
+    ranges,
+    verifier,
+    clock: clockOf(options),
     host: machine.host,
     interrupt,
-    onCompletion: onCompletion ?? null,
+    pacer,
+    floor: floorOf(job),
+    target: targetOf(job),
+    flow,
+    startDelay_ns: low === high ? low : low + stream.below(high - low),
+    onCompletion: options.onCompletion ?? null,
   });
+}
+
+/** What a job writes that does not verify. */
+function fillBuffer(job: Job, bytes: Uint8Array, stream: Random): void {
+  if (job.zero_buffers) return;
+  if (job.buffer_pattern !== null) {
+    patternVerifier(bytes, job.buffer_pattern).fill(0, 0, bytes.length, 0);
+    return;
+  }
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  for (let at = 0; at < words.length; at++) words[at] = stream.next();
 }
 
 function verifierOf(job: Job, buffer: Uint8Array, seed: number): BlockVerifier | null {
-  const length = job.writes ? job.bs[1] : job.bs[0];
-  if (job.verify === 'crc32c') return headerVerifier(buffer, length, seed);
-  return job.verify === 'pattern' ? patternVerifier(buffer, length, job.verify_pattern!) : null;
+  const { verify, verify_pattern, verify_interval, verify_offset } = job;
+  if (verify === 'none' || verify === 'null') return null;
+  if (verify === 'pattern') return patternVerifier(buffer, verify_pattern!);
+  return headerVerifier(buffer, {
+    method: verify,
+    interval: verify_interval,
+    headerOffset: verify_offset,
+    pattern: verify_pattern,
+    seed,
+  });
 }
 
 /** Lets every clone do what it can, then the machine, until all are done. */
-function runGroup(clones: readonly Clone[], { machine, hostNow, onProgress }: RunOptions): void {
+function runStage(clones: readonly Clone[], run: Run): void {
+  const { machine, hostNow, onProgress } = run.options;
   const { kernel } = machine;
+  const clock = clockOf(run.options);
   const startedAt = hostNow();
   let toldAt = startedAt;
-  for (const clone of clones) clone.begin();
+  const exits = new Set(clones.filter(({ job }) => job.exitall || job.exitall_on_error));
   for (let round = 0; ; round++) {
     let running = 0;
     let next = Number.POSITIVE_INFINITY;
     for (const clone of clones) {
       if (clone.isDone) continue;
       clone.step();
-      if (clone.isDone) continue;
+      if (clone.isDone) {
+        if (exits.has(clone)) exitAll(clone, clones, run);
+        next = 0; // others may have waited for this one
+        continue;
+      }
       running++;
       next = Math.min(next, clone.readyAt);
     }
     if (running === 0) return;
     if (next > kernel.now() && !kernel.relax(next)) throw silence(clones, machine);
-    if (onProgress === undefined || round % PROGRESS_ROUNDS !== 0) continue;
+    if ((round & ROUNDS_MASK) !== 0) continue;
+    if (clock.measured() >= run.stopAt && run.ended === '') {
+      run.ended = 'stopped';
+      for (const clone of clones) clone.stop();
+    }
+    if (onProgress === undefined) continue;
     const now = hostNow();
     if (now - toldAt < PROGRESS_NS) continue;
     toldAt = now;
     onProgress(clones, now - startedAt);
   }
+}
+
+/** `exitall`: the end of one job is that of others. */
+function exitAll(ended: Clone, clones: readonly Clone[], run: Run): void {
+  const { exitall, exit_what } = ended.job;
+  if (!exitall && ended.stats.errno === 0) return;
+  if (exit_what === 'all') run.ended ||= 'exitall';
+  const { group } = ended.stats;
+  for (const clone of clones) if (exit_what !== 'group' || clone.stats.group === group) clone.stop();
 }
 
 /** Commands are outstanding, and no event is left that could complete them. */

@@ -1,215 +1,279 @@
 /**
- * The options of a fio job that this engine honours, maps or only accepts, each with the rule that reads its text.
- * Names and defaults are fio's (HOWTO, "Job file parameters"). A rule returns the reason why a text is refused.
- * Not here: sections and lines (job-file.ts), what the options do (engine.ts).
+ * What a fio job can ask of this engine, as values, with fio's defaults (HOWTO, "Job file parameters").
+ * Not here: how the texts are read (rules.ts, keys.ts), what the options do (workload.ts, clone.ts).
  */
-
-import { suggestion } from '../../support/nearest.ts';
-import { formatSize, parseSize } from '../../support/numbers.ts';
-import { parsePattern, type VerifyPattern } from './pattern.ts';
+import type { VerifyPattern } from './pattern.ts';
 
 /** An amount in bytes, or a share of the namespace. */
 export type Amount = { readonly bytes: number } | { readonly percent: number };
-export type VerifyMethod = 'none' | 'crc32c' | 'pattern';
+/** One value for reads, one for writes, one for trims. */
+export type Triple<Value = number> = readonly [read: Value, write: Value, trim: Value];
+
+/** Sizes that the I/Os of one direction have, in bytes. */
+export interface SizeChoice {
+  readonly min: number;
+  readonly max: number;
+  /** Sizes with their shares in percent (bssplit); null: every multiple of `min` up to `max` is as likely. */
+  readonly split: readonly { readonly bytes: number; readonly percent: number }[] | null;
+}
+
+/** A part of the region with its share of the accesses, both in percent. */
+export interface AccessZone {
+  readonly access: number;
+  readonly size: number;
+}
+
+/** Where a random job goes: `value` is theta, the power or the deviation in percent. */
+export type Distribution =
+  | { readonly kind: 'random' }
+  | { readonly kind: 'zipf' | 'pareto' | 'normal'; readonly value: number }
+  | { readonly kind: 'zoned'; readonly zones: readonly AccessZone[] };
+
+export const HASHES = [
+  'md5',
+  'sha1',
+  'sha256',
+  'sha512',
+  'sha3-224',
+  'sha3-256',
+  'sha3-384',
+  'sha3-512',
+] as const;
+/** Contents of verified blocks. `crc32c-intel` is crc32c, `0` is none. */
+export const VERIFY_METHODS = [
+  'none',
+  '0',
+  'crc32c',
+  'crc32c-intel',
+  ...HASHES,
+  'meta',
+  'pattern',
+  'null',
+] as const;
+export type VerifyMethod = 'none' | 'crc32c' | (typeof HASHES)[number] | 'meta' | 'pattern' | 'null';
+
+/** Which errors a job survives. */
+export const ERROR_CLASSES = ['none', 'read', 'write', 'io', 'verify', 'all'] as const;
+export const EXIT_SCOPES = ['group', 'stonewall', 'all'] as const;
+export const ZONE_MODES = ['none', 'strided'] as const;
 
 /** One job as written. Keys are fio's own; those with another unit than fio's carry it in the name. */
 export interface JobOptions {
+  /** Stands where the section's name would, when that section gives it. */
+  name: string | null;
+  description: string;
+  wait_for: string;
+
   rw: string;
-  /** Bytes of one read and of one write. */
-  bs: readonly [read: number, write: number];
+  /** Random jobs: I/Os in sequence after each jump (`rw=randread:8`). */
+  rw_run: number;
+  /** Sequential jobs: bytes added after each I/O; may be negative (`rw=read:-8k`). */
+  rw_skip_bytes: number;
+  sizes: Triple<SizeChoice>;
+  /** Random offsets are multiples of this; null: of the smallest size. */
+  blockalign: Triple | null;
+  rwmixread: number;
+  randseed: number;
+  norandommap: boolean;
+  distribution: Distribution;
+
   ioengine: string;
   iodepth: number;
+  iodepth_batch: number;
+  iodepth_batch_complete_min: number;
+  /** Infinity: as many as there are. */
+  iodepth_batch_complete_max: number;
+  /** Once full, the queue drains to this before more is submitted; 0: as soon as there is room. */
+  iodepth_low: number;
+  /** Completions are found by polling memory; false: by interrupt. fio's libaio waits, a user-space driver polls. */
+  hipri: boolean;
+  cpus_allowed: readonly number[];
+  cpus_allowed_policy: string;
+
   numjobs: number;
-  filename: string;
+  /** null: a file of its own in `directory`, or the first namespace without one. */
+  filename: string | null;
+  directory: string | null;
   /** null: up to the end of the namespace. */
   size: Amount | null;
+  filesize: Amount | null;
   offset: Amount;
   /** Added to `offset` for each further clone of the job. */
   offset_increment: Amount;
   /** Bytes to move in all; null: `size`. */
   io_size: Amount | null;
+  number_ios: number;
+  loops: number;
+
   runtime_ns: number;
   time_based: boolean;
+  ramp_ns: number;
+  startdelay_ns: readonly [low: number, high: number];
   stonewall: boolean;
-  rwmixread: number;
-  randseed: number;
-  norandommap: boolean;
+  new_group: boolean;
+  exitall: boolean;
+  exit_what: string;
+  exitall_on_error: boolean;
+  continue_on_error: string;
+
+  rate_bytes: Triple;
+  rate_iops: Triple;
+  rate_min_bytes: Triple;
+  rate_iops_min: Triple;
+  rate_cycle_ns: number;
+  rate_process: string;
+  rate_ignore_thinktime: boolean;
+  thinktime_ns: number;
+  thinktime_blocks: number;
+  thinktime_blocks_type: string;
+  flow: number;
+  flow_id: number;
+  flow_sleep_ns: number;
+
+  /** A flush after so many writes; 0: none. */
+  fsync: number;
+  end_fsync: boolean;
+  /** Writes reach the media before they complete (FUA). */
+  sync: boolean;
+
   verify: VerifyMethod;
   verify_pattern: VerifyPattern | null;
+  /** Bytes that carry one header; 0: the whole block. */
+  verify_interval: number;
+  /** The header changes places with the data here. */
+  verify_offset: number;
   do_verify: boolean;
-  /** Completions are found by polling memory; false: by interrupt. fio's libaio waits, a user-space driver polls. */
-  hipri: boolean;
+  verify_only: boolean;
+  /** Writes after which what was written is read back; 0: at the end. */
+  verify_backlog: number;
+  buffer_pattern: VerifyPattern | null;
+  zero_buffers: boolean;
+
+  zonemode: string;
+  zonesize: number;
+  zonerange: number;
+  zoneskip: number;
+
+  /** Infinity: the depth is what `iodepth` says. */
+  latency_target_ns: number;
+  latency_window_ns: number;
+  latency_percentile: number;
+  latency_run: boolean;
+  max_latency_ns: number;
+
+  write_bw_log: string | null;
+  write_iops_log: string | null;
+  write_lat_log: string | null;
+  /** 0: every I/O is an entry. */
+  log_avg_ns: number;
+  log_max_value: boolean;
+  log_offset: boolean;
+  log_prio: boolean;
+  per_job_logs: boolean;
+  bwavgtime_ns: number;
+  iopsavgtime_ns: number;
+
   group_reporting: boolean;
+  clat_percentiles: boolean;
+  lat_percentiles: boolean;
+  slat_percentiles: boolean;
   percentile_list: readonly number[];
 }
 
+const fixed = (bytes: number): SizeChoice => ({ min: bytes, max: bytes, split: null });
+const DEFAULT_BLOCK = 4096;
+const NOTHING: Triple = [0, 0, 0];
+
 /** fio's defaults, but for `filename` (the first namespace) and `hipri` (a user-space driver polls). */
 export const DEFAULT_OPTIONS: JobOptions = {
+  name: null,
+  description: '',
+  wait_for: '',
   rw: 'read',
-  bs: [4096, 4096],
-  ioengine: 'vfio',
-  iodepth: 1,
-  numjobs: 1,
-  filename: 'nvme0n1',
-  size: null,
-  offset: { bytes: 0 },
-  offset_increment: { bytes: 0 },
-  io_size: null,
-  runtime_ns: Number.POSITIVE_INFINITY,
-  time_based: false,
-  stonewall: false,
+  rw_run: 1,
+  rw_skip_bytes: 0,
+  sizes: [fixed(DEFAULT_BLOCK), fixed(DEFAULT_BLOCK), fixed(DEFAULT_BLOCK)],
+  blockalign: null,
   rwmixread: 50,
   randseed: 0,
   norandommap: false,
+  distribution: { kind: 'random' },
+  ioengine: 'vfio',
+  iodepth: 1,
+  iodepth_batch: 1,
+  iodepth_batch_complete_min: 1,
+  iodepth_batch_complete_max: Number.POSITIVE_INFINITY,
+  iodepth_low: 0,
+  hipri: true,
+  cpus_allowed: [],
+  cpus_allowed_policy: 'shared',
+  numjobs: 1,
+  filename: null,
+  directory: null,
+  size: null,
+  filesize: null,
+  offset: { bytes: 0 },
+  offset_increment: { bytes: 0 },
+  io_size: null,
+  number_ios: Number.POSITIVE_INFINITY,
+  loops: 1,
+  runtime_ns: Number.POSITIVE_INFINITY,
+  time_based: false,
+  ramp_ns: 0,
+  startdelay_ns: [0, 0],
+  stonewall: false,
+  new_group: false,
+  exitall: false,
+  exit_what: 'group',
+  exitall_on_error: false,
+  continue_on_error: 'none',
+  rate_bytes: NOTHING,
+  rate_iops: NOTHING,
+  rate_min_bytes: NOTHING,
+  rate_iops_min: NOTHING,
+  rate_cycle_ns: 1e9,
+  rate_process: 'linear',
+  rate_ignore_thinktime: false,
+  thinktime_ns: 0,
+  thinktime_blocks: 1,
+  thinktime_blocks_type: 'complete',
+  flow: 0,
+  flow_id: 0,
+  flow_sleep_ns: 0,
+  fsync: 0,
+  end_fsync: false,
+  sync: false,
   verify: 'none',
   verify_pattern: null,
+  verify_interval: 0,
+  verify_offset: 0,
   do_verify: true,
-  hipri: true,
+  verify_only: false,
+  verify_backlog: 0,
+  buffer_pattern: null,
+  zero_buffers: false,
+  zonemode: 'none',
+  zonesize: 0,
+  zonerange: 0,
+  zoneskip: 0,
+  latency_target_ns: Number.POSITIVE_INFINITY,
+  latency_window_ns: 0,
+  latency_percentile: 100,
+  latency_run: false,
+  max_latency_ns: Number.POSITIVE_INFINITY,
+  write_bw_log: null,
+  write_iops_log: null,
+  write_lat_log: null,
+  log_avg_ns: 0,
+  log_max_value: false,
+  log_offset: false,
+  log_prio: false,
+  per_job_logs: true,
+  bwavgtime_ns: 500e6,
+  iopsavgtime_ns: 500e6,
   group_reporting: false,
+  clat_percentiles: true,
+  lat_percentiles: false,
+  slat_percentiles: false,
   percentile_list: [1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99],
 };
-
-/** Reads a text into the options; returns why it is refused, or null. A flag without `=value` has an empty text. */
-export type OptionRule = (options: JobOptions, text: string) => string | null;
-
-/** Keys of JobOptions whose value is a `Type`. */
-type KeysOf<Type> = {
-  [Key in keyof JobOptions]: JobOptions[Key] extends Type ? Key : never;
-}[keyof JobOptions];
-
-const integer = (key: KeysOf<number>, low: number, high: number): OptionRule => {
-  return (options, text) => {
-    const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= low && value <= high)) return `takes a whole number from ${low} to ${high}`;
-    options[key] = value;
-    return null;
-  };
-};
-
-const flag = (key: KeysOf<boolean>): OptionRule => {
-  return (options, text) => {
-    if (!/^[01]?$/.test(text)) return 'takes 0 or 1';
-    options[key] = text !== '0';
-    return null;
-  };
-};
-
-const choice = (key: KeysOf<string>, choices: readonly string[]): OptionRule => {
-  return (options, text) => {
-    if (!choices.includes(text)) return `takes one of ${choices.join(' ')}${suggestion(text, choices)}`;
-    options[key] = text as never;
-    return null;
-  };
-};
-
-const amount = (key: 'size' | 'offset' | 'offset_increment' | 'io_size'): OptionRule => {
-  return (options, text) => {
-    const percent = /^(\d{1,3})%$/.exec(text);
-    const bytes = parseSize(text);
-    if (percent !== null && Number(percent[1]) <= 100) options[key] = { percent: Number(percent[1]) };
-    else if (Number.isSafeInteger(bytes)) options[key] = { bytes };
-    else return 'takes a size such as 4096, 64k, 1m, 2g, or a share such as 50%';
-    return null;
-  };
-};
-
-const SMALLEST_BLOCK = 512;
-const LARGEST_BLOCK = 0x400_0000;
-
-const blockSize: OptionRule = (options, text) => {
-  const parts = text.split(',').map(parseSize);
-  const valid = (bytes: number) =>
-    Number.isInteger(bytes / SMALLEST_BLOCK) && bytes > 0 && bytes <= LARGEST_BLOCK;
-  if (parts.length > 3 || !parts.every(valid)) {
-    return `takes one size, or read,write, in multiples of ${SMALLEST_BLOCK} up to ${formatSize(LARGEST_BLOCK)}`;
-  }
-  options.bs = [parts[0]!, parts[1] ?? parts[0]!];
-  return null;
-};
-
-const NANOSECONDS: Record<string, number> = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9, d: 86_400e9 };
-
-const runtime: OptionRule = (options, text) => {
-  const match = /^(\d+)(us|ms|s|m|h|d)?$/.exec(text);
-  if (match === null) return 'takes a time such as 10, 10s, 500ms or 100us';
-  const time = Number(match[1]) * NANOSECONDS[match[2] ?? 's']!;
-  options.runtime_ns = time === 0 ? Number.POSITIVE_INFINITY : time;
-  return null;
-};
-
-const percentiles: OptionRule = (options, text) => {
-  const list = text.split(':').map(Number);
-  if (list.length > 20 || !list.every((percent) => percent > 0 && percent <= 100)) {
-    return 'takes up to 20 percentages separated by colons, such as 50:99:99.9';
-  }
-  options.percentile_list = list.sort((a, b) => a - b);
-  return null;
-};
-
-const verifyPattern: OptionRule = (options, text) => {
-  options.verify_pattern = parsePattern(text);
-  return options.verify_pattern === null
-    ? 'takes a number such as 0xdeadbeef, a "text", %o, or a mix of them'
-    : null;
-};
-
-const fileName: OptionRule = (options, text) => {
-  if (text === '' || text.includes(':'))
-    return 'takes one namespace such as nvme0n1, or the path of one image';
-  options.filename = text;
-  return null;
-};
-
-const rwmixwrite: OptionRule = (options, text) => {
-  const refused = integer('rwmixread', 0, 100)(options, text);
-  if (refused === null) options.rwmixread = 100 - options.rwmixread;
-  return refused;
-};
-
-/** Engines that hold one command at a time, whatever `iodepth` says. */
-export const SYNCHRONOUS = ['sync', 'psync', 'vsync', 'pvsync', 'pvsync2'];
-/** Every engine is ours; the names say whether a job keeps a queue. */
-const ENGINES = ['vfio', 'emu', 'libaio', 'io_uring', 'posixaio', ...SYNCHRONOUS];
-const PATTERNS = ['read', 'write', 'randread', 'randwrite', 'rw', 'readwrite', 'randrw'];
-
-const TABLE: Record<string, OptionRule> = {
-  rw: choice('rw', PATTERNS),
-  bs: blockSize,
-  ioengine: choice('ioengine', ENGINES),
-  iodepth: integer('iodepth', 1, 4095),
-  numjobs: integer('numjobs', 1, 64),
-  filename: fileName,
-  size: amount('size'),
-  offset: amount('offset'),
-  offset_increment: amount('offset_increment'),
-  io_size: amount('io_size'),
-  runtime,
-  time_based: flag('time_based'),
-  stonewall: flag('stonewall'),
-  rwmixread: integer('rwmixread', 0, 100),
-  rwmixwrite,
-  randseed: integer('randseed', 0, Number.MAX_SAFE_INTEGER),
-  norandommap: flag('norandommap'),
-  verify: choice('verify', ['none', 'crc32c', 'pattern']),
-  verify_pattern: verifyPattern,
-  do_verify: flag('do_verify'),
-  hipri: flag('hipri'),
-  group_reporting: flag('group_reporting'),
-  percentile_list: percentiles,
-};
-
-export const OPTIONS: ReadonlyMap<string, OptionRule> = new Map([
-  ...Object.entries(TABLE),
-  ['readwrite', TABLE.rw!],
-  ['blocksize', TABLE.bs!],
-  ['io_limit', TABLE.io_size!],
-  ['wait_for_previous', TABLE.stonewall!],
-]);
-
-/** Options that change nothing here: there is no page cache, no file layout and no host scheduler below this engine. */
-export const IGNORED: ReadonlySet<string> = new Set(
-  (
-    'direct buffered thread invalidate refill_buffers allow_file_create directory create_serialize create_fsync ' +
-    'create_on_open nice prio prioclass cpus_allowed name description'
-  ).split(' '),
-);

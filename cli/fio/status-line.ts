@@ -9,8 +9,8 @@ export function statusLine(clones: readonly Clone[], elapsed_ns: number): string
   const letters = clones.map((clone) => {
     if (clone.isDone) return '_';
     if (clone.workload.isVerifying) return 'V';
-    const { random, reads, writes } = clone.stats.job;
-    const letter = reads && writes ? 'm' : reads ? 'r' : 'w';
+    const { random, reads, writes, trims } = clone.job;
+    const letter = reads && writes ? 'm' : reads ? 'r' : writes ? 'w' : trims ? 'd' : '-';
     return random ? letter : letter.toUpperCase();
   });
   const shares = clones.map(({ workload }) => workload.progress).filter((share) => !Number.isNaN(share));

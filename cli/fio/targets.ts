@@ -1,13 +1,13 @@
 /**
- * What the file names of a job file are: `nvme0n1` and `/dev/nvme0n1` are namespaces of the board, anything else is an
- * image file that becomes one more namespace of the first drive before the machine boots.
- * Not here: opening the image (bridge/host.ts).
+ * What the file names of a job file are: `nvme0n1`, `/dev/nvme0n1` and `/dev/ng0n1` are namespaces of the board; another
+ * device is an empty namespace in memory that stands for it; anything else is an image file that becomes one more
+ * namespace of the first drive before the machine boots. Not here: opening the image (bridge/host.ts).
  */
 import { existsSync, statSync } from 'node:fs';
-import type { Board, NvmeBoard, PortBoard } from '../../boards/index.ts';
-import { bytesOf } from '../../boards/shapes.ts';
+import { dirname, join } from 'node:path';
+import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from '../../boards/index.ts';
 import { suggestion } from '../../support/nearest.ts';
-import { alignDown } from '../../support/numbers.ts';
+import { alignUp, formatSize, GIB } from '../../support/numbers.ts';
 import { UserError } from '../user-error.ts';
 import type { Job } from './job-file.ts';
 import type { Amount } from './options.ts';
@@ -19,34 +19,56 @@ export interface Target {
 }
 
 export interface Targets {
-  /** The board, with the images attached. */
+  /** The board, with images and stand-ins attached. */
   readonly board: Board;
   readonly byFile: ReadonlyMap<string, Target>;
+  /** Sentences about names that the board does not have. */
+  readonly notes: readonly string[];
 }
 
 const SECTOR = 512;
+/** What a device or file has when no job says how large it is. */
+const DEFAULT_BYTES = GIB;
+const FIRST_NAMESPACE = 'nvme0n1';
+/** Devices that are no drives. */
+const NO_DRIVE = /^\/dev\/(null|zero|full|u?random|tty.*|mem)$/;
+
+/** True when a job names no file: it works on the first namespace, on as much of it as there is. */
+export const isUnnamed = (job: Job): boolean => job.filename === null && job.directory === null;
+
+/** The file of clone `clone` (from 0). In a directory, every clone has one of its own, named as fio does. */
+export function fileOf(job: Job, clone: number): string {
+  if (isUnnamed(job)) return FIRST_NAMESPACE;
+  const name = job.filename ?? `${job.name}.${clone}.0`;
+  return job.directory === null || name.startsWith('/') ? name : join(job.directory, name);
+}
+
+const filesOf = (job: Job): string[] =>
+  Array.from({ length: job.filename === null ? job.numjobs : 1 }, (_, clone) => fileOf(job, clone));
 
 /** Finds the namespace of every job's file. Throws UserError for a name that is neither. */
 export function findTargets(board: Board, jobs: readonly Job[]): Targets {
   const drives = drivesOf(board.rootPorts);
   const byFile = new Map<string, Target>();
-  const images: { readonly path: string; readonly size: number }[] = [];
+  const added: NamespaceBoard[] = [];
+  const notes: string[] = [];
   for (const job of jobs) {
-    if (byFile.has(job.filename)) continue;
-    const name = /^(?:\/dev\/)?nvme(\d+)n(\d+)$/.exec(job.filename);
-    if (name !== null) {
-      const target = { drive: Number(name[1]), nsid: Number(name[2]) };
-      if (drives[target.drive]?.namespaces[target.nsid - 1] === undefined) refuseName(job, board, drives);
-      byFile.set(job.filename, target);
-      continue;
+    for (const file of filesOf(job)) {
+      if (byFile.has(file)) continue;
+      const name = /^(?:\/dev\/)?(?:nvme|ng)(\d+)n(\d+)$/.exec(file);
+      if (name !== null) {
+        const target = { drive: Number(name[1]), nsid: Number(name[2]) };
+        if (drives[target.drive]?.namespaces[target.nsid - 1] === undefined)
+          refuseName(job, file, board, drives);
+        byFile.set(file, target);
+        continue;
+      }
+      const users = jobs.filter((each) => filesOf(each).includes(file));
+      added.push(newNamespace(file, users, board, drives, notes));
+      byFile.set(file, { drive: 0, nsid: drives[0]!.namespaces.length + added.length });
     }
-    const first = drives[0];
-    if (first === undefined)
-      throw new UserError(`${job.where}: board ${board.name} has no drive for ${job.filename}`);
-    images.push({ path: job.filename, size: imageBytes(job, board, drives) });
-    byFile.set(job.filename, { drive: 0, nsid: first.namespaces.length + images.length });
   }
-  return { board: withImages(board, images), byFile };
+  return { board: withNamespaces(board, added), byFile, notes };
 }
 
 /** The drives of a board in bus order. */
@@ -59,52 +81,77 @@ export function drivesOf(ports: readonly PortBoard[]): NvmeBoard[] {
 const namesOf = (drives: readonly NvmeBoard[]): string[] =>
   drives.flatMap(({ namespaces }, drive) => namespaces.map((_, index) => `nvme${drive}n${index + 1}`));
 
-function refuseName(job: Job, board: Board, drives: readonly NvmeBoard[]): never {
-  const names = namesOf(drives);
-  throw new UserError(
-    `${job.where}: job "${job.name}": board ${board.name} has no ${job.filename}; it has ${names.join(' ') || 'no namespace'}`,
-  );
+function refuse(job: Job, sentence: string): never {
+  throw new UserError(`${job.where}: job "${job.name}": ${sentence}`);
 }
 
-/** Size of an image: the file's own, or that of the job when the file is yet to be made. */
-function imageBytes(job: Job, board: Board, drives: readonly NvmeBoard[]): number {
-  const { filename, where, name, size, offset } = job;
-  if (existsSync(filename)) {
-    const stat = statSync(filename);
-    if (!stat.isFile()) throw new UserError(`${where}: job "${name}": ${filename} is not a regular file`);
-    const bytes = alignDown(stat.size, SECTOR);
-    if (bytes > 0) return bytes;
-  }
-  const bytesOf = (amount: Amount | null): number =>
-    amount !== null && 'bytes' in amount ? amount.bytes : 0;
-  if (size !== null && bytesOf(size) > 0 && job.writes)
-    return alignDown(bytesOf(size) + bytesOf(offset), SECTOR);
-  const names = namesOf(drives);
-  throw new UserError(
-    `${where}: job "${name}": ${filename} is neither a namespace of board ${board.name} (${names.join(' ')}) nor an ` +
-      `image file with bytes in it${suggestion(filename, names)}`,
-  );
+function refuseName(job: Job, file: string, board: Board, drives: readonly NvmeBoard[]): never {
+  const names = namesOf(drives).join(' ') || 'no namespace';
+  refuse(job, `board ${board.name} has no ${file}; it has ${names}`);
 }
 
-/** The board with the images as further namespaces of its first drive. */
-function withImages(
+/** The namespace for a device that the board does not have, or for an image file. */
+function newNamespace(
+  file: string,
+  users: readonly Job[],
   board: Board,
-  images: readonly { readonly path: string; readonly size: number }[],
-): Board {
-  let isAttached = images.length === 0;
+  drives: readonly NvmeBoard[],
+  notes: string[],
+): NamespaceBoard {
+  const job = users[0]!;
+  if (drives.length === 0) refuse(job, `board ${board.name} has no drive for ${file}`);
+  if (!file.startsWith('/dev/') || file.startsWith('/dev/shm/')) {
+    return { size: imageBytes(file, users, board, drives), image: file };
+  }
+  if (NO_DRIVE.test(file)) refuse(job, `${file} is no drive`);
+  const size = Math.max(...users.map((user) => reachOf(user) ?? DEFAULT_BYTES));
+  notes.push(
+    `note: board ${board.name} has no ${file}: an empty namespace of ${formatSize(size)} in memory stands for it`,
+  );
+  return { size };
+}
+
+/** Where the last clone of a job ends in its file, in bytes; null when that depends on the file. */
+function reachOf(job: Job): number | null {
+  const { offset, offset_increment, numjobs } = job;
+  const size = job.filesize ?? job.size;
+  const bytes = (amount: Amount): number => ('bytes' in amount ? amount.bytes : Number.NaN);
+  if (size === null) return null;
+  const reach = bytes(size) + bytes(offset) + (numjobs - 1) * bytes(offset_increment);
+  return Number.isNaN(reach) || reach === 0 ? null : alignUp(reach, SECTOR);
+}
+
+/** Size of an image: the file's own, or more where a job says so; a file that does not exist is made as fio makes it. */
+function imageBytes(file: string, users: readonly Job[], board: Board, drives: readonly NvmeBoard[]): number {
+  const job = users[0]!;
+  let bytes = 0;
+  if (existsSync(file)) {
+    const stat = statSync(file);
+    if (!stat.isFile()) refuse(job, `${file} is not a regular file`);
+    bytes = stat.size - (stat.size % SECTOR);
+  } else if (!existsSync(dirname(file)))
+    refuse(job, `there is no directory ${dirname(file)} for ${file.slice(dirname(file).length + 1)}`);
+  // A file with data keeps its size unless somebody writes behind its end.
+  const growing = bytes === 0 ? users : users.filter((user) => user.writes);
+  const reach = Math.max(bytes, ...growing.map((user) => reachOf(user) ?? 0));
+  if (reach > 0) return reach;
+  const names = namesOf(drives);
+  return refuse(
+    job,
+    `${file} is neither a namespace of board ${board.name} (${names.join(' ')}) nor an image file with bytes in it` +
+      `${suggestion(file, names)}; with a size it would be made`,
+  );
+}
+
+/** The board with further namespaces on its first drive. */
+function withNamespaces(board: Board, added: readonly NamespaceBoard[]): Board {
+  let isAttached = added.length === 0;
   const attach = (port: PortBoard): PortBoard => {
     const { device } = port;
     if (isAttached || device === null) return port;
     if (device.kind === 'switch') return { ...port, device: { ...device, ports: device.ports.map(attach) } };
     isAttached = true;
-    const added = images.map(({ path, size }) => ({ size, image: path }));
     return { ...port, device: { ...device, namespaces: [...device.namespaces, ...added] } };
   };
   return { ...board, rootPorts: board.rootPorts.map(attach) };
 }
-
-/** Size in bytes of a namespace as the board describes it. */
-export const boardBytes = (board: Board, { drive, nsid }: Target): number => {
-  const namespace = drivesOf(board.rootPorts)[drive]!.namespaces[nsid - 1]!;
-  return bytesOf(namespace.size);
-};

@@ -1,120 +1,224 @@
 /**
- * What one clone of a job does next: direction, place and size of each I/O, until its amount is reached; then, with
- * do_verify, which blocks it reads back. Knows no queue and no time. Not here: the order of blocks (order.ts).
+ * What one clone of a job does next: direction, place and size of each I/O, until its amount is reached; and which blocks
+ * it reads back to verify them, at the end or after every `verify_backlog` writes. Knows no queue and no time.
+ * Not here: places (places.ts), which blocks are written and in flight (written.ts).
  */
 import type { Random } from '../../support/random.ts';
 import type { Job } from './job-file.ts';
-import { type BlockOrder, sequential, shuffled, uniform } from './order.ts';
-import { type Direction, READ, WRITE } from './stats.ts';
-import { ANY_WRITE } from './verify.ts';
+import { Places } from './places.ts';
+import { DIRECTIONS, type Direction, READ, SYNC, TRIM, WRITE } from './stats.ts';
+import { ANY_WRITE, UNCHECKED } from './verify.ts';
+import { WrittenBlocks } from './written.ts';
 
 /** Where a clone works, in bytes of the namespace. */
 export interface Region {
   readonly start: number;
   readonly bytes: number;
+  /** Bytes that the clone moves in all. */
+  readonly amount: number;
 }
 
 export class Workload {
-  /** The I/O that the last successful `next` chose. `number` counts writes from 1, for verification. */
-  direction: Direction = READ;
+  /** The I/O that the last successful `next` chose; SYNC is a flush. */
+  direction: number = READ;
   offset = 0;
   bytes = 0;
-  number = ANY_WRITE;
-  /** True while blocks are read back that this workload wrote. */
+  /** Writes count from 1. Reads: the write that the block must hold, ANY_WRITE, or UNCHECKED. */
+  number = UNCHECKED;
+  /** True while blocks are read back after the work is done. */
   isVerifying = false;
 
   readonly #job: Job;
   readonly #region: Region;
   readonly #random: Random;
-  readonly #orders: readonly [BlockOrder, BlockOrder];
-  /** Last write of each block, by block number; null when nothing will be read back. */
-  readonly #written: Uint32Array | null;
-  readonly #blocks: readonly [number, number];
-  /** Bytes still to be issued. */
+  readonly #places: readonly Places[];
+  /** Null when nothing will be read back and no two I/Os need to keep apart. */
+  readonly #written: WrittenBlocks | null;
+  /** What a read that is part of the work can be checked for. */
+  readonly #readNumber: number;
+  readonly #isReadBack: boolean;
+  /** By direction, simulated time before which a rate allows none; null without rates. */
+  readonly #dueAt: Float64Array | null;
   #left: number;
+  #ios = 0;
   #writes = 0;
-  #cursor = 0;
+  #unflushed = 0;
+  #loop = 1;
+  #trimmed = false;
+  /** An I/O was chosen and waits until those it overlaps are done. */
+  #isHeld = false;
+  #isBacklogRead = false;
 
-  constructor(job: Job, region: Region, random: Random) {
+  constructor(job: Job, region: Region, random: Random, dueAt: Float64Array | null = null) {
     this.#job = job;
     this.#region = region;
     this.#random = random;
-    this.#blocks = [Math.floor(region.bytes / job.bs[READ]), Math.floor(region.bytes / job.bs[WRITE])];
-    const { [READ]: reads, [WRITE]: writes } = this.#blocks;
-    this.#orders = [this.#order(reads), this.#order(writes)];
-    const isReadBack = job.verify !== 'none' && job.writes && job.do_verify;
-    this.#written = isReadBack ? new Uint32Array(writes) : null;
-    this.#left = job.time_based ? Number.POSITIVE_INFINITY : amountOf(job, region);
+    this.#dueAt = dueAt;
+    const mapped = !job.norandommap || job.verify !== 'none';
+    this.#places = DIRECTIONS.map((direction) => new Places(job, direction, region.bytes, mapped, random));
+    this.#isReadBack = job.verify !== 'none' && job.writes && (job.do_verify || job.verify_backlog > 0);
+    const keepsApart = this.#isReadBack || (job.trims && job.writes);
+    const unit = Math.min(job.sizes[WRITE].min, job.blockalign?.[WRITE] ?? job.sizes[WRITE].min);
+    this.#written = keepsApart ? new WrittenBlocks(region.bytes, unit, job.verify_backlog) : null;
+    this.#readNumber = job.verify !== 'none' && !job.writes ? ANY_WRITE : UNCHECKED;
+    this.#left = job.time_based || job.ramp_ns > 0 ? Number.POSITIVE_INFINITY : region.amount;
+    if (job.verify_only) this.#pretend();
   }
 
-  #order(blocks: number): BlockOrder {
-    if (!this.#job.random) return sequential(blocks);
-    // Verification needs to know which write of a block is the last one, so no block may be in flight twice.
-    const isAnywhere = this.#job.norandommap && this.#job.verify === 'none';
-    return isAnywhere ? uniform(blocks, this.#random) : shuffled(blocks, this.#random);
+  /** `verify_only`: the writes of an earlier run are taken as done. */
+  #pretend(): void {
+    this.#left = this.#region.amount;
+    while (this.next(0)) this.settled(this.direction, this.offset, this.bytes);
+  }
+
+  /** True when `settled` must be told of every completion. */
+  get keepsApart(): boolean {
+    return this.#written !== null;
   }
 
   /** Share of the work that has been issued, from 0 to 1; NaN when time decides. */
   get progress(): number {
-    if (this.#job.time_based) return Number.NaN;
-    const total = amountOf(this.#job, this.#region);
-    return (total - this.#left) / total;
+    const share = 1 - this.#left / this.#region.amount;
+    return Number.isFinite(share) ? share : Number.NaN;
   }
 
   /**
    * Chooses the next I/O. Returns false when there is none in this phase, or none as long as `outstanding` others are in
-   * flight: a verified pass over the region ends before the next one begins.
+   * flight: blocks that will be verified are never in flight twice.
    */
   next(outstanding: number): boolean {
-    if (this.isVerifying) return this.#nextWritten();
-    const { bs, reads, writes, rwmixread } = this.#job;
-    const isRead = reads && (!writes || this.#random.unit() * 100 < rwmixread);
-    const direction = isRead ? READ : WRITE;
-    const bytes = bs[direction];
-    if (this.#left < bytes) return false;
-    if (direction === WRITE) {
-      const passEnds = this.#written !== null && this.#writes > 0 && this.#writes % this.#blocks[WRITE] === 0;
-      if (passEnds && outstanding > 0) return false;
-      this.#writes++;
+    const written = this.#written;
+    if (this.#isHeld) return this.#release();
+    if (this.isVerifying) return this.#readBack(written!.nextWritten());
+    if (this.#isReadBack && this.#job.verify_backlog > 0 && this.#backlog(outstanding))
+      return this.#isBacklogRead;
+    return this.#choose(outstanding);
+  }
+
+  #choose(outstanding: number): boolean {
+    const { fsync, end_fsync, number_ios, trims } = this.#job;
+    if (fsync > 0 && this.#unflushed >= fsync) return this.#flush();
+    const direction = this.#trimmed ? WRITE : this.#direction();
+    const want = this.#trimmed ? this.bytes : this.#size(direction);
+    if (want === 0 || this.#ios >= number_ios) {
+      if (!end_fsync || this.#unflushed === 0 || outstanding > 0) return false;
+      return this.#flush();
     }
-    const block = this.#orders[direction].next();
-    if (direction === WRITE && this.#written !== null) this.#written[block] = this.#writes;
-    this.#left -= bytes;
+    if (!this.#trimmed) {
+      const places = this.#places[direction]!;
+      places.choose(want);
+      this.offset = this.#region.start + places.offset;
+      this.bytes = places.bytes;
+    }
+    const isPaired = trims && this.#job.writes;
+    this.#trimmed = isPaired && direction === TRIM;
     this.direction = direction;
-    this.offset = this.#region.start + block * bytes;
-    this.bytes = bytes;
-    this.number = direction === WRITE ? this.#writes : ANY_WRITE;
+    this.#ios++;
+    if (direction === WRITE) {
+      this.#writes++;
+      this.#unflushed++;
+    }
+    // The amount of a trimwrite job is what it writes.
+    if (!this.#trimmed) this.#left -= this.bytes;
+    this.number = direction === WRITE ? this.#writes : this.#readNumber;
+    return this.#written === null || direction === READ || this.#release();
+  }
+
+  /** Lets the chosen I/O go when nothing that is in flight overlaps it. */
+  #release(): boolean {
+    const at = this.offset - this.#region.start;
+    this.#isHeld = !this.#written!.take(at, this.bytes, this.direction === WRITE ? this.number : 0);
+    return !this.#isHeld;
+  }
+
+  #direction(): Direction {
+    const { reads, writes, trims, rwmixread } = this.#job;
+    if (trims) return TRIM;
+    if (!writes) return READ;
+    if (!reads) return WRITE;
+    const drawn = this.#random.unit() * 100 < rwmixread ? READ : WRITE;
+    const other = drawn === READ ? WRITE : READ;
+    const due = this.#dueAt;
+    return due !== null && due[drawn]! > due[other]! ? other : drawn;
+  }
+
+  /** Bytes of the next I/O: as the sizes of its direction have it, no more than is left; 0 when nothing is. */
+  #size(direction: Direction): number {
+    const { min, max, split } = this.#job.sizes[direction];
+    let bytes = max;
+    if (split !== null) {
+      let drawn = this.#random.unit() * 100;
+      let index = 0;
+      while (index < split.length - 1 && drawn >= split[index]!.percent) drawn -= split[index++]!.percent;
+      bytes = split[index]!.bytes;
+    } else if (min !== max) bytes = min * (1 + this.#random.below(Math.floor(max / min)));
+    return bytes <= this.#left ? bytes : this.#left - (this.#left % min);
+  }
+
+  #flush(): boolean {
+    this.#unflushed = 0;
+    this.direction = SYNC;
+    this.offset = this.#region.start;
+    this.bytes = 0;
+    this.number = UNCHECKED;
     return true;
   }
 
-  #nextWritten(): boolean {
+  /** Reads back what the backlog holds once it is full. Returns false when there is none to do, and work goes on. */
+  #backlog(outstanding: number): boolean {
     const written = this.#written!;
-    while (this.#cursor < written.length && written[this.#cursor] === 0) this.#cursor++;
-    if (this.#cursor >= written.length) return false;
-    const bytes = this.#job.bs[WRITE];
+    if (!written.isBacklogFull && !this.#isBacklogRead) return false;
+    if (!this.#isBacklogRead && outstanding > 0) return true;
+    this.#isBacklogRead = this.#readBack(written.nextOfBacklog());
+    return this.#isBacklogRead || outstanding > 0;
+  }
+
+  /** Makes the next I/O a read of block `block`; returns false when it is none. */
+  #readBack(block: number): boolean {
+    if (block < 0) return false;
+    const written = this.#written!;
     this.direction = READ;
-    this.offset = this.#region.start + this.#cursor * bytes;
-    this.bytes = bytes;
-    this.number = written[this.#cursor++]!;
+    this.offset = this.#region.start + block * written.unit;
+    this.bytes = written.unit;
+    this.number = written.numberOf(block);
     return true;
+  }
+
+  /** An I/O has completed. */
+  settled(direction: number, offset: number, bytes: number): void {
+    if (direction === WRITE || direction === TRIM) this.#written!.release(offset - this.#region.start, bytes);
+  }
+
+  /** The ramp is over: the amount counts from here. */
+  restart(): void {
+    this.#ios = 0;
+    this.#left = this.#job.time_based ? Number.POSITIVE_INFINITY : this.#region.amount;
   }
 
   /** Issues nothing more in this phase. */
   stop(): void {
     this.#left = 0;
-    if (this.isVerifying) this.#cursor = Number.POSITIVE_INFINITY;
+    this.#isHeld = false;
+    this.#unflushed = 0;
+    this.#trimmed = false;
+    this.#loop = this.#job.loops;
+    if (this.isVerifying) this.#written!.endReading();
   }
 
   /** Goes on to reading back what was written. Returns false when this workload does not, or already has. */
   beginVerifying(): boolean {
-    if (this.isVerifying || this.#written === null || this.#writes === 0) return false;
+    if (this.isVerifying || !this.#isReadBack || this.#writes === 0) return false;
     this.isVerifying = true;
+    this.#written!.beginReading();
     return true;
   }
-}
 
-/** Bytes that one clone moves. */
-function amountOf({ io_size }: Job, region: Region): number {
-  if (io_size === null) return region.bytes;
-  return 'bytes' in io_size ? io_size.bytes : Math.floor((region.bytes * io_size.percent) / 100);
+  /** Goes on to the next of `loops`. Returns false when all are done. */
+  beginLoop(): boolean {
+    if (this.#loop >= this.#job.loops) return false;
+    this.#loop++;
+    this.isVerifying = false;
+    this.restart();
+    return true;
+  }
 }

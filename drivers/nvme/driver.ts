@@ -169,7 +169,7 @@ export class NvmeDriver {
 
   /** Creates an I/O queue pair for the caller alone. Rejects with RangeError, SysError or NvmeError. */
   async createQueuePair(options: IoQueueOptions = {}): Promise<QueuePair> {
-    const qid = this.#freeQid();
+    const qid = this.#freeQid(options.preferred ?? []);
     const mostDepth = Math.min(this.#controller.maxEntries - 1, MAX_DEPTH);
     const depth = options.depth ?? Math.min(this.#settings.depth, mostDepth);
     if (!(depth >= 1 && depth <= mostDepth)) {
@@ -201,7 +201,9 @@ export class NvmeDriver {
     this.#ioQueues.delete(qid);
   }
 
-  #freeQid(): number {
+  #freeQid(preferred: readonly number[]): number {
+    const wanted = preferred.find((qid) => qid <= this.#maxQueuePairs && !this.#ioQueues.has(qid));
+    if (wanted !== undefined) return wanted;
     for (let qid = 1; qid <= this.#maxQueuePairs; qid++) if (!this.#ioQueues.has(qid)) return qid;
     throw new RangeError(`all ${this.#maxQueuePairs} I/O queue pairs of ${this.bdf} are in use`);
   }

@@ -41,6 +41,8 @@ export const DEFAULT_NVME_OPTIONS = {
 export interface IoQueueOptions {
   readonly depth?: number;
   readonly interrupts?: boolean;
+  /** Numbers of the queue pair to take if one of them is free; else, and without them, the first free one. */
+  readonly preferred?: readonly number[];
 }
 
 /** Options with every default filled in. */

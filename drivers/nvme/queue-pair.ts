@@ -313,6 +313,21 @@ export class QueuePair {
     return count;
   }
 
+  /** How many completions `reap` would take now; counts no further than `limit`, which is at most the depth. */
+  ready(limit: number): number {
+    let head = this.#head;
+    let phase = this.#phase;
+    let count = 0;
+    while (count < limit && (this.cq[head * CQE_WORDS + 3]! & PHASE) === phase) {
+      count++;
+      if (++head === this.entries) {
+        head = 0;
+        phase ^= PHASE;
+      }
+    }
+    return count;
+  }
+
   #stale(cid: number, status: number): void {
     this.staleCount++;
     this.onStale(cid, status);

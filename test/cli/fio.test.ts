@@ -173,9 +173,12 @@ describe('jobs that cannot be', () => {
       `job "a": ${nothing} is neither a namespace of board pc (nvme0n1 nvme0n2) nor an image file with bytes in it`,
     ],
     ['filename=nvmeOn1', 'did you mean "nvme0n1"?'],
-    ['bs=1m', 'job "a": bs=1048576 is more than one command moves here, 512KiB (MDTS)'],
+    ['bs=2m\niodepth=2048', 'job "a": the depth of a queue pair is 1 to 4095 here (CAP.MQES), got 8192'],
     ['offset=300m', 'job "a": there is no room for one block of 4096 bytes in 0'],
-    ['offset=255m\nsize=2m', 'job "a": clone 1 would reach byte 269484032, and nvme0n1 ends at 268435456'],
+    [
+      'filename=nvme0n1\noffset=255m\nsize=2m',
+      'job "a": clone 1 would reach byte 269484032, and nvme0n1 ends at 268435456',
+    ],
     ['offset=100', 'job "a": offset 100 is no multiple of the 512-byte blocks of nvme0n1'],
     [
       'rw=write\nverify=crc32c\nnumjobs=2\nsize=1m',

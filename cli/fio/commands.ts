@@ -1,0 +1,40 @@
+/** The commands of a job that are no reads and writes, built once. NVM Command Set 1.1 §3.3.3, Base 2.1 §7.2. */
+import type { DmaBuffer } from '../../drivers/nvme/index.ts';
+import { DSM_CDW11, DSM_RANGE, NVM, SQE } from '../../nvme/spec/commands.ts';
+
+/** Bytes that a trim transfers: one range. */
+export const TRIM_BYTES = DSM_RANGE.SIZE;
+
+/** A flush, and a deallocation of one range. */
+export function commandsOf(nsid: number): { readonly flush: Uint32Array; readonly trim: Uint32Array } {
+  const command = (opcode: number): Uint32Array => {
+    const words = new Uint32Array(SQE.SIZE / 4);
+    words[0] = opcode;
+    words[SQE.NSID / 4] = nsid;
+    return words;
+  };
+  const trim = command(NVM.DATASET_MANAGEMENT);
+  trim[SQE.CDW11 / 4] = DSM_CDW11.AD.mask;
+  return { flush: command(NVM.FLUSH), trim };
+}
+
+/** A range for every buffer of a clone, in memory of its own, so that data stay what they are. */
+export class TrimRanges {
+  readonly #memory: DmaBuffer;
+  readonly #words: Uint32Array;
+
+  constructor(memory: DmaBuffer) {
+    this.#memory = memory;
+    const { buffer, byteOffset, length } = memory.bytes;
+    this.#words = new Uint32Array(buffer, byteOffset, length / 4);
+  }
+
+  /** Describes blocks in range `index`; returns its I/O address. */
+  fill(index: number, lba: number, blocks: number): number {
+    const at = (index * DSM_RANGE.SIZE) / 4;
+    this.#words[at + DSM_RANGE.NLB / 4] = blocks;
+    this.#words[at + DSM_RANGE.SLBA / 4] = lba;
+    this.#words[at + DSM_RANGE.SLBA / 4 + 1] = lba / 2 ** 32;
+    return this.#memory.iova + index * DSM_RANGE.SIZE;
+  }
+}
