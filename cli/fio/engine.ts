@@ -131,7 +131,7 @@ interface Prepared {
 }
 
 async function prepare(members: readonly Job[], groups: readonly number[], run: Run): Promise<Prepared> {
-  const { drives, options, stats } = run;
+  const { drives, stats } = run;
   const claims: Claim[] = members.flatMap((job) =>
     clonesOf(job).map((clone) => {
       const file = fileOf(job, clone);
