@@ -29,6 +29,7 @@ import { PERSISTENT_EVENT_BYTES } from './limits.ts';
 import { Logs } from './logs.ts';
 import { ADMIN, CDW0, FUSE, PSDT, SQE } from './spec/commands.ts';
 import { PERSISTENT_EVENT_TYPE, RESET_EVENT } from './spec/persistent-events.ts';
+import { CC, CSS } from './spec/registers.ts';
 import { STATUS } from './spec/status.ts';
 
 /** Commands that do not use the NSID field, which must then be 0. Base 2.1 §3.2.1.2 */
@@ -45,6 +46,9 @@ const WITHOUT_NAMESPACE: readonly number[] = [
   ADMIN.DOORBELL_BUFFER_CONFIG,
   ADMIN.SANITIZE,
 ];
+
+/** Commands about I/O queues, which there are none of under CC.CSS 111b. Base 2.1 §3.1.4.5 */
+const OF_IO_QUEUES: readonly number[] = [ADMIN.DELETE_SQ, ADMIN.CREATE_SQ, ADMIN.DELETE_CQ, ADMIN.CREATE_CQ];
 
 /** Commands that need the medium: refused until it is ready. Base 2.1 §3.5.4 */
 const ON_MEDIA: readonly number[] = [
@@ -170,7 +174,8 @@ export class AdminCommands {
     const { slots, health } = this.#parts;
     const cdw0 = slots.dword(slot, SQE.OPC);
     const opcode = CDW0.OPC.get(cdw0);
-    if (this.#effects[opcode] === undefined) {
+    const isForIo = CC.CSS.get(this.#parts.cc()) === CSS.ADMIN_ONLY && OF_IO_QUEUES.includes(opcode);
+    if (this.#effects[opcode] === undefined || isForIo) {
       return health.explain(STATUS.INVALID_OPCODE, 'this controller does not have the command', SQE.OPC);
     }
     if (CDW0.FUSE.get(cdw0) !== FUSE.NONE)

@@ -123,6 +123,7 @@ export class NvmeController extends PcieFunction {
       cqs,
       health,
       timing,
+      strict: profile.strict,
       fatal: (reason) => this.#loseQueue(reason),
     });
     const { engine } = this;
@@ -263,6 +264,8 @@ export class NvmeController extends PcieFunction {
       case REG.CMBMSC_HI:
         return this.buffer.writeControl(offset, value);
       default:
+        if ((offset & 3) !== 0)
+          this.health.reject(`write at offset ${hex(offset)}: ignored: no register begins there`);
     }
   }
 
@@ -314,6 +317,7 @@ export class NvmeController extends PcieFunction {
   #enable(): void {
     const registers = { cc: this.#cc, aqa: this.#aqa, asq: this.#asq, acq: this.#acq };
     const problem = configurationProblem(this.profile, registers);
+    this.#csts = CSTS.SHST.set(this.#csts, SHST.NORMAL);
     if (problem !== null) return this.#fail(problem);
     const { timing } = this.profile;
     const media_ns = timing?.mediaReady_ns ?? 0;

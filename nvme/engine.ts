@@ -9,6 +9,7 @@ import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { assert } from '../support/assert.ts';
+import { CidGuard } from './cid-guard.ts';
 import { Completer, type InterruptSink } from './completer.ts';
 import { Fetcher } from './fetcher.ts';
 import type { ControllerTiming } from './profile.ts';
@@ -68,6 +69,8 @@ export interface EngineParts {
   readonly cqs: CompletionQueues;
   readonly health: FailureLog;
   readonly timing: ControllerTiming | null;
+  /** Command identifiers in use are looked for. */
+  readonly strict: boolean;
   /** The controller cannot go on: CSTS.CFS. `reason` is one sentence. */
   readonly fatal: (reason: string) => void;
 }
@@ -89,6 +92,8 @@ export class Engine {
   private readonly cqs: CompletionQueues;
   private readonly health: FailureLog;
   private readonly takesNoTime: boolean;
+  /** null: identifiers are not looked at. */
+  private readonly guard: CidGuard | null;
   private readonly decode_ns: number;
   private readonly complete_ns: number;
   private readonly coreFreeAt: Float64Array;
@@ -115,7 +120,8 @@ export class Engine {
     this.sqs = sqs;
     this.cqs = cqs;
     this.health = parts.health;
-    this.takesNoTime = parts.timing === null;
+    this.guard = parts.strict ? new CidGuard(slots) : null;
+    this.takesNoTime = parts.timing === null && this.guard === null;
     this.decode_ns = timing.decode_ns;
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);
@@ -146,6 +152,7 @@ export class Engine {
     if (sqid !== 0 && this.takesNoTime === true && this.dma.link.free === true && this.trace.on === false) {
       for (let slot = first; slot < end; slot++) this.#runThrough(slot);
     } else {
+      this.guard?.arrived(first, count);
       for (let slot = first; slot < end; slot++) this.#decode(slot, sqid);
     }
   }
@@ -204,6 +211,13 @@ export class Engine {
   #decoded(slot: number): void {
     const { i32 } = this.memory;
     const at = this.slots.at(slot);
+    if (this.guard !== null && !this.guard.claim(slot)) {
+      return this.fail(
+        slot,
+        STATUS.COMMAND_ID_CONFLICT,
+        `CID ${this.slots.cid(slot)} is in use (Base 2.1 §4.1.1)`,
+      );
+    }
     const status = i32[at + SQID] === 0 ? this.admin.check(slot) : this.nvm.check(slot);
     if (status === SUCCESS) this.accept(slot);
     else if (status !== HELD) this.fail(slot, status);

@@ -271,6 +271,13 @@ export class Harness {
     return this.read32(REG.CSTS);
   }
 
+  /** The host forgets what it did with the admin queues, whose memory and registers stay. */
+  restart(): void {
+    for (const rings of [this.#sqs, this.#cqs]) Object.assign(rings.get(0)!, { index: 0, phase: 1 });
+    const { base, entries } = this.#cqs.get(0)!;
+    this.memory.fill(base, 0, entries * CQE.SIZE);
+  }
+
   disable(): number {
     this.write32(REG.CC, this.read32(REG.CC) & ~CC.EN.mask);
     this.settle();
