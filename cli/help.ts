@@ -105,6 +105,25 @@ ${AFTER}
   --seed N            as for fio
 ${BOARD}`,
   },
+  sweep: {
+    summary: 'run a job file over a grid of boards, keys and seeds, on all cores or many machines',
+    text: `doorbell sweep JOB.fio [OPTIONS]
+
+  --vary KEY=VALUES   a key of every job and its values: iodepth=1,2,4 or iodepth=1..32 (powers of two); may be repeated
+  --boards LIST       boards by name or file, with commas between them (pc)
+  --seeds LIST        1..5 or 1,7 (1)
+  -o, --output FOLDER where results go (the job's name with .sweep); a sweep that was interrupted goes on there
+  --threads N         on this machine (all cores)
+  --queue redis://…   hand the runs to the workers of a queue instead; needs bullmq and ioredis installed
+FOLDER/results.json is the same for the same grid, wherever its runs were done.`,
+  },
+  worker: {
+    summary: 'do runs that sweeps on other machines have queued',
+    text: `doorbell worker --queue redis://HOST:PORT [OPTIONS]
+
+  --threads N         runs at one time (all cores)
+Stops after its current runs when it is interrupted. Runs of a worker that dies go to others.`,
+  },
   inspect: {
     summary: 'show the live state of a machine as a tree: registers, rings, IOTLB, page walks',
     text: `doorbell inspect [PATH] [OPTIONS]

@@ -18,6 +18,7 @@ import { dmesgCommand, inspectCommand } from './inspect/command.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
 import { nvmeCommand } from './nvme/command.ts';
 import { type Output, processOutput } from './output.ts';
+import { sweepCommand, workerCommand } from './sweep/command.ts';
 import { traceCommand } from './trace/command.ts';
 import { UserError } from './user-error.ts';
 
@@ -42,6 +43,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   conformance: conformanceCommand,
   'first-light': firstLight,
   trace: traceCommand,
+  sweep: sweepCommand,
+  worker: workerCommand,
   nvme: nvmeCommand,
   inspect: inspectCommand,
   dmesg: dmesgCommand,

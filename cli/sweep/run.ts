@@ -1,0 +1,106 @@
+/**
+ * One run of a sweep, from its description to its result. Nothing of the host is in a result: the same run gives the same
+ * bytes on every machine. Not here: where results are kept (store.ts), who runs what (pool.ts, queue.ts).
+ */
+import { boot } from '../../boards/index.ts';
+import type { Histogram } from '../../support/histogram.ts';
+import { bucketValue } from '../../support/histogram.ts';
+import { runJobs } from '../fio/engine.ts';
+import { type Job, parseJobFile } from '../fio/job-file.ts';
+import { type JobStats, mergeClones } from '../fio/stats.ts';
+import { findTargets } from '../fio/targets.ts';
+import { UserError } from '../user-error.ts';
+import type { Run } from './grid.ts';
+
+export interface Latency {
+  readonly samples: number;
+  readonly min_ns: number;
+  readonly max_ns: number;
+  readonly mean_ns: number;
+  readonly deviation_ns: number;
+  /** Pairs of nanoseconds and samples, ascending: fio's buckets. */
+  readonly bins: readonly (readonly [ns: number, samples: number])[];
+}
+
+export interface DirectionResult {
+  readonly ios: number;
+  readonly bytes: number;
+  /** Simulated time in which this direction was active. */
+  readonly elapsed_ns: number;
+  /** From the decision to submit until the completion was taken. */
+  readonly latency: Latency;
+}
+
+export interface JobResult {
+  readonly name: string;
+  readonly group: number;
+  readonly runtime_ns: number;
+  readonly software_ns: number;
+  readonly read: DirectionResult;
+  readonly write: DirectionResult;
+  readonly errno: number;
+  /** Why the job failed; empty when it did not. */
+  readonly failure: string;
+}
+
+export interface Result {
+  readonly key: string;
+  readonly settings: Run['settings'];
+  readonly simulated_ns: number;
+  readonly jobs: readonly JobResult[];
+}
+
+/** The jobs of a run. Throws UserError for what no run of a sweep can be. */
+export function jobsOf({ job, file }: Run): readonly Job[] {
+  const { jobs } = parseJobFile(job, file);
+  const foreign = jobs.find(({ filename }) => !/^(?:\/dev\/)?nvme\d+n\d+$/.test(filename));
+  if (foreign !== undefined) {
+    throw new UserError(
+      `${foreign.where}: filename=${foreign.filename}: runs of a sweep share no file; name a namespace, such as nvme0n1`,
+    );
+  }
+  return jobs;
+}
+
+/** Throws UserError for a job that cannot be. */
+export async function execute(run: Run): Promise<Result> {
+  const { key, board, seed, settings } = run;
+  const jobs = jobsOf(run);
+  const targets = findTargets(board, jobs);
+  const machine = boot(targets.board, { seed });
+  const { clones, simulated_ns } = await runJobs({ machine, jobs, targets, seed, hostNow: () => 0 });
+  return { key, settings, simulated_ns, jobs: mergeClones(clones).map(jobResult) };
+}
+
+function jobResult({ job, group, runtime_ns, software_ns, directions, errno, failure }: JobStats): JobResult {
+  const [read, write] = directions;
+  return {
+    name: job.name,
+    group,
+    runtime_ns,
+    software_ns,
+    read: directionResult(read),
+    write: directionResult(write),
+    errno,
+    failure,
+  };
+}
+
+function directionResult({ ios, bytes, elapsed_ns, lat }: JobStats['directions'][0]): DirectionResult {
+  return { ios, bytes, elapsed_ns, latency: latencyOf(lat) };
+}
+
+function latencyOf(histogram: Histogram): Latency {
+  const { count, min, max, mean, deviation, counts } = histogram;
+  const bins = Array.from(counts).flatMap((samples, bucket) =>
+    samples === 0 ? [] : [[bucketValue(bucket), samples] as const],
+  );
+  return {
+    samples: count,
+    min_ns: count === 0 ? 0 : min,
+    max_ns: max,
+    mean_ns: mean,
+    deviation_ns: deviation,
+    bins,
+  };
+}
