@@ -58,7 +58,7 @@ function install(): void {
   for (const path of ['package.json', ...manifest.files]) {
     if (path !== 'dist') cpSync(join(root, path), join(staged, path), { recursive: true });
   }
-  const quiet = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const quiet = ['--prefer-offline', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund'];
   execFileSync('npm', ['pack', ...quiet, '--pack-destination', folder], { cwd: staged, stdio: 'ignore' });
   mkdirSync(home);
   writeFileSync(join(home, 'package.json'), '{ "private": true }');
@@ -84,13 +84,17 @@ beforeAll(() => {
   compilerSays = compile();
 });
 
-/** Names of the packages that the lock file has for users, with what they need in turn. */
+/** Names of the packages that the lock file has for users, without those that may be left out, with what they need in turn. */
 function lockedForUsers(): string[] {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Readonly<Record<string, { readonly dev?: boolean; readonly devOptional?: boolean }>>;
+    packages: Readonly<
+      Record<string, { readonly dev?: boolean; readonly devOptional?: boolean; readonly optional?: boolean }>
+    >;
   };
-  return Object.entries(packages).flatMap(([path, { dev, devOptional }]) =>
-    path === '' || dev === true || devOptional === true ? [] : path.replace(/^node_modules\//, ''),
+  return Object.entries(packages).flatMap(([path, { dev, devOptional, optional }]) =>
+    path === '' || dev === true || devOptional === true || optional === true
+      ? []
+      : path.replace(/^node_modules\//, ''),
   );
 }
 
