@@ -8,7 +8,7 @@ import { bucketValue } from '../../support/histogram.ts';
 import { runJobs } from '../fio/engine.ts';
 import { type Job, parseJobFile } from '../fio/job-file.ts';
 import { type JobStats, mergeClones } from '../fio/stats.ts';
-import { findTargets } from '../fio/targets.ts';
+import { fileOf, findTargets } from '../fio/targets.ts';
 import { UserError } from '../user-error.ts';
 import type { Run } from './grid.ts';
 
@@ -38,6 +38,7 @@ export interface JobResult {
   readonly software_ns: number;
   readonly read: DirectionResult;
   readonly write: DirectionResult;
+  readonly trim: DirectionResult;
   readonly errno: number;
   /** Why the job failed; empty when it did not. */
   readonly failure: string;
@@ -53,10 +54,10 @@ export interface Result {
 /** The jobs of a run. Throws UserError for what no run of a sweep can be. */
 export function jobsOf({ job, file }: Run): readonly Job[] {
   const { jobs } = parseJobFile(job, file);
-  const foreign = jobs.find(({ filename }) => !/^(?:\/dev\/)?nvme\d+n\d+$/.test(filename));
+  const foreign = jobs.find((each) => !/^(?:\/dev\/)?(?:nvme|ng)\d+n\d+$/.test(fileOf(each, 0)));
   if (foreign !== undefined) {
     throw new UserError(
-      `${foreign.where}: filename=${foreign.filename}: runs of a sweep share no file; name a namespace, such as nvme0n1`,
+      `${foreign.where}: ${fileOf(foreign, 0)}: runs of a sweep share no file; name a namespace, such as nvme0n1`,
     );
   }
   return jobs;
@@ -73,7 +74,7 @@ export async function execute(run: Run): Promise<Result> {
 }
 
 function jobResult({ job, group, runtime_ns, software_ns, directions, errno, failure }: JobStats): JobResult {
-  const [read, write] = directions;
+  const [read, write, trim] = directions;
   return {
     name: job.name,
     group,
@@ -81,6 +82,7 @@ function jobResult({ job, group, runtime_ns, software_ns, directions, errno, fai
     software_ns,
     read: directionResult(read),
     write: directionResult(write),
+    trim: directionResult(trim),
     errno,
     failure,
   };

@@ -18,10 +18,10 @@ export const iopsOf = ({ ios, elapsed_ns }: DirectionResult): number =>
 const micro = (ns: number): string => (ns / 1000).toFixed(2);
 
 /** The directions in which a job did something. */
-export const activeOf = (job: JobResult): readonly ['read' | 'write', DirectionResult][] =>
-  (['read', 'write'] as const)
-    .flatMap((name) => (job[name].ios === 0 ? [] : [[name, job[name]] as const]))
-    .map(([name, direction]): ['read' | 'write', DirectionResult] => [name, direction]);
+export const activeOf = (job: JobResult): (readonly [name: string, DirectionResult])[] =>
+  (['read', 'write', 'trim'] as const)
+    .map((name) => [name, job[name]] as const)
+    .filter(([, { ios }]) => ios > 0);
 
 export function resultTable(results: readonly Result[]): string[] {
   const keys = Object.keys(results[0]?.settings ?? {});
