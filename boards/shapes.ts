@@ -79,6 +79,11 @@ const LINK = fields<LinkProfile>({
   maxPayload_bytes: powerOfTwo(128, 4096),
   readRequest_bytes: powerOfTwo(128, 4096),
   propagation_ns: duration,
+  completion_bytes: optional(powerOfTwo(64, 4096)),
+  writeCredits: optional(whole(1, 65_536)),
+  readCredits: optional(whole(1, 65_536)),
+  creditReturn_ns: optional(duration),
+  hop_ns: optional(duration),
 });
 
 const UNIT = fields<Partial<UnitOptions>>({

@@ -140,7 +140,9 @@ export class InvalidationQueue {
     const address = u64(word2 & IOTLB_INVALIDATE_ADDRESS.ADDR.mask, word3);
     const addressMask = IOTLB_INVALIDATE_ADDRESS.AM.get(word2);
     const domainId = IOTLB_INVALIDATE.DID.get(word0);
-    return this.#invalidation.translations(IOTLB_INVALIDATE.G.get(word0), domainId, address, addressMask);
+    const leavesOnly = IOTLB_INVALIDATE_ADDRESS.IH.get(word2) === 1;
+    const granularity = IOTLB_INVALIDATE.G.get(word0);
+    return this.#invalidation.translations(granularity, domainId, address, addressMask, leavesOnly);
   }
 
   #invalidateContexts(word0: number, word1: number): boolean {

@@ -41,10 +41,16 @@ export class Invalidation {
   }
 
   /**
-   * Drops translations; a selective request covers 2^addressMask pages around `address`, whose low bits are ignored.
-   * Returns false when the granularity code is reserved or the mask is beyond MAMV.
+   * Drops translations; a selective request covers 2^addressMask pages around `address`, whose low bits are ignored, and
+   * with `leavesOnly` (IH) spares cached tables. Returns false when the granularity code is reserved or the mask is beyond MAMV.
    */
-  translations(granularity: number, domainId: number, address: number, addressMask: number): boolean {
+  translations(
+    granularity: number,
+    domainId: number,
+    address: number,
+    addressMask: number,
+    leavesOnly: boolean,
+  ): boolean {
     if (this.#trace.on)
       this.#trace.emit(T.IOMMU_INVALIDATE, DESCRIPTOR_TYPE.IOTLB, domainId, address, addressMask);
     if (granularity === GRANULARITY.GLOBAL) this.#iotlb.dropAll();
@@ -53,7 +59,7 @@ export class Invalidation {
       if (addressMask > this.#addressMaskMax) return false;
       const pages = 2 ** addressMask;
       const first = Math.floor(address / (PAGE_SIZE * pages)) * pages;
-      this.#iotlb.dropPages(domainId, first, pages);
+      this.#iotlb.dropPages(domainId, first, pages, leavesOnly);
     }
     return granularity !== 0;
   }
@@ -69,7 +75,9 @@ export class Invalidation {
   iotlbCommand(addressLow: number, addressHigh: number, high: number): number {
     const granularity = IOTLB_HIGH.IIRG.get(high);
     const address = u64(addressLow & IVA.ADDR.mask, addressHigh);
-    const done = this.translations(granularity, IOTLB_HIGH.DID.get(high), address, IVA.AM.get(addressLow));
+    const domainId = IOTLB_HIGH.DID.get(high);
+    const leavesOnly = IVA.IH.get(addressLow) === 1;
+    const done = this.translations(granularity, domainId, address, IVA.AM.get(addressLow), leavesOnly);
     return IOTLB_HIGH.IVT.set(IOTLB_HIGH.IAIG.set(high, done ? granularity : NOTHING_DONE), 0);
   }
 }

@@ -2,11 +2,13 @@
  * The IOTLB: finished translations by domain id and input address, one cache per leaf size. Entries stay until software
  * invalidates them, whatever memory says by then.
  * A 2 MiB or 1 GiB leaf is kept whole; the pages of it in use are kept as 4 KiB entries too, so that the hot path
- * (request-path.ts) looks in one place. Not here: paging-structure caches (a miss reads every level), context-cache.ts.
+ * (request-path.ts) looks in one place. Cached tables (table-cache.ts) are dropped with what they lead to.
+ * Not here: contexts (context-cache.ts).
  */
 import { PAGE_SIZE } from '../support/numbers.ts';
 import { type CachedLeaf, LeafCache } from './leaf-cache.ts';
 import { LEAF_BYTES } from './spec/structures.ts';
+import { TableCache } from './table-cache.ts';
 
 const LARGE_ENTRIES = 64;
 const HUGE_ENTRIES = 16;
@@ -16,6 +18,8 @@ const EVERYTHING = 2 ** 52;
 export class Iotlb {
   /** The 4 KiB entries, which the hot path reads itself. */
   readonly pages: LeafCache;
+  /** Where the walks of misses begin. */
+  readonly tables = new TableCache();
   readonly #large = new LeafCache(LARGE_ENTRIES, LEAF_BYTES[2]);
   readonly #huge = new LeafCache(HUGE_ENTRIES, LEAF_BYTES[3]);
   readonly #leaves = [this.#large, this.#huge];
@@ -65,16 +69,22 @@ export class Iotlb {
 
   dropAll(): void {
     this.pages.dropAll();
+    this.tables.dropAll();
     for (const cache of this.#leaves) cache.dropAll();
   }
 
   dropDomain(domainId: number): void {
     this.pages.dropRange(domainId, 0, EVERYTHING);
+    this.tables.dropDomain(domainId);
     for (const cache of this.#leaves) cache.dropRange(domainId, 0, EVERYTHING);
   }
 
-  /** Drops every entry of the domain that overlaps `count` 4 KiB pages from page `first`; a large one goes whole. */
-  dropPages(domainId: number, first: number, count: number): void {
+  /**
+   * Drops every entry of the domain that overlaps `count` 4 KiB pages from page `first`; a large one goes whole. With
+   * `leavesOnly` cached tables stay.
+   */
+  dropPages(domainId: number, first: number, count: number, leavesOnly: boolean): void {
+    if (!leavesOnly) this.tables.dropRange(domainId, first * PAGE_SIZE, (first + count) * PAGE_SIZE);
     let low = first;
     let high = first + count - 1;
     for (const cache of this.#leaves) {

@@ -125,8 +125,11 @@ export class RequestPath {
       levels = reason === NO_FAULT ? this.#context.levels : 0;
     }
     if (levels > 0) {
-      walkSecondStage(this.memory, table, levels, iova, false, this.limits, this.#leaf);
-      reads += walkReads(levels, this.#leaf);
+      const { tables } = this.iotlb;
+      const start = isKnown && tables.find(domainId, iova, levels) ? tables.level : levels;
+      const top = start === levels ? table : tables.table * 4;
+      walkSecondStage(this.memory, top, start, iova, false, this.limits, this.#leaf);
+      reads += walkReads(start, this.#leaf);
     }
     return iotlbHit_ns + reads * walkRead_ns;
   }
@@ -142,17 +145,27 @@ export class RequestPath {
     const levels = contexts.levels[requester]!;
     const leaf = this.#leaf;
     let reason: number = FOUND;
+    let start = levels;
     if (iova >= contexts.ends[requester]!) reason = FAULT.ADDRESS_BEYOND_WIDTH;
     else if (levels === 0) setIdentity(leaf, iova);
     else {
-      const table = contexts.tables[requester]!;
-      reason = walkSecondStage(this.memory, table, levels, iova, isWrite, this.limits, leaf);
+      const { tables } = this.iotlb;
+      let table = contexts.tables[requester]!;
+      let allowed = 3;
+      // What a cached table does not allow is for the levels above it to refuse.
+      if (tables.find(domainId, iova, levels) && (tables.allowed & (isWrite ? 2 : 1)) !== 0) {
+        start = tables.level;
+        table = tables.table * 4;
+        allowed = tables.allowed;
+      }
+      const { memory, limits } = this;
+      reason = walkSecondStage(memory, table, start, iova, isWrite, limits, leaf, allowed, tables, domainId);
     }
     if (reason !== FOUND) {
       return this.#block(requester, iova, reason, isWrite, contexts.faultsDisabled[requester] === 1);
     }
     const frame = this.iotlb.insert(domainId, iova, leaf.base, leaf.level, leaf.permissions);
-    if (this.trace.on) this.trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(levels, leaf));
+    if (this.trace.on) this.trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(start, leaf));
     return bounded(frame);
   }
 

@@ -25,6 +25,7 @@ import {
   ROOT_ENTRY_BYTES,
   TRANSLATION_TYPE,
 } from './spec/structures.ts';
+import type { TableCache } from './table-cache.ts';
 
 /** What the walks check against; derived once from the unit's options. */
 export interface WalkLimits {
@@ -188,8 +189,8 @@ function checkContext(
 }
 
 /**
- * Walks the second-stage tables for one access; `iova` is inside their width. Fills `leaf`.
- * Returns a fault reason, or NO_FAULT.
+ * Walks the second-stage tables for one access; `iova` is inside their width. Fills `leaf`, and `tables` with what it
+ * passes. A walk that begins below the top is told what the levels above allow. Returns a fault reason, or NO_FAULT.
  */
 export function walkSecondStage(
   memory: Memory,
@@ -199,13 +200,16 @@ export function walkSecondStage(
   isWrite: boolean,
   limits: WalkLimits,
   leaf: Leaf,
+  allowed = 3,
+  tables: TableCache | null = null,
+  domainId = 0,
 ): number {
   const ram = memory.u32;
   const endWord = memory.ramBytes >>> 2;
   const reserved = limits.entryReservedLow;
   const reservedHigh = limits.addressReservedHigh | HIGH_RESERVED;
   const needed = isWrite ? 2 : 1;
-  let permissions = 3;
+  let permissions = allowed;
   leaf.level = levels;
   if (table >= memory.ramBytes) return FAULT.CONTEXT_INVALID;
   // RAM ends below 4 GiB: table addresses are word indexes, and a set upper word is an address nobody answers.
@@ -223,6 +227,7 @@ export function walkSecondStage(
     if (level !== 1 && large === 0) {
       word = (low & PAGE_ADDRESS) >>> 2;
       if (word >= endWord || (high & HIGH_ADDRESS) !== 0) return FAULT.TABLE_POINTER_INVALID;
+      if (tables !== null) tables.insert(domainId, iova, level, word, permissions);
       continue;
     }
     const base = (high & HIGH_ADDRESS) * TWO_32 + ((low & PAGE_ADDRESS) >>> 0);

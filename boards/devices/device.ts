@@ -38,7 +38,7 @@ export interface Device {
   readonly name: string;
   readonly description: string;
   readonly controller: ControllerProfile;
-  readonly link: LinkProfile;
+  readonly link: Required<LinkProfile>;
   readonly sources: {
     readonly link: Sources<LinkProfile>;
     readonly controller: Sources<Omit<ControllerTiming, 'media'>>;

@@ -209,7 +209,7 @@ export class RootComplex implements DmaHost, PciHost {
     if (fn === null) value = range.block!.read32(offset & ~3) >>> ((offset & 3) * 8);
     else if (size === 4) value = fn.barRead32(range.bar, offset);
     else value = fn.barReadPart(range.bar, offset, size);
-    if (link !== null && !link.free) this.clock.advance(link.write(4) + rootComplex_ns + load_ns);
+    if (link !== null && !link.free) this.clock.advance(link.write(0, 4) + rootComplex_ns + load_ns);
     if (this.trace.on === true && fn !== null) this.trace.emit(T.MMIO_READ, fn.bdf, range.bar, offset, value);
     return size === 4 ? value >>> 0 : size === 2 ? value & 0xffff : value & 0xff;
   }
@@ -276,12 +276,12 @@ export class RootComplex implements DmaHost, PciHost {
   readDelay(link: Link, requester: number, iova: number, length: number): number {
     const { rootComplex_ns, memory_ns } = this.host;
     const translation = this.#translation(requester, iova, length);
-    return link.read(length, rootComplex_ns + translation + memory_ns);
+    return link.read(iova, length, rootComplex_ns + translation + memory_ns);
   }
 
   /** Nanoseconds until a DMA write is visible. */
   writeDelay(link: Link, requester: number, iova: number, length: number): number {
-    return link.write(length) + this.host.rootComplex_ns + this.#translation(requester, iova, length);
+    return link.write(iova, length) + this.host.rootComplex_ns + this.#translation(requester, iova, length);
   }
 
   /** Translations of one request overlap with its data; the slowest of its pages is what it waits for. */

@@ -14,7 +14,22 @@ export interface LinkProfile {
   readonly readRequest_bytes: number;
   /** One way, including the port's own latency. */
   readonly propagation_ns: number;
+  /**
+   * Largest data of one completion: the root complex cuts at its multiples, which are multiples of the Read Completion
+   * Boundary. `maxPayload_bytes` when absent; 64 is a root complex that answers cache line by cache line.
+   */
+  readonly completion_bytes?: number;
+  /** Writes that the upper port can hold, and reads it answers at one time: header credits. */
+  readonly writeCredits?: number;
+  readonly readCredits?: number;
+  /** From a packet's arrival at the upper port until the UpdateFC that gives its credit back leaves. */
+  readonly creditReturn_ns?: number;
+  /** Through the switch above this link, once a packet is in it; 0 below a root port. */
+  readonly hop_ns?: number;
 }
+
+/** What a profile has that says nothing. */
+export const USUAL_LINK = { writeCredits: 128, readCredits: 128, creditReturn_ns: 100, hop_ns: 0 } as const;
 
 /** Gigatransfers per second and lane, and the share of them that carries bytes. */
 const RATES = {
@@ -37,29 +52,73 @@ export class Link {
   /** The next link towards the root complex: behind a switch, the one of its upstream port. */
   private readonly parent: Link | null;
   private readonly propagation_ns: number;
-  private readonly ns_per_byte: number;
-  /** Half of the largest packet. */
-  private readonly packet_ns: number;
-  /** Payloads and read requests per byte. Their sizes are powers of two, so that these are exact. */
+  private readonly hop_ns: number;
+  private readonly payload_bytes: number;
+  private readonly request_bytes: number;
+  private readonly completion_bytes: number;
+  /** Exact, because the sizes are powers of two; a multiplication is cheaper than a division. */
   private readonly payloadsPerByte: number;
   private readonly requestsPerByte: number;
+  private readonly completionsPerByte: number;
+  /** How long a credit is away, and how often one comes back when all are: `Credits` in time. */
+  private readonly creditLoop_ns: number;
+  private readonly writeCredit_ns: number;
+  private readonly perReadCredit: number;
+  private ns_per_byte: number;
+  /** The largest packet on the wire. */
+  private packet_ns: number;
   /** Where the wire's busy times are told, and the port above it. */
   private trace: Trace | null = null;
   private port: { readonly bdf: number } | null = null;
   #upFreeAt = 0;
   #downFreeAt = 0;
+  /** When the credits of all writes and reads so far would be back if each had waited for the one before. */
+  #writeCreditsAt = 0;
+  #readCreditsAt = 0;
+  /** When the first packet of the last `#up` or `#down` was through. */
+  #firstAt = 0;
+  /** The wire is down until then. */
+  #retrainedAt = 0;
 
   constructor(clock: { readonly now: number }, profile: LinkProfile | null, parent: Link | null = null) {
+    const whole = { ...USUAL_LINK, ...profile };
     this.clock = clock;
     this.parent = parent;
     this.profile = profile;
     this.free = profile === null;
-    const [rate, coding] = profile === null ? [1, 1] : RATES[profile.generation];
-    this.ns_per_byte = profile === null ? 0 : 8 / (rate * coding * profile.lanes * (1 - DLLP_SHARE));
     this.propagation_ns = profile?.propagation_ns ?? 0;
-    this.packet_ns = ((profile?.maxPayload_bytes ?? 0) + REQUEST_BYTES) * this.ns_per_byte * 0.5;
-    this.payloadsPerByte = 1 / (profile?.maxPayload_bytes ?? 1);
-    this.requestsPerByte = 1 / (profile?.readRequest_bytes ?? 1);
+    this.hop_ns = whole.hop_ns;
+    this.payload_bytes = profile?.maxPayload_bytes ?? 1;
+    this.request_bytes = profile?.readRequest_bytes ?? 1;
+    this.completion_bytes = profile?.completion_bytes ?? this.payload_bytes;
+    this.payloadsPerByte = 1 / this.payload_bytes;
+    this.requestsPerByte = 1 / this.request_bytes;
+    this.completionsPerByte = 1 / this.completion_bytes;
+    this.creditLoop_ns = 2 * this.propagation_ns + whole.creditReturn_ns;
+    this.writeCredit_ns = this.creditLoop_ns / whole.writeCredits;
+    this.perReadCredit = 1 / whole.readCredits;
+    this.ns_per_byte = 0;
+    this.packet_ns = 0;
+    if (profile !== null) this.#setRate(profile.generation, profile.lanes);
+  }
+
+  #setRate(generation: LinkProfile['generation'], lanes: LinkProfile['lanes']): void {
+    const [rate, coding] = RATES[generation];
+    this.ns_per_byte = 8 / (rate * coding * lanes * (1 - DLLP_SHARE));
+    this.packet_ns = (this.payload_bytes + REQUEST_BYTES) * this.ns_per_byte;
+  }
+
+  /**
+   * The link goes down for `down_ns` and comes back with another speed and width. What was on its way waits; nothing is
+   * lost (the data link layer repeats it). Changes nothing on a free link.
+   */
+  retrain(generation: LinkProfile['generation'], lanes: LinkProfile['lanes'], down_ns: number): void {
+    if (this.free) return;
+    this.#setRate(generation, lanes);
+    const back = this.clock.now + down_ns;
+    this.#upFreeAt = Math.max(this.#upFreeAt, back);
+    this.#downFreeAt = Math.max(this.#downFreeAt, back);
+    this.#retrainedAt = back;
   }
 
   /** Tells `trace` from now on when the wire is busy, under the number of the port above it. */
@@ -68,28 +127,35 @@ export class Link {
     this.port = port;
   }
 
-  /** Nanoseconds until a posted write of `length` bytes, sent upstream now, reaches the root complex. */
-  write(length: number): number {
+  /** Nanoseconds until a posted write of `length` bytes to `address`, sent upstream now, reaches the root complex. */
+  write(address: number, length: number): number {
     const { now } = this.clock;
-    return this.#up(now, this.#wireBytes(length, REQUEST_BYTES)) - now;
+    const packets = piecesOf(address, length, this.payload_bytes, this.payloadsPerByte);
+    return this.#up(now, length + packets * REQUEST_BYTES, packets) - now;
   }
 
-  /** The same for a write right behind one that reaches the root complex now: only its wire time. */
+  /** The same for a small write right behind one that reaches the root complex now: only its wire time. */
   follow(length: number): number {
-    const ns = this.#wireBytes(length, REQUEST_BYTES) * this.ns_per_byte;
+    const ns = (length + REQUEST_BYTES) * this.ns_per_byte;
     this.#upFreeAt += ns;
     if (this.trace?.on === true) this.#busy(1, this.#upFreeAt - ns, this.#upFreeAt);
     return ns;
   }
 
   /**
-   * Nanoseconds until a read of `length` bytes is back: requests up, `answer_ns` at the far end, completions down.
+   * Nanoseconds until a read of `length` bytes at `address` is back: requests up, `answer_ns` at the far end,
+   * completions down.
    */
-  read(length: number, answer_ns: number): number {
+  read(address: number, length: number, answer_ns: number): number {
     const { now } = this.clock;
-    const requests = Math.ceil(length * this.requestsPerByte);
-    const answered = this.#slipUp(now, requests * REQUEST_BYTES) + answer_ns;
-    return this.#down(answered, this.#wireBytes(length, COMPLETION_BYTES)) - now;
+    const requests = piecesOf(address, length, this.request_bytes, this.requestsPerByte);
+    const completions = piecesOf(address, length, this.completion_bytes, this.completionsPerByte);
+    const round_ns = 2 * this.propagation_ns + answer_ns;
+    // Each request holds a credit until it is answered.
+    this.#readCreditsAt = Math.max(this.#readCreditsAt, now) + requests * round_ns * this.perReadCredit;
+    const wait_ns = Math.max(0, this.#readCreditsAt - now - round_ns);
+    const answered = this.#slipUp(now, requests * REQUEST_BYTES) + wait_ns + answer_ns;
+    return this.#down(answered, length + completions * COMPLETION_BYTES) - now;
   }
 
   /** Nanoseconds until a 4-byte write by the CPU reaches the function. */
@@ -104,46 +170,68 @@ export class Link {
    */
   #slipUp(time: number, bytes: number): number {
     const wire_ns = bytes * this.ns_per_byte;
-    const wait_ns = this.#upFreeAt > time ? Math.min(this.#upFreeAt - time, this.packet_ns) : 0;
+    const wait_ns = this.#wait(this.#upFreeAt, time);
     this.#upFreeAt = Math.max(this.#upFreeAt, time) + wire_ns;
     if (this.trace?.on === true) this.#busy(1, this.#upFreeAt - wire_ns, this.#upFreeAt);
     const arrival = time + wait_ns + wire_ns + this.propagation_ns;
-    return this.parent === null ? arrival : this.parent.#slipUp(arrival, bytes);
+    return this.parent === null ? arrival : this.parent.#slipUp(arrival + this.hop_ns, bytes);
   }
 
   #slipDown(time: number, bytes: number): number {
-    const start = this.parent === null ? time : this.parent.#slipDown(time, bytes);
+    const start = this.parent === null ? time : this.parent.#slipDown(time, bytes) + this.hop_ns;
     const wire_ns = bytes * this.ns_per_byte;
-    const wait_ns = this.#downFreeAt > start ? Math.min(this.#downFreeAt - start, this.packet_ns) : 0;
+    const wait_ns = this.#wait(this.#downFreeAt, start);
     this.#downFreeAt = Math.max(this.#downFreeAt, start) + wire_ns;
     if (this.trace?.on === true) this.#busy(0, this.#downFreeAt - wire_ns, this.#downFreeAt);
     return start + wait_ns + wire_ns + this.propagation_ns;
   }
 
-  /** When `bytes` that stand at this link's lower end at `time` are at the root complex. */
-  #up(time: number, bytes: number): number {
+  /** How long something small waits at `time` for a wire that is taken until `freeAt`. */
+  #wait(freeAt: number, time: number): number {
+    if (freeAt <= time) return 0;
+    return Math.max(Math.min(freeAt - time, this.packet_ns * 0.5), this.#retrainedAt - time);
+  }
+
+  /** When `bytes` in `packets` that stand at this link's lower end at `time` are at the root complex. */
+  #up(time: number, bytes: number, packets: number): number {
+    this.#writeCreditsAt = Math.max(this.#writeCreditsAt, time) + packets * this.writeCredit_ns;
     const start = Math.max(this.#upFreeAt, time);
-    this.#upFreeAt = start + bytes * this.ns_per_byte;
-    if (this.trace?.on === true) this.#busy(1, start, this.#upFreeAt);
-    const arrival = this.#upFreeAt + this.propagation_ns;
-    return this.parent === null ? arrival : this.parent.#up(arrival, bytes);
+    const end = Math.max(start + bytes * this.ns_per_byte, this.#writeCreditsAt - this.creditLoop_ns);
+    this.#upFreeAt = end;
+    if (this.trace?.on === true) this.#busy(1, start, end);
+    const arrival = end + this.propagation_ns;
+    if (this.parent === null) return arrival;
+    // A switch forwards each packet when it has it, so the last one is the wire time of a packet behind.
+    const first = start + Math.min(bytes * this.ns_per_byte, this.packet_ns) + this.propagation_ns;
+    const through = this.parent.#up(first + this.hop_ns, bytes, packets);
+    return Math.max(through, arrival + this.hop_ns + this.parent.#last(bytes));
   }
 
   /** When `bytes` that stand at the root complex at `time` are at this link's lower end. */
   #down(time: number, bytes: number): number {
-    const arrival = this.parent === null ? time : this.parent.#down(time, bytes);
-    const start = Math.max(this.#downFreeAt, arrival);
-    this.#downFreeAt = start + bytes * this.ns_per_byte;
+    let ready = time;
+    let end = 0;
+    if (this.parent !== null) {
+      end = this.parent.#down(time, bytes) + this.hop_ns + Math.min(bytes * this.ns_per_byte, this.packet_ns);
+      ready = this.parent.#firstAt + this.hop_ns;
+    }
+    const start = Math.max(this.#downFreeAt, ready);
+    this.#downFreeAt = Math.max(start + bytes * this.ns_per_byte, end);
+    this.#firstAt = start + Math.min(bytes * this.ns_per_byte, this.packet_ns) + this.propagation_ns;
     if (this.trace?.on === true) this.#busy(0, start, this.#downFreeAt);
     return this.#downFreeAt + this.propagation_ns;
+  }
+
+  /** From the arrival of the last packet of `bytes` at this link until it is at its upper end. */
+  #last(bytes: number): number {
+    return Math.min(bytes * this.ns_per_byte, this.packet_ns) + this.propagation_ns;
   }
 
   #busy(isUp: number, start: number, end: number): void {
     this.trace!.emit(T.LINK_BUSY, this.port!.bdf, isUp, start, end);
   }
-
-  /** Bytes on the wire for `length` bytes of data in TLPs of the largest payload. */
-  #wireBytes(length: number, overhead: number): number {
-    return length + Math.ceil(length * this.payloadsPerByte) * overhead;
-  }
 }
+
+/** Packets for `length` bytes at `address` when none crosses a multiple of `size`, a power of two. */
+const piecesOf = (address: number, length: number, size: number, sizesPerByte: number): number =>
+  Math.ceil(((address & (size - 1)) + length) * sizesPerByte);
