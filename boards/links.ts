@@ -2,7 +2,10 @@
 import { type LinkProfile, USUAL_LINK } from '../machine/timing/link.ts';
 
 /** A link as desktop and server boards set it up: 256-byte payloads, 512-byte read requests. */
-export const linkOf = (generation: LinkProfile['generation'], lanes: LinkProfile['lanes']): Required<LinkProfile> => ({
+export const linkOf = (
+  generation: LinkProfile['generation'],
+  lanes: LinkProfile['lanes'],
+): Required<LinkProfile> => ({
   generation,
   lanes,
   maxPayload_bytes: 256,

@@ -217,6 +217,18 @@ describe('the queue', () => {
   });
 });
 
+test('a cached table answers until it is invalidated without the hint that only leaves have changed', () => {
+  const rig = started();
+  rig.dma(IOVA);
+  const level2 = rig.entry(IOVA, 2);
+  rig.words(level2, 0, 0);
+  const hint = 1 << 6;
+  rig.submit(iotlbPages(DOMAIN, IOVA, hint));
+  expect(rig.dma(IOVA)).toBe(PAGE);
+  rig.submit(iotlbPages(DOMAIN, IOVA));
+  expect(rig.dma(IOVA)).toBe(BLOCKED);
+});
+
 describe('what a translation costs', () => {
   const host = { ...FREE_HOST, iotlbHit_ns: 5, walkRead_ns: 80 };
 
@@ -238,6 +250,7 @@ describe('what a translation costs', () => {
 
   test('the neighbour of a translated page takes one read, until tables are invalidated', () => {
     const rig = new Rig(REFERENCE, host).start();
+    rig.enableQueue();
     const next = IOVA + 0x1000;
     rig.map(next, 0x60_0000 | RW);
     rig.dma(IOVA);
