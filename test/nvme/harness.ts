@@ -426,14 +426,14 @@ export class Harness {
   }
 
   /** Create I/O Submission Queue that completes to `cqid`. */
-  createSq(qid: number, entries: number, cqid: number, base = 0): Completion {
+  createSq(qid: number, entries: number, cqid: number, base = 0, priority = 0): Completion {
     const memory = base === 0 ? this.allocate(Math.ceil((entries * SQE.SIZE) / PAGE)) : base;
     this.#sqs.set(qid, { base: memory, entries, index: 0, phase: 1 });
     return this.submitAdmin({
       opcode: ADMIN.CREATE_SQ,
       prp1: memory,
       cdw10: qid | ((entries - 1) << 16),
-      cdw11: 1 | (cqid << 16),
+      cdw11: 1 | (priority << 1) | (cqid << 16),
     });
   }
 }
