@@ -14,11 +14,12 @@ import { DmaPort } from '../machine/pcie/dma-port.ts';
 import { RootComplex } from '../machine/pcie/root-complex.ts';
 import { FREE_HOST, type HostProfile } from '../machine/timing/host.ts';
 import { Link } from '../machine/timing/link.ts';
-import type { Trace } from '../machine/trace.ts';
+import type { Rejection, Trace } from '../machine/trace.ts';
 import type { BlockStore } from '../nvme/block-store.ts';
 import { NvmeController } from '../nvme/controller.ts';
 import { Namespace } from '../nvme/namespace.ts';
 import { CONTROLLER_BYTES } from '../nvme/profile.ts';
+import { rejectionSentence } from '../nvme/rejection.ts';
 import { SparseStore } from '../nvme/sparse-store.ts';
 import { alignUp } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
@@ -29,6 +30,8 @@ import { bytesOf } from './shapes.ts';
 
 /** Physical address of the remapping unit's registers. */
 export const IOMMU_BASE = 0xfed9_0000;
+/** Refusals that are kept for `explain`. */
+const REJECTIONS_KEPT = 64;
 
 /** Opens the image of a namespace. */
 export type OpenStore = (image: string, bytes: number, memory: Memory, readOnly: boolean) => BlockStore;
@@ -69,6 +72,7 @@ export class Hardware {
   readonly controllers: NvmeController[] = [];
   readonly #board: Board;
   readonly #parts: HardwareParts;
+  readonly #rejections: string[] = [];
   /** IOMMU groups that the board asks for, by controller. */
   readonly #groups: (number | undefined)[] = [];
 
@@ -78,6 +82,7 @@ export class Hardware {
     const host = hostOf(board, isFree);
     this.#board = board;
     this.#parts = parts;
+    trace.listenToRejections((_, bdf, rejection) => this.#rejected(bdf, rejection));
     this.iommu = new IommuUnit({ memory, trace, interrupts, host, options: board.iommu });
     this.rootComplex = new RootComplex({ clock, memory, trace, translator: this.iommu, host });
     this.rootComplex.mapBlock(IOMMU_BASE, this.iommu.registerBytes, this.iommu);
@@ -94,11 +99,15 @@ export class Hardware {
     return this.#groups[this.controllers.findIndex((controller) => controller.bdf === bdf)];
   }
 
-  /** The commands that each controller refused lately, one sentence each. */
-  get rejections(): string[] {
-    return this.controllers.flatMap(({ name, health }) =>
-      health.rejections.map((text) => `${name}: ${text}`),
-    );
+  /** What controllers refused lately, one sentence each, oldest first. */
+  get rejections(): readonly string[] {
+    return this.#rejections;
+  }
+
+  #rejected(bdf: number, rejection: Rejection): void {
+    const name = this.controllers.find((controller) => controller.bdf === bdf)?.name;
+    if (this.#rejections.length === REJECTIONS_KEPT) this.#rejections.shift();
+    this.#rejections.push(`${name}: ${rejectionSentence(rejection)}`);
   }
 
   /** The ports of one bus with what is behind them. Ports that share a device number are its functions. */

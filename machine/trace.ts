@@ -24,7 +24,7 @@ export const TRACEPOINTS = [
   ['nvme.transfer', 'bdf', 'sqid', 'cid', 'bytes'],
   ['nvme.complete', 'bdf', 'sqid', 'cid', 'status'],
   ['nvme.interrupt', 'bdf', 'cqid', 'vector'],
-  ['nvme.reject', 'bdf', 'sqid', 'cid', 'reason'],
+  ['nvme.reject', 'bdf', 'sqid', 'cid', 'status'],
   ['nvme.state', 'bdf', 'cc', 'csts'],
   ['interrupt', 'vector', 'data'],
   ['link.busy', 'bdf', 'isUp', 'start', 'end'],
@@ -41,6 +41,23 @@ export const T = Object.fromEntries(
   TRACEPOINTS.map(([name], number) => [name.toUpperCase().replace('.', '_'), number]),
 ) as { readonly [Name in Point as Constant<Name>]: number };
 
+/** What `nvme.reject` also says, in words and whether the trace is on or not: refusals are rare. */
+export interface Rejection {
+  /** Such as `Identify (SQ 0, CID 5)` or `doorbell of queue 3`; empty for the controller itself. */
+  readonly what: string;
+  /** The status as people write it, or what becomes of what was refused: `ignored`, `fatal`. */
+  readonly status: string;
+  /** The field of the entry or register at fault, such as `CDW10.CNS`; empty when it is no single one. */
+  readonly field: string;
+  readonly value: number;
+  /** One sentence without its end. */
+  readonly rule: string;
+  /** Document, revision and section. */
+  readonly section: string;
+}
+/** Called for every refusal by the function `bdf`. */
+export type RejectionListener = (time: number, bdf: number, rejection: Rejection) => void;
+
 /** Called for every record while the trace is on. `point` indexes TRACEPOINTS. */
 export type TraceListener = (time: number, point: number, a: number, b: number, c: number, d: number) => void;
 
@@ -49,6 +66,7 @@ export class Trace {
   on = false;
   private readonly clock: Clock;
   #listeners: TraceListener[] = [];
+  readonly #rejectionListeners: RejectionListener[] = [];
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -57,6 +75,17 @@ export class Trace {
   emit(point: number, a: number, b = 0, c = 0, d = 0): void {
     const time = this.clock.now;
     for (const listener of this.#listeners) listener(time, point, a, b, c, d);
+  }
+
+  /** Emits `nvme.reject`: its numbers while the trace is on, its words always. */
+  reject(bdf: number, sqid: number, cid: number, status: number, rejection: Rejection): void {
+    if (this.on) this.emit(T.NVME_REJECT, bdf, sqid, cid, status);
+    for (const listener of this.#rejectionListeners) listener(this.clock.now, bdf, rejection);
+  }
+
+  /** Adds a listener of refusals. The trace stays off: it costs nothing until something is refused. */
+  listenToRejections(listener: RejectionListener): void {
+    this.#rejectionListeners.push(listener);
   }
 
   /** Adds a listener and turns the trace on; the returned function removes it. */

@@ -105,7 +105,8 @@ export class NvmeController extends PcieFunction {
     const { config, sqs, cqs } = this;
     this.msix = new Msix({ config, clock, dma, trace });
     this.buffer = new MemoryBuffer(memory, dma, profile.memoryBuffer_bytes);
-    this.health = new Health({ slots, entries: profile.errorLogEntries, clock });
+    const bdf = () => this.bdf;
+    this.health = new Health({ slots, entries: profile.errorLogEntries, clock, trace, bdf });
     const { msix, health } = this;
     const { timing } = profile;
     const msi = new Msi({ config, clock, dma });
@@ -272,7 +273,10 @@ export class NvmeController extends PcieFunction {
   /** INTMS or INTMC was written: they are for the pin and MSI (PCIe Transport 1.1 §3.5.1.1). */
   #maskInterrupts(mask: number): void {
     if (this.interrupts.usesMsix)
-      this.health.reject('INTMS or INTMC written: MSI-X is enabled and has masks of its own');
+      this.health.refuseAccess('write of INTMS or INTMC', {
+        rule: 'MSI-X is enabled and has masks of its own',
+        section: 'PCIe Transport 1.1 §3.5.1.1',
+      });
     this.interrupts.setMask(mask);
   }
 
@@ -288,9 +292,11 @@ export class NvmeController extends PcieFunction {
   }
 
   #tellWidth(access: 'read' | 'write', offset: number, size: number): void {
-    const outcome = access === 'write' && this.profile.strict ? ': ignored' : '';
-    this.health.reject(
-      `${access} of ${size} byte(s) at offset ${hex(offset)}${outcome}: registers are accessed in dwords (Base 2.1 §3.1.1)`,
+    const isIgnored = access === 'write' && this.profile.strict;
+    this.health.refuseAccess(
+      `${access} of ${size} byte(s) at offset ${hex(offset)}`,
+      { rule: 'registers are accessed in dwords', section: 'Base 2.1 §3.1.1' },
+      isIgnored,
     );
   }
 
@@ -318,7 +324,7 @@ export class NvmeController extends PcieFunction {
     const registers = { cc: this.#cc, aqa: this.#aqa, asq: this.#asq, acq: this.#acq };
     const problem = configurationProblem(this.profile, registers);
     this.#csts = CSTS.SHST.set(this.#csts, SHST.NORMAL);
-    if (problem !== null) return this.#fail(problem);
+    if (problem !== null) return this.#fail(`${problem} (Base 2.1 §3.5.1)`);
     const { timing } = this.profile;
     const media_ns = timing?.mediaReady_ns ?? 0;
     const isIndependent = CC.CRIME.get(this.#cc) === 1;
@@ -405,7 +411,7 @@ export class NvmeController extends PcieFunction {
 
   /** CSTS.CFS: nothing is fetched or posted until a reset. */
   #fail(reason: string): void {
-    this.health.reject(`fatal: ${reason}`);
+    this.health.failed(reason);
     this.engine.running = false;
     this.#csts = CSTS.CFS.set(this.#csts, 1);
     this.admin.telemetry.captureFailure(reason);

@@ -74,9 +74,10 @@ export class Doorbells {
       this.trace.emit(T.NVME_DOORBELL, this.dma.requester, qid, index & 1, position);
     }
     if (((offset - DOORBELL_BASE) & ((1 << this.shift) - 1)) !== 0) {
-      this.health.reject(
-        `write to offset ${offset}: ignored: no doorbell begins there (PCIe Transport 1.1 §3.1.2)`,
-      );
+      this.health.refuseAccess(`write to offset ${offset}`, {
+        rule: 'no doorbell begins there',
+        section: 'PCIe Transport 1.1 §3.1.2',
+      });
     } else if ((index & 1) === 0) {
       if (this.shadow.covers(qid) && this.sqs.exists(qid)) this.shadow.rungTail(qid, position);
       else this.#submissionTail(qid, position);
@@ -86,15 +87,15 @@ export class Doorbells {
 
   #submissionTail(qid: number, tail: number): void {
     const sqs = this.sqs;
-    if (!sqs.exists(qid)) return this.health.doorbellError('register', qid);
-    if (!sqs.advance(qid, tail)) return this.health.doorbellError('value', qid);
+    if (!sqs.exists(qid)) return this.health.doorbellError('register', qid, false, tail);
+    if (!sqs.advance(qid, tail)) return this.health.doorbellError('value', qid, false, tail);
     this.engine.fetcher.ring(qid);
   }
 
   #completionHead(qid: number, head: number): void {
     const cqs = this.cqs;
-    if (!cqs.exists(qid)) return this.health.doorbellError('register', qid);
-    if (!cqs.release(qid, head)) return this.health.doorbellError('value', qid);
+    if (!cqs.exists(qid)) return this.health.doorbellError('register', qid, true, head);
+    if (!cqs.release(qid, head)) return this.health.doorbellError('value', qid, true, head);
     this.engine.released(qid);
     if (this.interrupts.isPinned) this.interrupts.update();
   }

@@ -16,7 +16,6 @@ import type { ControllerTiming } from './profile.ts';
 import { PrpWalker } from './prp.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
 import { DATA_NONE, DATA_TO_CONTROLLER, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
-import { opcodeName } from './spec/commands.ts';
 import { STATUS } from './spec/status.ts';
 
 /**
@@ -53,9 +52,9 @@ export interface IoCommandSet extends CommandSet {
   drop(slot: number): void;
 }
 
-/** Who is told of every command that fails: `who` names it, `reason` is one sentence or empty. */
+/** Who is told of every command that fails: `reason` is one sentence or empty. */
 export interface FailureLog {
-  commandFailed(slot: number, status: number, who: string, reason: string): void;
+  commandFailed(slot: number, status: number, reason: string): void;
 }
 
 export interface EngineParts {
@@ -330,9 +329,7 @@ export class Engine {
   fail(slot: number, status: number, reason = this.#reason(slot)): void {
     const { slots } = this;
     const sqid = slots.sqid(slot);
-    const name = opcodeName(sqid === 0, slots.dword(slot, 0) & 0xff);
-    this.health.commandFailed(slot, status, `${name} (SQ ${sqid}, CID ${slots.cid(slot)})`, reason);
-    if (this.trace.on === true) this.#emit(T.NVME_REJECT, slot, status);
+    this.health.commandFailed(slot, status, reason);
     if (sqid !== 0) this.nvm.drop(slot);
     this.complete(slot, status);
   }

@@ -5,10 +5,14 @@
  * wear and temperature sensors are not modelled and read 0.
  */
 import type { Clock } from '../machine/clock.ts';
+import type { Rejection, Trace } from '../machine/trace.ts';
+import { u64 } from '../support/numbers.ts';
 import { ErrorLog, NO_COMMAND } from './error-log.ts';
 import type { Events } from './events.ts';
+import { rejection, rejectionSentence, statusTitle } from './rejection.ts';
 import type { Slots } from './slots.ts';
-import { SQE } from './spec/commands.ts';
+import { fieldAt, sectionOf } from './spec/command-fields.ts';
+import { opcodeName, SQE } from './spec/commands.ts';
 import {
   ASYNC_EVENT,
   CRITICAL_WARNING,
@@ -16,7 +20,7 @@ import {
   PARAMETER_UNKNOWN,
   SMART_LOG,
 } from './spec/logs.ts';
-import { DNR_BY_DEFAULT, SCT, STATUS, statusField, statusName, statusSentence } from './spec/status.ts';
+import { DNR_BY_DEFAULT, SCT, STATUS, statusField, statusSentence } from './spec/status.ts';
 
 /** Composite temperatures in Kelvin: at rest, and where WCTEMP and CCTEMP warn. */
 export const TEMPERATURE = { NORMAL: 310, WARNING: 343, CRITICAL: 353 } as const;
@@ -33,11 +37,17 @@ const NOT_LOGGED: readonly number[] = [
   STATUS.FORMAT_IN_PROGRESS,
 ];
 
+/** A rule that an access breaks; without a field when there is no single one. */
+type Broken = Pick<Rejection, 'rule' | 'section'> & Partial<Pick<Rejection, 'field' | 'value'>>;
+
 export interface HealthParts {
   readonly slots: Slots;
   /** Size of the error log in entries. */
   readonly entries: number;
   readonly clock: Clock;
+  readonly trace: Trace;
+  /** The function's place on the bus, which it learns late. */
+  readonly bdf: () => number;
 }
 
 export class Health {
@@ -54,6 +64,8 @@ export class Health {
   unsafeShutdowns = 0;
   private readonly slots: Slots;
   private readonly clock: Clock;
+  private readonly trace: Trace;
+  private readonly bdf: () => number;
   readonly #rejections: string[] = [];
   /** What `explain` said about the command that is about to fail. */
   #reason = '';
@@ -70,6 +82,8 @@ export class Health {
   constructor(parts: HealthParts) {
     this.slots = parts.slots;
     this.clock = parts.clock;
+    this.trace = parts.trace;
+    this.bdf = parts.bdf;
     this.errors = new ErrorLog(parts.entries);
   }
 
@@ -113,10 +127,10 @@ export class Health {
     return this.explain(status, reason);
   }
 
-  /** A command fails: `who` names it, `reason` is a sentence; when empty, what `explain` was told counts. */
-  commandFailed(slot: number, status: number, who: string, reason: string): void {
-    const why = reason || this.#reason || statusSentence(status);
-    this.reject(`${who}: ${statusTitle(status)}: ${why}`);
+  /** A command fails; `reason` is a sentence; when empty, what `explain` was told counts. */
+  commandFailed(slot: number, status: number, reason: string): void {
+    const why = reason || this.#reason || statusSentence(status).replace(/\.$/, '');
+    this.#reject(this.slots.sqid(slot), this.slots.cid(slot), status, this.#rejectionOf(slot, status, why));
     if (status >>> 8 === SCT.MEDIA && status !== STATUS.COMPARE_FAILURE) this.mediaErrors++;
     if (!NOT_LOGGED.includes(status)) {
       const slots = this.slots;
@@ -142,10 +156,13 @@ export class Health {
   }
 
   /** The host wrote to the doorbell of a queue that does not exist, or a value that queue cannot take (§5.1.2.1). */
-  doorbellError(kind: 'register' | 'value', qid: number): void {
-    const what =
-      kind === 'register' ? 'the queue does not exist' : 'the value is not one this queue can take';
-    this.reject(`doorbell of queue ${qid}: ignored: ${what} (PCIe Transport 1.1 §3.1.2)`);
+  doorbellError(kind: 'register' | 'value', qid: number, isCompletion: boolean, value: number): void {
+    this.refuseAccess(`doorbell of queue ${qid}`, {
+      rule: kind === 'register' ? 'the queue does not exist' : 'the value is not one this queue can take',
+      section: 'PCIe Transport 1.1 §3.1.2',
+      field: isCompletion ? `CQ${qid}HDBL` : `SQ${qid}TDBL`,
+      value,
+    });
     this.#addError(qid, STATUS.INVALID_FIELD);
     const { INVALID_DOORBELL_REGISTER, INVALID_DOORBELL_VALUE } = ASYNC_EVENT;
     this.events.raise(kind === 'register' ? INVALID_DOORBELL_REGISTER : INVALID_DOORBELL_VALUE);
@@ -168,10 +185,37 @@ export class Health {
     });
   }
 
-  /** Adds a sentence to `rejections`, which keeps the newest ones. */
-  reject(sentence: string): void {
+  /** An access to a register or doorbell breaks a rule, and is ignored unless told otherwise. */
+  refuseAccess(what: string, why: Broken, isIgnored = true): void {
+    const status = isIgnored ? 'ignored' : '';
+    this.#reject(NO_COMMAND, NO_COMMAND, 0, { field: '', value: 0, ...why, what, status });
+  }
+
+  /** The controller cannot go on, for a reason that may end with its section. */
+  failed(reason: string): void {
+    const known = { what: '', status: 'fatal', field: '', value: 0, section: 'Base 2.1 §3.1.4.6' };
+    this.#reject(NO_COMMAND, NO_COMMAND, 0, rejection(reason, known));
+  }
+
+  #reject(sqid: number, cid: number, status: number, words: Rejection): void {
     if (this.#rejections.length === REJECTIONS_KEPT) this.#rejections.shift();
-    this.#rejections.push(sentence);
+    this.#rejections.push(rejectionSentence(words));
+    this.trace.reject(this.bdf(), sqid, cid, status, words);
+  }
+
+  /** A failed command in words: its name, the field that `explain` was told of, and the section of either. */
+  #rejectionOf(slot: number, status: number, reason: string): Rejection {
+    const { slots } = this;
+    const isAdmin = slots.sqid(slot) === 0;
+    const opcode = slots.dword(slot, SQE.OPC) & 0xff;
+    const what = `${opcodeName(isAdmin, opcode)} (SQ ${slots.sqid(slot)}, CID ${slots.cid(slot)})`;
+    const known = { what, status: statusTitle(status), section: sectionOf(isAdmin, opcode) };
+    if (this.#parameter === PARAMETER_UNKNOWN) return rejection(reason, { ...known, field: '', value: 0 });
+    const { BYTE, BIT } = PARAMETER_LOCATION.decode(this.#parameter);
+    const { name: field, offset, mask, low, is64 } = fieldAt(isAdmin, opcode, BYTE, BIT);
+    const word = slots.dword(slot, offset);
+    const value = is64 ? u64(word, slots.dword(slot, offset + 4)) : (word & mask) >>> low;
+    return rejection(reason, { ...known, field, value });
   }
 
   get powerOnHours(): number {
@@ -245,27 +289,4 @@ export class Health {
     counter(SMART_LOG.MEDIA_ERRORS, this.mediaErrors);
     counter(SMART_LOG.ERROR_LOG_ENTRIES, this.errors.count);
   }
-}
-
-const SPELLED: Readonly<Record<string, string>> = { IO: 'I/O', OR: 'or', AND: 'and', FOR: 'for', IN: 'in' };
-const ACRONYMS: readonly string[] = [
-  'PRP',
-  'SGL',
-  'LBA',
-  'SQ',
-  'AER',
-  'CMB',
-  'PMR',
-  'ANA',
-  'FDP',
-  'ZRWA',
-  'ID',
-];
-
-/** A status by its name as people write it: `PRP Offset Invalid`. */
-function statusTitle(status: number): string {
-  const word = (name: string) =>
-    SPELLED[name] ?? (ACRONYMS.includes(name) ? name : name.charAt(0) + name.slice(1).toLowerCase());
-  const name = statusName(status);
-  return name.includes(' ') ? name : name.split('_').map(word).join(' ');
 }

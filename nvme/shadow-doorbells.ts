@@ -146,7 +146,7 @@ export class ShadowDoorbells {
     const address = this.#indexes + entry * this.#parts.stride;
     if (dma.read(address, this.#word, ENTRY_BYTES) === DMA_OK)
       return memory.u32[this.#word >>> 2]! & INDEX_MASK;
-    this.#parts.health.reject(`shadow doorbell at IOVA ${hex(address)} cannot be read: the register counts`);
+    this.#refuse(address, 'it cannot be read: the register counts');
     return UNREADABLE;
   }
 
@@ -156,7 +156,12 @@ export class ShadowDoorbells {
     memory.u32[this.#word >>> 2] = index;
     const address = buffer + entry * this.#parts.stride;
     if (dma.write(address, this.#word, ENTRY_BYTES) === DMA_OK) return true;
-    this.#parts.health.reject(`event index at IOVA ${hex(address)} cannot be written`);
+    this.#refuse(address, 'it cannot be written');
     return false;
+  }
+
+  #refuse(address: number, rule: string): void {
+    const what = `shadow doorbell or event index at IOVA ${hex(address)}`;
+    this.#parts.health.refuseAccess(what, { rule, section: 'Base 2.1 §5.2.5' });
   }
 }

@@ -122,7 +122,7 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
     expect(machine.kernel.now() - before).toBeLessThan(1.001e9);
     expect(machine.explain()).toEqual([
       'nvme0: fatal: entry 1 of submission queue 1 cannot be read: ' +
-        'the function is not a bus master (PCI command bit 2 is off)',
+        'the function is not a bus master (PCI command bit 2 is off) (Base 2.1 §3.1.4.6)',
     ]);
     expect(await sentence(driver.close())).toContain('bus master is off');
   });
@@ -139,7 +139,7 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
       expect.stringContaining(
         `fault addr 0x${queue.sqIova.toString(16)} [fault reason 0x06] PTE Read access is not set`,
       ),
-      'nvme0: fatal: entry 0 of submission queue 1 cannot be read: the IOMMU blocked the request',
+      'nvme0: fatal: entry 0 of submission queue 1 cannot be read: the IOMMU blocked the request (Base 2.1 §3.1.4.6)',
     ]);
     expect(await sentence(driver.getFeatures(7))).toMatch(
       /^ControllerError: Get Features on the admin queue did not .* CFS, the controller met a fatal error/,
@@ -151,7 +151,8 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
     const disk = driver.namespace(2);
     expect(await sentence(disk.read(disk.blocks, 1))).toContain('LBA_OUT_OF_RANGE');
     expect(machine.explain()).toEqual([
-      `nvme0: Read (SQ 1, CID 0): LBA Out Of Range: block ${disk.blocks} is beyond the last one, ${disk.blocks - 1}`,
+      `nvme0: Read (SQ 1, CID 0): LBA Out Of Range: block ${disk.blocks} is beyond the last one, ${disk.blocks - 1} ` +
+        `(CDW10 = 0x${disk.blocks.toString(16)}, NVM Command Set 1.1 §3.3.4)`,
     ]);
     await driver.close();
   });

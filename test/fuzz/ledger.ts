@@ -15,6 +15,8 @@ export const AREA_BYTES = AREA.PAGES * PAGE;
 export const SHADOW_AREA = AREA.COUNT - 2;
 export const baseOf = (area: number): number => AREA.BASE + area * AREA.BYTES;
 
+const ON_QUEUES: readonly number[] = [ADMIN.CREATE_CQ, ADMIN.CREATE_SQ, ADMIN.DELETE_CQ, ADMIN.DELETE_SQ];
+
 /** A command that was submitted and has not completed. */
 interface Pending {
   readonly opcode: number;
@@ -133,7 +135,11 @@ export class Ledger {
       const cid = CDW0.CID.get(cdw0);
       const same = queue.pending.get(cid);
       if (same === undefined) queue.pending.set(cid, [command]);
-      else same.push(command);
+      else {
+        same.push(command);
+        // Which of them created or deleted a queue cannot be told apart.
+        if (queue.qid === 0 && same.some(({ opcode }) => ON_QUEUES.includes(opcode))) this.close();
+      }
       queue.count++;
       queue.last = command;
       this.submitted++;

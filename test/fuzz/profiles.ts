@@ -19,6 +19,7 @@ export function drawProfile(dice: Dice): ControllerProfile {
     commandSlots: 8 + dice.below(64),
     dirty_bytes: dice.once(2) ? 65_536 : 0,
     pageMax: dice.below(5),
+    strict: dice.once(2),
   };
   return checkProfile(drawn) === null ? drawn : { ...shipped, timing };
 }

@@ -35,7 +35,7 @@ describe('what every admin command is checked for', () => {
     harness.submitAdmin({ opcode: ADMIN.IDENTIFY, cid: 5, cdw10: 0xfe });
     harness.submitAdmin({ opcode: ADMIN.IDENTIFY, cid: 6, cdw10: CNS.CONTROLLER, prp1: 0x10_0002 });
     expect(harness.controller.health.rejections).toEqual([
-      'Identify (SQ 0, CID 5): Invalid Field: CNS 0xfe is not supported (Base 2.1 §5.1.13.1)',
+      'Identify (SQ 0, CID 5): Invalid Field: CNS 0xfe is not supported (CDW10.CNS = 0xfe, Base 2.1 §5.1.13.1)',
       'Identify (SQ 0, CID 6): PRP Offset Invalid: PRP1 = 0x100002 is not dword aligned (Base 2.1 §4.3.1)',
     ]);
   });
