@@ -175,7 +175,7 @@ describe.each<[string, HarnessOptions]>([
     expect(rig.reapAll(0)).toMatchObject([{ status: STATUS.SUCCESS, dw0: PERSISTENT_ERROR }]);
     expect(rig.reapAll(1)).toEqual([]);
     expect(rig.controller.health.rejections.at(-1)).toBe(
-      'fatal: entry 1 of submission queue 1 cannot be read: the IOMMU blocked the request',
+      'fatal: entry 1 of submission queue 1 cannot be read: the IOMMU blocked the request (Base 2.1 §3.1.4.6)',
     );
     rig.blocked.clear();
     rig.disable();
