@@ -265,8 +265,10 @@ export class NvmeController extends PcieFunction {
       case REG.CMBMSC_HI:
         return this.buffer.writeControl(offset, value);
       default:
-        if ((offset & 3) !== 0)
-          this.health.reject(`write at offset ${hex(offset)}: ignored: no register begins there`);
+        if ((offset & 3) !== 0) {
+          const why = { rule: 'no register begins there', section: 'Base 2.1 §3.1.4' };
+          this.health.refuseAccess(`write at offset ${hex(offset)}`, why);
+        }
     }
   }
 
