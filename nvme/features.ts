@@ -39,6 +39,8 @@ import { PERSISTENT_EVENT_TYPE, TIMESTAMP_EVENT } from './spec/persistent-events
 import { STATUS } from './spec/status.ts';
 
 const NS_PER_MS = 1_000_000;
+/** Features whose sections want Invalid Field where others have Invalid Namespace or Format. §5.1.25.1.28, .29 */
+const OF_RESERVATIONS: readonly number[] = [FID.RESERVATION_NOTIFICATION, FID.RESERVATION_PERSISTENCE];
 
 export interface FeatureParts extends AdminParts {
   readonly timestamp: Timestamp;
@@ -220,8 +222,10 @@ export class Features {
     if (select === FEATURE_SELECT.CAPABILITIES) return STATUS.SUCCESS;
     if (isOfNamespace(fid)) {
       const nsid = slots.dword(slot, SQE.NSID);
-      if (nsid === NSID_BROADCAST)
-        return this.#badNamespace('one namespace must be named, not all (FFFFFFFFh)');
+      if (nsid === NSID_BROADCAST) {
+        const reason = 'one namespace must be named, not all (FFFFFFFFh)';
+        return OF_RESERVATIONS.includes(fid) ? this.#refuse(reason, SQE.NSID) : this.#badNamespace(reason);
+      }
       const status = this.#checkNamespace(nsid);
       if (status !== STATUS.SUCCESS) return status;
     }

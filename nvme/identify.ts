@@ -74,6 +74,10 @@ export class Identify implements AdminCommand {
         },
       },
       [CNS.CONTROLLERS]: { nsid: 'unused', write: controllers },
+      // There are no virtual functions: the list is empty.
+      ...(profile.admin.namespaceManagement
+        ? { [CNS.SECONDARY_CONTROLLERS]: { nsid: 'unused' as const, write: () => {} } }
+        : {}),
       [CNS.COMMAND_SETS]: { nsid: 'unused', write: (at) => view.setUint32(at, this.#commandSets(), true) },
       [CNS.ATTACHED_CONTROLLERS]: {
         nsid: 'valid',

@@ -197,7 +197,7 @@ export const FEATURES: Readonly<Record<number, Feature>> = {
   [FID.SOFTWARE_PROGRESS]: feature('Software Progress Marker', 'controller', true),
   [FID.HOST_IDENTIFIER]: feature('Host Identifier', 'host', false, 16),
   [FID.RESERVATION_NOTIFICATION]: feature('Reservation Notification Mask', 'namespace', false),
-  [FID.RESERVATION_PERSISTENCE]: feature('Reservation Persistence', 'namespace', false),
+  [FID.RESERVATION_PERSISTENCE]: feature('Reservation Persistence', 'namespace', true),
   [FID.NAMESPACE_WRITE_PROTECTION]: feature('Namespace Write Protection Config', 'namespace', true),
   [FID.BOOT_PARTITION_PROTECTION]: feature('Boot Partition Write Protection Config', 'subsystem', false),
 };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { QEMU } from '../../nvme/profile-qemu.ts';
 import { ADMIN } from '../../nvme/spec/commands.ts';
-import { FEATURE_SELECT, FID } from '../../nvme/spec/features.ts';
+import { FEATURE_CAPABILITIES, FEATURE_SELECT, FEATURES, FID } from '../../nvme/spec/features.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { type Entry, FUNCTIONAL, type Harness, ready } from './harness.ts';
 
@@ -67,6 +67,77 @@ describe('features that are a number', () => {
   });
 });
 
+describe('every feature there is', () => {
+  const { features } = ready().controller.admin;
+  const cases = features.supported.map((fid) => [FEATURES[fid]!.name, fid] as const);
+  /** CDW11 that most features take: NSID 1 and vector 1 for those that have several values. */
+  const OTHER: Readonly<Record<number, number>> = {
+    [FID.ARBITRATION]: 3,
+    [FID.POWER_MANAGEMENT]: 0x20,
+    [FID.TEMPERATURE_THRESHOLD]: 345,
+    [FID.ERROR_RECOVERY]: 9,
+    [FID.VOLATILE_WRITE_CACHE]: 0,
+    [FID.NUMBER_OF_QUEUES]: 0x0003_0003,
+    [FID.INTERRUPT_COALESCING]: 0x0102,
+    [FID.INTERRUPT_VECTOR]: 0x1_0001,
+    [FID.WRITE_ATOMICITY]: 1,
+    [FID.ASYNC_EVENT]: 0x10,
+    [FID.SANITIZE_CONFIG]: 0,
+    [FID.SOFTWARE_PROGRESS]: 4,
+    [FID.NAMESPACE_WRITE_PROTECTION]: 1,
+    [FID.RESERVATION_NOTIFICATION]: 2,
+    [FID.RESERVATION_PERSISTENCE]: 1,
+  };
+  const scope = (fid: number): Partial<Entry> => (FEATURES[fid]!.scope === 'namespace' ? { nsid: 1 } : {});
+  const selected = (harness: Harness, fid: number, select: number) =>
+    value(harness, fid, select, { ...scope(fid), cdw11: fid === FID.INTERRUPT_VECTOR ? 1 : 0 });
+
+  test.each(cases)('A53 %s: scope and saving as the table of the specification has them', (_, fid) => {
+    const capabilities = FEATURE_CAPABILITIES.decode(value(ready(), fid, FEATURE_SELECT.CAPABILITIES));
+    const isOfNamespace = FEATURES[fid]!.scope === 'namespace' ? 1 : 0;
+    expect(capabilities).toMatchObject({ NAMESPACE_SPECIFIC: isOfNamespace, CHANGEABLE: 1 });
+    const harness = ready();
+    const completion = set(harness, fid, OTHER[fid] ?? 0, {
+      ...scope(fid),
+      cdw10: (fid | SAVE) >>> 0,
+      prp1: harness.allocate(),
+    });
+    expect(statusName(completion.status) === 'FEATURE_NOT_SAVEABLE').toBe(capabilities.SAVEABLE === 0);
+  });
+
+  test.each(cases.filter(([, fid]) => OTHER[fid] !== undefined))(
+    'A55 %s: what is saved survives reset and power cycle, what is not comes back as default unless it persists',
+    (_, fid) => {
+      const other = OTHER[fid]!;
+      const harness = ready();
+      const initial = selected(harness, fid, FEATURE_SELECT.CURRENT);
+      expect(initial).not.toBe(other);
+      const persists = FEATURES[fid]!.persists;
+      const restart = [
+        () => harness.disable(),
+        () => {
+          harness.controller.powerCut();
+          harness.configure();
+        },
+      ];
+      for (const how of restart) {
+        set(harness, fid, other, scope(fid));
+        expect(selected(harness, fid, FEATURE_SELECT.CURRENT)).toBe(other);
+        how();
+        harness.enable();
+        expect(selected(harness, fid, FEATURE_SELECT.CURRENT)).toBe(persists ? other : initial);
+      }
+      const saved = set(harness, fid, other, { ...scope(fid), cdw10: (fid | SAVE) >>> 0 });
+      if (saved.status !== STATUS.SUCCESS) return;
+      for (const how of restart) {
+        how();
+        harness.enable();
+        expect(selected(harness, fid, FEATURE_SELECT.CURRENT)).toBe(other);
+      }
+    },
+  );
+});
+
 describe('refusals', () => {
   test.each<[string, number, number, Partial<Entry>, number, string]>([
     ['A47', FID.AUTONOMOUS_POWER, 0, {}, STATUS.INVALID_FIELD, 'not supported'],
@@ -105,6 +176,9 @@ describe('refusals', () => {
     expect(statusName(get(harness, FID.ARBITRATION, 4).status)).toBe('INVALID_FIELD');
     expect(statusName(get(harness, FID.ERROR_RECOVERY, 0, { nsid: BROADCAST }).status)).toBe(
       'INVALID_NAMESPACE_OR_FORMAT',
+    );
+    expect(statusName(get(harness, FID.RESERVATION_PERSISTENCE, 0, { nsid: BROADCAST }).status)).toBe(
+      'INVALID_FIELD',
     );
     expect(statusName(get(harness, FID.INTERRUPT_VECTOR, 0, { cdw11: 65 }).status)).toBe('INVALID_FIELD');
   });

@@ -96,6 +96,7 @@ describe('Identify (Base 2.1 §5.1.13)', () => {
     ['A8', CNS.NAMESPACE, 256, 'inactive, the largest'],
     ['A19', CNS.INDEPENDENT_NAMESPACE, 2, 'inactive'],
     ['', CNS.ALLOCATED_NAMESPACE, 2, 'not allocated'],
+    ['', CNS.SECONDARY_CONTROLLERS, 0, 'no secondary controllers'],
   ])('%s CNS %i of NSID %i is a page of zeroes: %s', (_, cns, nsid) => {
     const harness = ready({ namespaces: TWO_NAMESPACES });
     const { status, buffer } = identify(harness, cns, { nsid });
