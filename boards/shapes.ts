@@ -11,6 +11,7 @@ import type {
   HostMemoryProfile,
   OperationTiming,
 } from '../nvme/admin/profile.ts';
+import type { CommandLimits } from '../nvme/io/limits.ts';
 import type { LbaFormat } from '../nvme/lba-format.ts';
 import type { NandProfile, UniformProfile } from '../nvme/media/profile.ts';
 import type { ControllerProfile, ControllerTiming, PcieProfile } from '../nvme/profile.ts';
@@ -259,6 +260,14 @@ const PROFILE = fields<ControllerProfile>({
   writeCache: flag,
   dirty_bytes: whole(0, 2 ** 30),
   compareAndWriteBlocks: whole(0, 65_536),
+  limits: fields<CommandLimits>({
+    verify: whole(0, 32),
+    zeroes: whole(0, 32),
+    uncorrectable: whole(0, 32),
+    ranges: whole(0, 255),
+    rangeBlocks: whole(0, 0xffff_ffff),
+    totalBlocks: whole(0, Number.MAX_SAFE_INTEGER),
+  }),
   sgls: whole(0, 0xffff_ffff),
   timing: orNull(TIMING),
 });

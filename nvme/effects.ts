@@ -3,6 +3,7 @@
  * §5.1.12.1.6, §5.1.12.1.18). An opcode that is not here is refused as invalid.
  * Not here: what the commands do (admin/, nvm.ts).
  */
+import { isDatasetLimited } from './io/limits.ts';
 import type { ControllerProfile } from './profile.ts';
 import { ADMIN, NVM } from './spec/commands.ts';
 import { ONCS } from './spec/identify.ts';
@@ -76,16 +77,22 @@ export const ZONE_EFFECTS: Effects = {
 
 const has = (opcode: number): number => (IO_EFFECTS[opcode] === undefined ? 0 : 1);
 
-/** Optional NVM Command Support of Identify, from the table above; saving and timestamps are features.ts. */
-export const OPTIONAL_COMMANDS = ONCS.encode({
-  COMPARE: has(NVM.COMPARE),
-  WRITE_UNCORRECTABLE: has(NVM.WRITE_UNCORRECTABLE),
-  DATASET_MANAGEMENT: has(NVM.DATASET_MANAGEMENT),
-  WRITE_ZEROES: has(NVM.WRITE_ZEROES),
-  ZEROES_DEALLOCATE: has(NVM.WRITE_ZEROES),
-  RESERVATIONS: has(NVM.RESERVATION_REGISTER),
-  VERIFY: has(NVM.VERIFY),
-  COPY: has(NVM.COPY),
-  SAVE_SELECT: 1,
-  TIMESTAMP: 1,
-});
+const announced = (opcode: number, limit: number | boolean): number => (limit ? 0 : has(opcode));
+
+/**
+ * Optional NVM Command Support of Identify, from the table above: a command whose size limit binds is not in it.
+ * Saving and timestamps are features.ts.
+ */
+export const optionalCommands = ({ limits }: ControllerProfile): number =>
+  ONCS.encode({
+    COMPARE: has(NVM.COMPARE),
+    WRITE_UNCORRECTABLE: announced(NVM.WRITE_UNCORRECTABLE, limits.uncorrectable),
+    DATASET_MANAGEMENT: announced(NVM.DATASET_MANAGEMENT, isDatasetLimited(limits)),
+    WRITE_ZEROES: announced(NVM.WRITE_ZEROES, limits.zeroes),
+    ZEROES_DEALLOCATE: has(NVM.WRITE_ZEROES),
+    RESERVATIONS: has(NVM.RESERVATION_REGISTER),
+    VERIFY: announced(NVM.VERIFY, limits.verify),
+    COPY: has(NVM.COPY),
+    SAVE_SELECT: 1,
+    TIMESTAMP: 1,
+  });

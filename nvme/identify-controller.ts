@@ -6,7 +6,7 @@
 
 import type { FirmwareProfile } from './admin/profile.ts';
 import { writeAscii } from './ascii.ts';
-import { OPTIONAL_COMMANDS } from './effects.ts';
+import { optionalCommands } from './effects.ts';
 import { TEMPERATURE } from './health.ts';
 import { COPY_FORMATS } from './io/copy.ts';
 import { isExtendedFormat } from './lba-format.ts';
@@ -129,7 +129,7 @@ export function writeController(
   set('SQES', ENTRY_SIZES.encode({ MIN: SQES, MAX: SQES }));
   set('CQES', ENTRY_SIZES.encode({ MIN: CQES, MAX: CQES }));
   set('NN', namespaces.largest);
-  set('ONCS', OPTIONAL_COMMANDS);
+  set('ONCS', optionalCommands(profile));
   set('FUSES', FUSES.encode({ COMPARE_AND_WRITE: profile.compareAndWriteBlocks > 0 ? 1 : 0 }));
   set('AWUN', EVERY_COMMAND);
   set('ACWU', Math.max(0, profile.compareAndWriteBlocks - 1));
@@ -201,7 +201,14 @@ const firmwareAttributes = (firmware: FirmwareProfile | null): number =>
         SMUD: 1,
       });
 
-/** CNS 06h with CSI 0: no limits beyond MDTS, and none on the ranges of Dataset Management. */
+/** CNS 06h with CSI 0: the limits of commands, 0 where there is none. */
 export function writeNvmController(view: DataView, at: number, profile: ControllerProfile): void {
+  const { verify, zeroes, uncorrectable, ranges, rangeBlocks, totalBlocks } = profile.limits;
+  IDENTIFY_NVM_CONTROLLER.set(view, at, 'VSL', verify);
+  IDENTIFY_NVM_CONTROLLER.set(view, at, 'WZSL', zeroes);
+  IDENTIFY_NVM_CONTROLLER.set(view, at, 'WUSL', uncorrectable);
+  IDENTIFY_NVM_CONTROLLER.set(view, at, 'DMRL', ranges);
+  IDENTIFY_NVM_CONTROLLER.set(view, at, 'DMRSL', rangeBlocks);
+  IDENTIFY_NVM_CONTROLLER.set(view, at, 'DMSL', BigInt(totalBlocks));
   IDENTIFY_NVM_CONTROLLER.set(view, at, 'VER', profile.version);
 }

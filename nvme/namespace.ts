@@ -30,6 +30,8 @@ export const SPECIAL = {
   TRACKED: 32,
   /** Blocks are in zones. */
   ZONED: 64,
+  /** Some blocks can be read with retries only. */
+  WEAK: 128,
 } as const;
 
 /** The smallest host page. */
@@ -80,6 +82,9 @@ export class Namespace {
   readOnly = false;
   /** Blocks that Write Uncorrectable marked. */
   readonly uncorrectable = new BlockRanges();
+  /** Blocks that the medium gives only after retries, and how long those take. */
+  readonly weak = new BlockRanges();
+  recovery_ns = 0;
   /** Hosts and what they reserved; shared by every controller the namespace is attached to. */
   readonly reservations = new Reservations();
   /** SPECIAL bits. */
@@ -140,11 +145,28 @@ export class Namespace {
     this.setSpecial(SPECIAL.UNCORRECTABLE, !this.uncorrectable.isEmpty);
   }
 
+  /** A scenario wears blocks out: until they are written again, reading one takes `recovery_ns` of retries. */
+  weaken(first: number, count: number, recovery_ns: number): void {
+    this.weak.add(first, first + count);
+    this.recovery_ns = recovery_ns;
+    this.setSpecial(SPECIAL.WEAK, true);
+  }
+
+  /** Blocks are written or emptied: whatever was wrong with them is gone. */
+  renew(first: number, count: number, isWritten: boolean): void {
+    this.setUncorrectable(first, count, false);
+    this.setWritten(first, count, isWritten);
+    if (this.weak.isEmpty) return;
+    this.weak.remove(first, first + count);
+    this.setSpecial(SPECIAL.WEAK, !this.weak.isEmpty);
+  }
+
   /** All that is known of the blocks is forgotten: they are as never written. */
   forgetBlocks(): void {
     this.written?.clear();
     this.uncorrectable.clear();
-    this.setSpecial(SPECIAL.UNCORRECTABLE, false);
+    this.weak.clear();
+    this.setSpecial(SPECIAL.UNCORRECTABLE | SPECIAL.WEAK, false);
     this.metadata?.store.discard(0, this.metadata.store.bytes);
     this.zones?.clear();
   }
@@ -160,7 +182,7 @@ export class Namespace {
     this.setSpecial(SPECIAL.RESERVATION, this.reservations.type !== RESERVATION.NONE);
   }
 
-  /** Sets or clears one of the SPECIAL bits. */
+  /** Sets or clears SPECIAL bits. */
   setSpecial(bit: number, isSet: boolean): void {
     this.special = isSet ? this.special | bit : this.special & ~bit;
   }

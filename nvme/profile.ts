@@ -6,6 +6,7 @@
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import { formatSize, hex, MIB, PAGE_SIZE } from '../support/numbers.ts';
 import { type AdminProfile, checkAdmin, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
+import { type CommandLimits, NO_LIMITS } from './io/limits.ts';
 import { checkMetadata, LARGEST_METADATA } from './io/metadata.ts';
 import type { LbaFormat } from './lba-format.ts';
 import { checkMedia, type MediaProfile } from './media/profile.ts';
@@ -106,6 +107,8 @@ export interface ControllerProfile {
   readonly dirty_bytes: number;
   /** Largest fused Compare and Write in blocks (ACWU + 1); 0: none. */
   readonly compareAndWriteBlocks: number;
+  /** Size limits of commands besides MDTS. */
+  readonly limits: CommandLimits;
   /** SGLS of Identify: which SGLs I/O commands may use. */
   readonly sgls: number;
   /** null: nothing takes time (the functional pace turns every profile's timing to null). */
@@ -194,6 +197,7 @@ export const GENERIC: ControllerProfile = {
   writeCache: true,
   dirty_bytes: 0,
   compareAndWriteBlocks: 128,
+  limits: NO_LIMITS,
   sgls: SGLS.encode({ SUPPORT: 1, BIT_BUCKET: 1, MPTR_SGL: 1 }),
   timing: OPTANE_P4800X,
 };

@@ -14,6 +14,9 @@ import { STATUS } from '../spec/status.ts';
 import type { Buffer, Protection } from './protection.ts';
 import type { WriteCache } from './write-cache.ts';
 
+/** TLER counts 100 ms. */
+const TLER_UNIT_NS = 100_000_000;
+
 export interface BlocksParts {
   readonly memory: Memory;
   readonly health: Health;
@@ -43,18 +46,39 @@ export class Blocks {
 
   // ---- data -------------------------------------------------------------------------------------------------------
 
-  /** Whether all `count` blocks from `first` can be read. Returns a status. */
-  checkReadable(namespace: Namespace, first: number, count: number): number {
+  /**
+   * Whether all `count` blocks from `first` can be read, with as many retries as the host allows. Returns a status.
+   * `isLimited`: the command asks for few (LR).
+   */
+  checkReadable(namespace: Namespace, first: number, count: number, isLimited = false): number {
     const bad = namespace.uncorrectable.find(first, first + count);
     if (bad !== -1) {
       const reason = `block ${bad} was marked by Write Uncorrectable`;
       return this.#health.explainBlock(STATUS.UNRECOVERED_READ_ERROR, reason, bad);
+    }
+    const weak = namespace.weak.find(first, first + count);
+    if (weak !== -1 && namespace.recovery_ns > this.#retryLimit(namespace, isLimited)) {
+      const reason = `block ${weak} needs more retries than ${isLimited ? 'LR' : 'TLER'} allows`;
+      return this.#health.explainBlock(STATUS.UNRECOVERED_READ_ERROR, reason, weak);
     }
     if (namespace.written === null || !this.#reportsDeallocated(namespace)) return STATUS.SUCCESS;
     const gap = namespace.written.findGap(first, first + count);
     if (gap === -1) return STATUS.SUCCESS;
     const reason = `block ${gap} is deallocated or was never written (DULBE)`;
     return this.#health.explainBlock(STATUS.DEALLOCATED_OR_UNWRITTEN_BLOCK, reason, gap);
+  }
+
+  /** Nanoseconds of retries for `count` blocks from `first`. */
+  retry_ns(namespace: Namespace, first: number, count: number, isLimited: boolean): number {
+    if (namespace.weak.find(first, first + count) === -1) return 0;
+    return Math.min(namespace.recovery_ns, this.#retryLimit(namespace, isLimited));
+  }
+
+  /** LR allows none, Error Recovery (TLER) so many times 100 ms or, with 0, as many as it takes. §5.1.25.1.3 */
+  #retryLimit({ nsid }: Namespace, isLimited: boolean): number {
+    const tler = ERROR_RECOVERY.TLER.get(this.#features.value(FID.ERROR_RECOVERY, nsid));
+    if (isLimited) return 0;
+    return tler === 0 ? Number.POSITIVE_INFINITY : tler * TLER_UNIT_NS;
   }
 
   #reportsDeallocated({ nsid }: Namespace): boolean {
@@ -87,7 +111,7 @@ export class Blocks {
       const { bytes } = metadata;
       status = this.#save(metadata.store, first * bytes, count * bytes, from.metadata);
     }
-    if (status === STATUS.SUCCESS) this.#changed(namespace, first, count, true);
+    if (status === STATUS.SUCCESS) namespace.renew(first, count, true);
     return status;
   }
 
@@ -118,7 +142,7 @@ export class Blocks {
       return this.#storeFailed(store, STATUS.WRITE_FAULT);
     this.#media.discard(namespace.mediaBase + first * block_bytes, count * block_bytes);
     if (metadata !== null) metadata.store.discard(first * metadata.bytes, count * metadata.bytes);
-    this.#changed(namespace, first, count, isWritten);
+    namespace.renew(first, count, isWritten);
     return STATUS.SUCCESS;
   }
 
@@ -126,11 +150,6 @@ export class Blocks {
   mark(namespace: Namespace, first: number, count: number): void {
     this.#remember(namespace, first, count);
     namespace.setUncorrectable(first, count, true);
-  }
-
-  #changed(namespace: Namespace, first: number, count: number, isWritten: boolean): void {
-    namespace.setUncorrectable(first, count, false);
-    namespace.setWritten(first, count, isWritten);
   }
 
   // ---- durability -------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import { SLOT, type Slots } from '../slots.ts';
 import { RW_CDW12, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
 import { Blocks } from './blocks.ts';
+import { limitBytes } from './limits.ts';
 import { Payload } from './payload.ts';
 import type { Buffer } from './protection.ts';
 import { Transfer } from './transfer.ts';
@@ -135,11 +136,24 @@ export class Context {
     return RW_CDW12.FUA.get(this.dword(slot, SQE.CDW12)) === 1;
   }
 
+  /** CDW12.LR. */
+  isLimited(slot: number): boolean {
+    return RW_CDW12.LR.get(this.dword(slot, SQE.CDW12)) === 1;
+  }
+
   /** Says which data phase the command has. Returns the status of its limit, MDTS. */
   setData(slot: number, direction: number, bytes: number): number {
     this.slots.setData(slot, direction, bytes);
     if (bytes <= this.maxTransfer) return STATUS.SUCCESS;
     return this.refuse(`${bytes} bytes are more than MDTS allows (${this.maxTransfer})`, SQE.CDW12);
+  }
+
+  /** Refuses more blocks than a size limit allows, log2 of smallest pages (VSL and its kin). Returns a status. */
+  checkSize(namespace: Namespace, count: number, limit: number): number {
+    const most = limitBytes(this.profile.pageMin, limit);
+    const bytes = count * namespace.block_bytes;
+    if (bytes <= most) return STATUS.SUCCESS;
+    return this.refuse(`${bytes} bytes are more than the size limit of the command (${most})`, SQE.CDW12);
   }
 
   /** Where on the medium the command works, for its timing and the error log. */

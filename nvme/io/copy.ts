@@ -108,7 +108,8 @@ export class Copy implements IoCommand {
     const fields = this.#fields(slot, namespace);
     let to = start;
     for (const [index, source] of sources.entries()) {
-      const status = this.#copy(namespace, source, to, payload.fieldsAfter(namespace, fields, to - start));
+      const made = payload.fieldsAfter(namespace, fields, to - start);
+      const status = this.#copy(slot, namespace, source, to, made);
       if (status !== STATUS.SUCCESS) {
         slots.setResult(slot, index);
         return status;
@@ -182,9 +183,15 @@ export class Copy implements IoCommand {
 
   // ---- work -------------------------------------------------------------------------------------------------------
 
-  #copy(namespace: Namespace, { first, count, fields }: Source, to: number, made: ProtectionFields): number {
+  #copy(
+    slot: number,
+    namespace: Namespace,
+    { first, count, fields }: Source,
+    to: number,
+    made: ProtectionFields,
+  ): number {
     const { blocks, payload, here, maxTransfer } = this.#context;
-    const readable = blocks.checkReadable(namespace, first, count);
+    const readable = blocks.checkReadable(namespace, first, count, this.#context.isLimited(slot));
     if (readable !== STATUS.SUCCESS) return readable;
     const most = maxTransfer / namespace.block_bytes;
     for (let done = 0; done < count; done += most) {

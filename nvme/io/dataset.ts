@@ -1,6 +1,6 @@
 /**
  * Dataset Management: ranges to deallocate; hints on access are taken and forgotten (NVM Command Set 1.1 §3.3). All
- * ranges are checked before the first one is deallocated. No limits are reported (DMRL, DMRSL, DMSL), so none bind.
+ * ranges are checked before the first one is deallocated. Limits bind deallocation alone (DMRL, DMRSL, DMSL).
  */
 import { u64 } from '../../support/numbers.ts';
 import type { Namespace } from '../namespace.ts';
@@ -47,12 +47,31 @@ export class DatasetManagement implements IoCommand {
       return this.#context.health.explain(STATUS.LBA_OUT_OF_RANGE, reason, SQE.PRP1);
     }
     if (DSM_CDW11.AD.get(slots.dword(slot, SQE.CDW11)) === 0) return STATUS.SUCCESS;
+    const limited = this.#checkLimits(ranges);
+    if (limited !== STATUS.SUCCESS) return limited;
     for (let range = 0; range < ranges; range++) {
       const { first, count } = this.#range(range);
       const status = this.#context.blocks.discard(namespace, first, count);
       if (status !== STATUS.SUCCESS) return status;
     }
     return STATUS.SUCCESS;
+  }
+
+  #checkLimits(ranges: number): number {
+    const { limits } = this.#context.profile;
+    const counts = Array.from({ length: ranges }, (_, range) => this.#range(range).count);
+    const excess = (what: string, value: number, most: number) =>
+      most > 0 && value > most ? `${value} ${what} are more than the ${most} that can be deallocated` : null;
+    const reason =
+      excess('ranges', ranges, limits.ranges) ??
+      excess('blocks of one range', Math.max(...counts), limits.rangeBlocks) ??
+      excess(
+        'blocks',
+        counts.reduce((sum, count) => sum + count, 0),
+        limits.totalBlocks,
+      );
+    if (reason === null) return STATUS.SUCCESS;
+    return this.#context.refuse(reason, SQE.CDW10, STATUS.COMMAND_SIZE_LIMIT_EXCEEDED);
   }
 
   /** Blocks of range `index`, which is in the data buffer. */

@@ -60,7 +60,9 @@ export abstract class BlockCommand {
     const { context } = this;
     const unit = namespace.block_bytes;
     const offset = namespace.mediaBase + context.first(slot) * unit;
-    return context.media.read(offset, context.count(slot) * unit);
+    const count = context.count(slot);
+    const retries = context.blocks.retry_ns(namespace, context.first(slot), count, context.isLimited(slot));
+    return context.media.read(offset, count * unit) + retries;
   }
 
   /** Whether the blocks can be read at all; with FUA they are on the medium first. */
@@ -69,7 +71,8 @@ export abstract class BlockCommand {
     const first = context.first(slot);
     const count = context.count(slot);
     let status = context.checkZone(namespace.zones?.readProblem(first, count));
-    if (status === STATUS.SUCCESS) status = context.blocks.checkReadable(namespace, first, count);
+    if (status === STATUS.SUCCESS)
+      status = context.blocks.checkReadable(namespace, first, count, context.isLimited(slot));
     return status === STATUS.SUCCESS ? this.settle(slot, namespace) : status;
   }
 
@@ -200,7 +203,7 @@ export class Compare extends BlockCommand implements IoCommand {
   }
 }
 
-/** Reads the blocks and tells whether they could be read; no data move, so MDTS says nothing. */
+/** Reads the blocks and tells whether they could be read; no data move, so VSL limits it and MDTS does not. */
 export class Verify extends BlockCommand implements IoCommand {
   readonly access: Access = 'read';
   readonly known = CHECK_FIELDS;
@@ -209,7 +212,8 @@ export class Verify extends BlockCommand implements IoCommand {
     const { context } = this;
     const first = context.first(slot);
     context.setPlace(slot, first * namespace.block_bytes);
-    const status = context.checkRange(namespace, first, context.count(slot));
+    let status = context.checkSize(namespace, context.count(slot), context.profile.limits.verify);
+    if (status === STATUS.SUCCESS) status = context.checkRange(namespace, first, context.count(slot));
     if (status !== STATUS.SUCCESS) return status;
     return context.payload.checkFields(namespace, first, context.payload.fields(slot, namespace));
   }

@@ -1,6 +1,6 @@
 /**
- * Write Zeroes and Write Uncorrectable: commands that change blocks without data (NVM Command Set 1.1 §3.3). Both have
- * no size limit. Zeroes take no room on the medium; with DEAC the blocks are deallocated as well, which only reads that
+ * Write Zeroes and Write Uncorrectable: commands that change blocks without data (NVM Command Set 1.1 §3.3), limited by
+ * WZSL and WUSL. Zeroes take no room on the medium; with DEAC the blocks are deallocated as well, which only reads that
  * ask for it can tell (DULBE), and protection information, which then is that of a block never written.
  */
 import type { Namespace } from '../namespace.ts';
@@ -30,9 +30,14 @@ abstract class DatalessWrite {
     this.context = context;
   }
 
+  /** Log2 of the pages that one command may change; 0: no limit. */
+  protected abstract readonly limit: number;
+
   check(slot: number, namespace: Namespace): number {
     const { context } = this;
     context.setPlace(slot, context.first(slot) * namespace.block_bytes);
+    const status = context.checkSize(namespace, context.count(slot), this.limit);
+    if (status !== STATUS.SUCCESS) return status;
     return context.checkRange(namespace, context.first(slot), context.count(slot));
   }
 
@@ -42,6 +47,7 @@ abstract class DatalessWrite {
 }
 
 export class WriteZeroes extends DatalessWrite implements IoCommand {
+  protected readonly limit = this.context.profile.limits.zeroes;
   readonly known = [
     [SQE.CDW12, ZEROES_CONTROL],
     [SQE.CDW13, 0],
@@ -90,6 +96,7 @@ export class WriteZeroes extends DatalessWrite implements IoCommand {
 }
 
 export class WriteUncorrectable extends DatalessWrite implements IoCommand {
+  protected readonly limit = this.context.profile.limits.uncorrectable;
   readonly known = [
     [SQE.CDW12, WRITE_ZEROES_CDW12.NLB.mask],
     [SQE.CDW13, 0],
