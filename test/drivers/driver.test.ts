@@ -249,7 +249,7 @@ describe('says what is wrong', () => {
   });
 });
 
-test('close gives everything back even when the controller hangs', async () => {
+test('T11 an admin queue that is stuck: the command ends at its time, and close gives everything back', async () => {
   const nvme = await NvmeDriver.open(kernel, { interrupts: true });
   await nvme.namespace(1).read(0, 1);
   kernel.nvme.isSilent = true;

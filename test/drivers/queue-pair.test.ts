@@ -122,7 +122,7 @@ describe('a queue pair', () => {
     expect([queue.result(0), queue.resultHigh(0)]).toEqual([0xffff_fffe, 0x8000_0001]);
   });
 
-  test('catches completions that nothing outstanding explains', () => {
+  test('T8 T9 catches completions that nothing outstanding explains: the same again, and unknown identifiers', () => {
     const { queue, complete, finished } = rig(3);
     const stale: number[] = [];
     queue.onStale = (cid) => stale.push(cid);
