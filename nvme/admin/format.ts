@@ -55,6 +55,14 @@ export class Format implements AdminCommand {
       health.explain(STATUS.INVALID_FIELD, reason, SQE.CDW10 + byte);
     const refusal = formatRefusal(namespaces, features, format, PI);
     if (refusal !== null) return health.explain(refusal.status, refusal.reason, SQE.CDW10);
+    const { block_bytes } = namespaces.formats[format]!;
+    const torn = this.#named(nsid).find(
+      (each) => namespaces.attached(each)!.zones?.fits(block_bytes) === false,
+    );
+    if (torn !== undefined) {
+      const reason = `zones of namespace ${torn} are not whole blocks of ${block_bytes} bytes`;
+      return health.explain(STATUS.INVALID_FORMAT, reason, SQE.CDW10);
+    }
     if (SES > SECURE_ERASE.CRYPTOGRAPHIC) return invalid(`SES ${SES} is reserved`, 1);
     if (SES === SECURE_ERASE.CRYPTOGRAPHIC && !this.#parts.profile.admin.sanitize.includes('crypto')) {
       return invalid('there is no cryptographic erase (FNA bit 2)', 1);

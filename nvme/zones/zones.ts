@@ -101,6 +101,12 @@ export class Zones {
     this.clear();
   }
 
+  /** Whether zones are whole blocks of this size. */
+  fits(block_bytes: number): boolean {
+    const { zone_bytes, capacity_bytes = zone_bytes } = this.options;
+    return Number.isInteger(zone_bytes / block_bytes) && Number.isInteger(capacity_bytes / block_bytes);
+  }
+
   /** Every zone is empty. */
   clear(): void {
     for (let zone = 0; zone < this.count; zone++) this.#enter(zone, ZONE.EMPTY);

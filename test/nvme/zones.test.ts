@@ -286,6 +286,31 @@ describe('management', () => {
   });
 });
 
+test('a format whose blocks do not fill zones is refused, and Identify has no zones for it', () => {
+  const zones = { zone: 9 * BLOCK };
+  const rig = ioRig({ namespaces: [{ nsid: 1, bytes: 90 * BLOCK, block_bytes: BLOCK, zones }] });
+  const { status } = rig.submitAdmin({ opcode: ADMIN.FORMAT_NVM, nsid: 1, cdw10: 1 });
+  expect(statusName(status)).toBe('INVALID_FORMAT');
+  const page = rig.allocate();
+  rig.submitAdmin({ opcode: ADMIN.IDENTIFY, nsid: 1, prp1: page, cdw10: 5, cdw11: CSI.ZONED << 24 });
+  const sizes = [0, 1].map((index) =>
+    ZONED_FORMAT.get(rig.view(page), IDENTIFY_ZONED_NAMESPACE.LBAFE + index * ZONED_FORMAT.SIZE, 'ZSZE'),
+  );
+  expect(sizes).toEqual([9n, 0n]);
+});
+
+test('with CC.CSS 000b there are no commands of zones, and writes keep to the write pointer', () => {
+  const rig = zonedRig();
+  rig.disable();
+  rig.enable();
+  rig.createCq(1, 64);
+  rig.createSq(1, 64, 1);
+  expect(rig.status({ opcode: NVM.ZONE_MANAGEMENT_RECEIVE, cdw12: 127, prp1: rig.allocate() })).toBe(
+    'INVALID_OPCODE',
+  );
+  expect([rig.write(1, 1, 0x11), rig.write(0, 1, 0x11)]).toEqual(['ZONE_INVALID_WRITE', 'SUCCESS']);
+});
+
 describe('limits', () => {
   const open = (rig: IoRig, index: number) => act(rig, ZONE_ACTION.OPEN, index);
 
