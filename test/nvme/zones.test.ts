@@ -1,93 +1,44 @@
 /** Zoned namespaces: group Z of the conformance cases (NVMe ZNS 1.2 §2, §3.4, §4.1.5). */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ZoneBoard } from '../../boards/board.ts';
-import { checkNamespace } from '../../boards/namespaces.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
-import { CNS, CSI } from '../../nvme/spec/identify.ts';
+import { CSI } from '../../nvme/spec/identify.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import {
   IDENTIFY_ZONED_NAMESPACE,
   ZONE,
   ZONE_ACTION,
   ZONE_APPEND_PIREMAP,
-  ZONE_DESCRIPTOR,
-  ZONE_REPORT,
   ZONED_FORMAT,
 } from '../../nvme/spec/zones.ts';
 import type { Entry } from './harness.ts';
-import { BROADCAST, FUA, type IoRig, ioRig, lossyProfile } from './io-rig.ts';
+import { type IoRig, ioRig } from './io-rig.ts';
 
-const KIB = 1024;
-const BLOCK = 512;
-/** Blocks of a zone, and of its capacity. */
-const ZSZE = 256;
-const ZCAP = 200;
-const ZONES = 8;
-const ALL = 1 << 8;
-const PRACT = 1 << 29;
-
-const ZONED: ZoneBoard = { zone: ZSZE * BLOCK, capacity: ZCAP * BLOCK };
-
-/** A drive with a zoned namespace. */
-function zonedRig(zones: Partial<ZoneBoard> = {}, options: Parameters<typeof ioRig>[0] = {}): IoRig {
-  const namespace = {
-    nsid: 1,
-    bytes: ZONES * ZSZE * BLOCK,
-    block_bytes: BLOCK,
-    zones: { ...ZONED, ...zones },
-  };
-  return ioRig({ namespaces: [namespace], ...options });
-}
-
-/** Zone Management Send on a zone. */
-const act = (rig: IoRig, action: number, zone: number, flags = 0, entry: Partial<Entry> = {}): string =>
-  rig.status({ opcode: NVM.ZONE_MANAGEMENT_SEND, cdw10: zone * ZSZE, cdw13: action | flags, ...entry });
-
-interface Described {
-  readonly state: number;
-  readonly pointer: bigint;
-}
-
-/** A report: how many zones match, and those that were described. */
-function report(rig: IoRig, { first = 0, filter = 0, partial = 0, room = ZONES } = {}) {
-  const page = rig.allocate();
-  const dwords = (ZONE_REPORT.SIZE + room * ZONE_DESCRIPTOR.SIZE) / 4 - 1;
-  const cdw13 = (filter << 8) | (partial << 16);
-  const entry = { opcode: NVM.ZONE_MANAGEMENT_RECEIVE, cdw10: first, cdw12: dwords, cdw13, prp1: page };
-  expect(rig.status(entry)).toBe('SUCCESS');
-  const view = rig.view(page);
-  const matching = Number(ZONE_REPORT.get(view, 0, 'ZONES'));
-  const zones = Array.from({ length: Math.min(matching, room) }, (_, index) =>
-    ZONE_DESCRIPTOR.decode(view, ZONE_REPORT.SIZE + index * ZONE_DESCRIPTOR.SIZE),
-  );
-  return { matching, zones };
-}
-
-const states = (rig: IoRig): number[] => report(rig).zones.map(({ STATE }) => STATE >>> 4);
-
-function zone(rig: IoRig, index: number): Described {
-  const { STATE, WP } = report(rig).zones[index]!;
-  return { state: STATE >>> 4, pointer: WP };
-}
-
-/** Brings zone `index` into a state. */
-function enter(rig: IoRig, index: number, state: number): void {
-  if (state === ZONE.IMPLICITLY_OPEN) rig.write(index * ZSZE, 1, 0x11);
-  if (state === ZONE.EXPLICITLY_OPEN) act(rig, ZONE_ACTION.OPEN, index);
-  if (state === ZONE.CLOSED) {
-    rig.write(index * ZSZE, 1, 0x11);
-    act(rig, ZONE_ACTION.CLOSE, index);
-  }
-  if (state === ZONE.FULL) act(rig, ZONE_ACTION.FINISH, index);
-  if (state === ZONE.READ_ONLY || state === ZONE.OFFLINE)
-    rig.controller.namespace(1)!.zones!.degrade(index, state);
-}
-
-function append(rig: IoRig, index: number, count: number, byte: number, entry: Partial<Entry> = {}) {
-  const data = rig.prps(rig.filled(count * BLOCK, byte), count * BLOCK);
-  return rig.io({ opcode: NVM.ZONE_APPEND, ...rig.at(index * ZSZE, count), ...data, ...entry });
-}
+import {
+  ALL,
+  act,
+  append,
+  BLOCK,
+  CLOSED,
+  EMPTY,
+  EXPLICITLY_OPEN,
+  enter,
+  enterAll,
+  FROM,
+  FULL,
+  IMPLICITLY_OPEN,
+  OFFLINE,
+  PRACT,
+  READ_ONLY,
+  report,
+  states,
+  ZCAP,
+  ZONED,
+  ZONES,
+  ZSZE,
+  zone,
+  zonedRig,
+} from './zone-rig.ts';
 
 describe('writes', () => {
   test('Z1 at the write pointer only', () => {
@@ -201,14 +152,6 @@ describe('Zone Append', () => {
 });
 
 const BF = 'INVALID_ZONE_STATE_TRANSITION';
-const { EMPTY, IMPLICITLY_OPEN, EXPLICITLY_OPEN, CLOSED, FULL, READ_ONLY, OFFLINE } = ZONE;
-const FROM = [EMPTY, IMPLICITLY_OPEN, EXPLICITLY_OPEN, CLOSED, FULL, READ_ONLY, OFFLINE];
-
-/** Brings a zone into every state, in the order of FROM. */
-function enterAll(rig: IoRig): void {
-  for (const [index, state] of FROM.entries()) enter(rig, index, state);
-}
-
 describe('management', () => {
   test.each<[string, number, (number | string)[]]>([
     ['Close', ZONE_ACTION.CLOSE, [BF, CLOSED, CLOSED, CLOSED, BF, BF, BF]],
@@ -362,178 +305,5 @@ describe('limits', () => {
       }),
       { numRuns: 15 },
     );
-  });
-});
-
-describe('reports', () => {
-  test('Z9 as many as fit; with PARTIAL the count is that of the described ones', () => {
-    const rig = zonedRig();
-    const all = report(rig, { first: 2 * ZSZE + 7, room: 2 });
-    expect([all.matching, all.zones.map(({ ZSLBA }) => ZSLBA)]).toEqual([6, [512n, 768n]]);
-    expect(report(rig, { room: 2, partial: 1 }).matching).toBe(2);
-    expect(report(rig, { first: 7 * ZSZE, partial: 1 }).zones).toHaveLength(1);
-    expect(all.zones[0]).toMatchObject({ TYPE: 2, ZCAP: BigInt(ZCAP), WP: 512n });
-  });
-
-  test('Z9 zones of one state', () => {
-    const rig = zonedRig();
-    enterAll(rig);
-    const counts = [1, 2, 3, 4, 5, 6, 7, 9].map((filter) => report(rig, { filter }).matching);
-    expect(counts).toEqual([2, 1, 1, 1, 1, 1, 1, 0]);
-  });
-
-  test('Z9 the extended report has the extension behind each descriptor', () => {
-    const rig = zonedRig({ extension_bytes: 128 });
-    act(rig, ZONE_ACTION.SET_EXTENSION, 1, 0, { prp1: rig.filled(128, 0x5a) });
-    const prp1 = rig.allocate();
-    const entry = { opcode: NVM.ZONE_MANAGEMENT_RECEIVE, cdw12: (64 + 2 * 192) / 4 - 1, cdw13: 1 };
-    expect(rig.status({ ...entry, prp1 })).toBe('SUCCESS');
-    expect(new Set(rig.bytes(prp1 + 64 + 64, 128))).toEqual(new Set([0]));
-    expect(new Set(rig.bytes(prp1 + 64 + 192 + 64, 128))).toEqual(new Set([0x5a]));
-    expect(rig.bytes(prp1 + 64 + 2 * 192, 1)[0]).toBe(0);
-  });
-
-  test.each<[string, Partial<Entry>, string]>([
-    ['less room than a header', { cdw12: 14 }, 'INVALID_FIELD'],
-    ['an extended report of zones without extension', { cdw13: 1 }, 'INVALID_FIELD'],
-    ['a reserved action', { cdw13: 2 }, 'INVALID_FIELD'],
-    ['a reserved filter', { cdw13: 8 << 8 }, 'INVALID_FIELD'],
-    ['beyond the namespace', { cdw10: ZONES * ZSZE }, 'LBA_OUT_OF_RANGE'],
-    ['more than MDTS', { cdw12: 0xffff_ffff }, 'INVALID_FIELD'],
-  ])('Z9 %s', (_, entry, status) => {
-    const rig = zonedRig();
-    const receive = { opcode: NVM.ZONE_MANAGEMENT_RECEIVE, cdw12: 127, prp1: rig.allocate() };
-    expect(rig.status({ ...receive, ...entry })).toBe(status);
-  });
-});
-
-describe('power', () => {
-  test('a loss of power closes open zones; those without data are empty', () => {
-    const rig = zonedRig();
-    enterAll(rig);
-    rig.powerCycle();
-    expect(states(rig)).toEqual([EMPTY, CLOSED, EMPTY, CLOSED, FULL, READ_ONLY, OFFLINE, EMPTY]);
-    expect(zone(rig, 1).pointer).toBe(BigInt(ZSZE + 1));
-  });
-
-  test('a controller reset changes no zone', () => {
-    const rig = zonedRig();
-    enterAll(rig);
-    rig.disable();
-    rig.start();
-    expect(states(rig).slice(0, FROM.length)).toEqual(FROM);
-  });
-
-  test('N9 what the cache loses is gone from the end of a zone: no holes, FUA holds what is before it', () => {
-    const rig = zonedRig({}, { profile: lossyProfile });
-    rig.write(0, 4, 0x11);
-    rig.write(4, 1, 0x22, rig.at(4, 1, FUA));
-    rig.write(5, ZCAP - 5, 0x33);
-    expect(zone(rig, 0).state).toBe(FULL);
-    append(rig, 1, 3, 0x44);
-    rig.powerCycle();
-    expect([zone(rig, 0), zone(rig, 1)]).toEqual([
-      { state: CLOSED, pointer: 5n },
-      { state: EMPTY, pointer: BigInt(ZSZE) },
-    ]);
-    expect([rig.read(0, 4), rig.read(4), rig.read(5)]).toEqual([[0x11], [0x22], [0]]);
-    expect(rig.write(5, 1, 0x55)).toBe('SUCCESS');
-  });
-
-  test('a reset of a zone is durable at once', () => {
-    const rig = zonedRig({}, { profile: lossyProfile });
-    rig.write(0, 4, 0x11);
-    rig.flush();
-    act(rig, ZONE_ACTION.RESET, 0);
-    rig.write(0, 1, 0x22);
-    rig.powerCycle();
-    expect([zone(rig, 0).state, rig.read(0, 4)]).toEqual([EMPTY, [0]]);
-  });
-});
-
-describe('Identify', () => {
-  const identify = (rig: IoRig, cns: number, csi: number, nsid = 1) => {
-    const page = rig.allocate();
-    const { status } = rig.submitAdmin({
-      opcode: ADMIN.IDENTIFY,
-      nsid,
-      prp1: page,
-      cdw10: cns,
-      cdw11: csi << 24,
-    });
-    return { status: statusName(status), view: rig.view(page), bytes: rig.bytes(page, 4096) };
-  };
-
-  test('A15 A17 CNS 03h, 05h, 06h, 07h and 1Ch', () => {
-    const namespaces = [
-      {
-        nsid: 1,
-        bytes: ZONES * ZSZE * BLOCK,
-        block_bytes: BLOCK,
-        zones: { ...ZONED, maxActive: 4, maxOpen: 2, extension_bytes: 64 },
-      },
-      { nsid: 2, bytes: ZONES * ZSZE * BLOCK, block_bytes: BLOCK },
-    ];
-    const rig = ioRig({ namespaces });
-    const { view } = identify(rig, CNS.COMMAND_SET_NAMESPACE, CSI.ZONED);
-    expect(IDENTIFY_ZONED_NAMESPACE.decode(view, 0)).toMatchObject({ ZOC: 0, OZCS: 0, MAR: 3, MOR: 1 });
-    const formats = [0, 1].map((index) =>
-      ZONED_FORMAT.decode(view, IDENTIFY_ZONED_NAMESPACE.LBAFE + index * ZONED_FORMAT.SIZE),
-    );
-    expect(formats).toMatchObject([
-      { ZSZE: 256n, ZDES: 1 },
-      { ZSZE: 32n, ZDES: 1 },
-    ]);
-    expect(identify(rig, CNS.COMMAND_SET_CONTROLLER, CSI.ZONED)).toMatchObject({ status: 'SUCCESS' });
-    expect([...identify(rig, CNS.NAMESPACE_DESCRIPTORS, 0).bytes.subarray(20, 25)]).toEqual([4, 1, 0, 0, 2]);
-    expect(identify(rig, CNS.COMMAND_SET_ACTIVE_NAMESPACES, CSI.ZONED, 0).view.getUint32(0, true)).toBe(1);
-    expect(identify(rig, CNS.COMMAND_SET_ACTIVE_NAMESPACES, CSI.NVM, 0).view.getUint32(0, true)).toBe(2);
-    const combinations = rig.submitAdmin({
-      opcode: ADMIN.IDENTIFY,
-      prp1: rig.allocate(),
-      cdw10: 0xffff_001c,
-    });
-    expect(combinations.status).toBe(STATUS.SUCCESS);
-    expect(identify(rig, CNS.COMMAND_SETS, 0).view.getUint32(0, true)).toBe(0b101);
-  });
-
-  test('A16 CNS 05h with CSI 2 of a namespace without zones: 1:2C, without any zones: 0:02', () => {
-    const plain = { bytes: ZONES * ZSZE * BLOCK, block_bytes: BLOCK };
-    const rig = ioRig({
-      namespaces: [
-        { nsid: 1, ...plain, zones: ZONED },
-        { nsid: 2, ...plain },
-      ],
-    });
-    expect(identify(rig, CNS.COMMAND_SET_NAMESPACE, CSI.ZONED, 2).status).toBe('INVALID_IO_COMMAND_SET');
-    expect(identify(ioRig(), CNS.COMMAND_SET_NAMESPACE, CSI.ZONED).status).toBe('INVALID_FIELD');
-  });
-
-  test('log 05h has the commands of zones where there are zones', () => {
-    const supported = (rig: IoRig) => {
-      const page = rig.allocate();
-      rig.submitAdmin({ opcode: ADMIN.GET_LOG_PAGE, nsid: BROADCAST, prp1: page, cdw10: 0x03ff_0005 });
-      return rig.view(page).getUint32(1024 + 4 * NVM.ZONE_APPEND, true) & 1;
-    };
-    expect([supported(zonedRig()), supported(ioRig())]).toEqual([1, 0]);
-  });
-
-  test('commands of zones on a namespace without zones: Invalid Opcode', () => {
-    const rig = ioRig();
-    for (const opcode of [NVM.ZONE_APPEND, NVM.ZONE_MANAGEMENT_SEND, NVM.ZONE_MANAGEMENT_RECEIVE])
-      expect(rig.status({ opcode })).toBe('INVALID_OPCODE');
-  });
-
-  test.each<[string, ZoneBoard, string]>([
-    ['zones that do not fill it', { zone: '96k' }, 'not a whole number of 98304-byte zones'],
-    ['a capacity above the size', { zone: '64k', capacity: '128k' }, 'cannot have a capacity of 131072'],
-    ['zones of half a block', { zone: 768 }, 'whole blocks of 512 bytes'],
-    [
-      'more open than active zones',
-      { zone: '64k', maxActive: 2, maxOpen: 3 },
-      'maxOpen must be from 1 to maxActive',
-    ],
-  ])('a board cannot have %s', (_, zones, text) => {
-    expect(checkNamespace({ size: 128 * KIB, zones })).toContain(text);
   });
 });
