@@ -1,3 +1,4 @@
+/** Zoned namespaces: reports, loss of power, Identify: the rest of group Z (NVMe ZNS 1.2 §2.1, §3.4.2, §4.1.5). */
 import { describe, expect, test } from 'vitest';
 import type { ZoneBoard } from '../../boards/board.ts';
 import { checkNamespace } from '../../boards/namespaces.ts';
