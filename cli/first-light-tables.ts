@@ -1,5 +1,6 @@
 /** The two tables at the end of first-light: what each job reached, and where one read's time went. */
 import { type Breakdown, PARTS } from './breakdown.ts';
+import { alignColumns } from './columns.ts';
 import { type DirectionStats, type JobStats, READ, WRITE } from './fio/stats.ts';
 
 /** One job of first-light. `breakdown` is that of its median command, when one command at a time was in flight. */
@@ -47,19 +48,4 @@ export function breakdownTable(measured: readonly Measured[]): string[] {
     ...PARTS.map((part) => line(part, (breakdown) => breakdown[part])),
     line('in all', ({ latency }) => latency),
   ]);
-}
-
-/** The first column to the left, the others to the right. */
-function alignColumns(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    if (row.length > 1)
-      for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]! + 2)))
-      .join('')
-      .trimEnd(),
-  );
 }

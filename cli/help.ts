@@ -124,6 +124,15 @@ FOLDER/results.json is the same for the same grid, wherever its runs were done.`
   --threads N         runs at one time (all cores)
 Stops after its current runs when it is interrupted. Runs of a worker that dies go to others.`,
   },
+  report: {
+    summary: 'show the results of sweeps as one HTML file with charts',
+    text: `doorbell report FOLDER… [OPTIONS]
+
+Latency CDFs, IOPS over time, IOPS and latency over the first key that was varied, where the time of the median I/O went
+(runs of depth 1), and the table. The page needs no network.
+  -o, --output FILE   (report.html)
+  --title TEXT        (the folders)`,
+  },
   inspect: {
     summary: 'show the live state of a machine as a tree: registers, rings, IOTLB, page walks',
     text: `doorbell inspect [PATH] [OPTIONS]

@@ -18,6 +18,7 @@ import { dmesgCommand, inspectCommand } from './inspect/command.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
 import { nvmeCommand } from './nvme/command.ts';
 import { type Output, processOutput } from './output.ts';
+import { reportCommand } from './report/command.ts';
 import { sweepCommand, workerCommand } from './sweep/command.ts';
 import { traceCommand } from './trace/command.ts';
 import { UserError } from './user-error.ts';
@@ -45,6 +46,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   trace: traceCommand,
   sweep: sweepCommand,
   worker: workerCommand,
+  report: reportCommand,
   nvme: nvmeCommand,
   inspect: inspectCommand,
   dmesg: dmesgCommand,

@@ -2,15 +2,17 @@
  * One run of a sweep, from its description to its result. Nothing of the host is in a result: the same run gives the same
  * bytes on every machine. Not here: where results are kept (store.ts), who runs what (pool.ts, queue.ts).
  */
-import { boot } from '../../boards/index.ts';
+import { boot, type Machine } from '../../boards/index.ts';
 import type { Histogram } from '../../support/histogram.ts';
 import { bucketValue } from '../../support/histogram.ts';
+import { type Breakdown, BreakdownRecorder } from '../breakdown.ts';
 import { runJobs } from '../fio/engine.ts';
 import { type Job, parseJobFile } from '../fio/job-file.ts';
 import { type JobStats, mergeClones } from '../fio/stats.ts';
 import { fileOf, findTargets } from '../fio/targets.ts';
 import { UserError } from '../user-error.ts';
 import type { Run } from './grid.ts';
+import { type Rate, RateRecorder } from './rate.ts';
 
 export interface Latency {
   readonly samples: number;
@@ -39,6 +41,8 @@ export interface JobResult {
   readonly read: DirectionResult;
   readonly write: DirectionResult;
   readonly trim: DirectionResult;
+  /** Completions over time. */
+  readonly rate: Rate;
   readonly errno: number;
   /** Why the job failed; empty when it did not. */
   readonly failure: string;
@@ -49,6 +53,8 @@ export interface Result {
   readonly settings: Run['settings'];
   readonly simulated_ns: number;
   readonly jobs: readonly JobResult[];
+  /** Where the time of the median command went; null when commands overlapped, so that nobody can say. */
+  readonly breakdown: Breakdown | null;
 }
 
 /** The jobs of a run. Throws UserError for what no run of a sweep can be. */
@@ -69,11 +75,46 @@ export async function execute(run: Run): Promise<Result> {
   const jobs = jobsOf(run);
   const targets = findTargets(board, jobs);
   const machine = boot(targets.board, { seed });
-  const { clones, simulated_ns } = await runJobs({ machine, jobs, targets, seed, hostNow: () => 0 });
-  return { key, settings, simulated_ns, jobs: mergeClones(clones).map(jobResult) };
+  const rates = new Map<Job | number, RateRecorder>();
+  const recorder = isSingleFile(jobs) ? recorderFor(machine) : null;
+  const { clones, simulated_ns } = await runJobs({
+    machine,
+    jobs,
+    targets,
+    seed,
+    hostNow: () => 0,
+    onCompletion: (created, issued, taken, clone) => {
+      const counted = countedAs(clone.stats);
+      if (!rates.has(counted)) rates.set(counted, new RateRecorder());
+      rates.get(counted)!.record(created, taken);
+      recorder?.completed(created, issued, taken);
+    },
+  });
+  const results = mergeClones(clones).map((stats) =>
+    jobResult(stats, (rates.get(countedAs(stats)) ?? new RateRecorder()).rate),
+  );
+  return { key, settings, simulated_ns, jobs: results, breakdown: recorder?.median() ?? null };
 }
 
-function jobResult({ job, group, runtime_ns, software_ns, directions, errno, failure }: JobStats): JobResult {
+/** What `mergeClones` makes one: a group that reports together, or the clones of a job. */
+const countedAs = ({ job, group }: JobStats): Job | number => (job.group_reporting ? group : job);
+
+/** True when at most one command is in flight at any time. */
+const isSingleFile = (jobs: readonly Job[]): boolean =>
+  jobs.every((job, index) => job.iodepth === 1 && job.numjobs === 1 && (index === 0 || job.stonewall));
+
+/** Listens to the machine from now on. */
+function recorderFor(machine: Machine): BreakdownRecorder | null {
+  const timing = machine.controllers[0]?.profile.timing;
+  if (timing === undefined || timing === null) return null;
+  const { fetch_ns, complete_ns } = timing;
+  const recorder = new BreakdownRecorder({ host: machine.host, fetch_ns, complete_ns });
+  machine.trace.listen(recorder.listener);
+  return recorder;
+}
+
+function jobResult(stats: JobStats, rate: Rate): JobResult {
+  const { job, group, runtime_ns, software_ns, directions, errno, failure } = stats;
   const [read, write, trim] = directions;
   return {
     name: job.name,
@@ -83,6 +124,7 @@ function jobResult({ job, group, runtime_ns, software_ns, directions, errno, fai
     read: directionResult(read),
     write: directionResult(write),
     trim: directionResult(trim),
+    rate,
     errno,
     failure,
   };

@@ -1,4 +1,5 @@
 /** Results of a sweep as a plain table: a line for each job of each run. */
+import { alignColumns } from '../columns.ts';
 import type { DirectionResult, JobResult, Latency, Result } from './run.ts';
 
 /** The latency below or at which `percent` of the samples lie; 0 without samples. */
@@ -44,13 +45,5 @@ export function resultTable(results: readonly Result[]): string[] {
       failure === '' ? [] : [`${Object.values(settings).join(' ')} ${name}: ${failure}`],
     ),
   );
-  const table = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  const texts = keys.length + 2;
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => (column < texts ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join('  ')
-      .trimEnd();
-  return [...table.map(line), ...failures];
+  return [...alignColumns([head, ...rows], keys.length + 2), ...failures];
 }
