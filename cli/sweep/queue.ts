@@ -72,10 +72,11 @@ export async function runByQueue(
     const waiting = new Set(runs.map(idOf));
     while (waiting.size > 0) {
       for (const id of [...waiting]) {
+        const state = await queue.getJobState(id);
+        if (state !== 'completed' && state !== 'failed' && state !== 'unknown') continue;
         const job: Job | undefined = await queue.getJob(id);
         if (job === undefined) throw new UserError(`sweep: run ${id} has left the queue`, 1);
-        if (await job.isFailed()) await fail(job);
-        if (!(await job.isCompleted())) continue;
+        if (state === 'failed') await fail(job);
         onResult(job.returnvalue as Result);
         waiting.delete(id);
         await job.remove();
