@@ -1,101 +1,123 @@
 /**
- * `npm run bench [-- --json FILE] [NAME…]`: every variant in a process of its own, so that no variant's type feedback
- * slows another, then one table. A NAME selects the variants whose name begins with it.
+ * `npm run bench [-- --quick] [--json FILE] [NAME…]`: every variant in a process of its own, so that no variant's type
+ * feedback slows another, then one table, a JSON file and a chart. A NAME selects the variants whose name begins with it.
+ * `--variant NAME` is what the processes are started with; `--profile FILE` leaves a CPU profile of it (profile.ts).
  */
 import '../bridge/host.ts';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
+import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { benchMap } from './map.ts';
+import { chartOf } from './chart.ts';
 import type { Metric } from './measure.ts';
-import { benchDoorbell, benchEvents, benchIommu } from './micro.ts';
-import { benchCopy, benchRead } from './read.ts';
-import { benchPingPong, benchThreadedRead } from './threaded.ts';
-import { benchTimed } from './timed.ts';
+import { VARIANTS } from './variants.ts';
 
-const SIZES = [512, 4096, 131_072];
-const VARIANTS: Record<string, () => Metric[] | Promise<Metric[]>> = {
-  ...Object.fromEntries(SIZES.map((bytes) => [`copy.${bytes}`, () => benchCopy(bytes)])),
-  ...Object.fromEntries(
-    SIZES.flatMap((bytes) =>
-      [1, 32].map((depth) => [`functional.read.${bytes}.qd${depth}`, () => benchRead(bytes, depth)]),
-    ),
-  ),
-  pingpong: benchPingPong,
-  ...Object.fromEntries(
-    SIZES.flatMap((bytes) =>
-      [1, 32].map((depth) => [`threaded.read.${bytes}.qd${depth}`, () => benchThreadedRead(bytes, depth)]),
-    ),
-  ),
-  iommu: benchIommu,
-  doorbell: benchDoorbell,
-  'map.4096': () => benchMap(4096),
-  'map.1073741824': () => benchMap(2 ** 30),
-  'events.16': () => benchEvents(16),
-  'events.1000': () => benchEvents(1000),
-  'events.100000': () => benchEvents(100_000),
-  'timed.read.4096.qd32': benchTimed,
-};
+const REPORT = new URL('report/', import.meta.url);
 
 /** Runs one variant in a child process and returns its metrics. */
-function runChild(variant: string): Metric[] {
+function runChild(variant: string, isQuick: boolean): Metric[] {
   const script = fileURLToPath(import.meta.url);
-  const child = spawnSync(process.execPath, [...process.execArgv, script, '--variant', variant], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const flags = isQuick ? ['--quick'] : [];
+  const child = spawnSync(
+    process.execPath,
+    ['--expose-gc', ...process.execArgv, script, '--variant', variant, ...flags],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   if (child.status !== 0) throw new Error(`variant ${variant} ended with status ${child.status}`);
   return JSON.parse(child.stdout) as Metric[];
 }
 
-/** Adds to each read how many times as long as the bare copy it took in this run. */
+async function runHere(name: string, profile: string | undefined): Promise<number> {
+  const variant = VARIANTS[name];
+  if (variant === undefined) return unknownName(name);
+  const session = new Session();
+  if (profile !== undefined) {
+    session.connect();
+    await session.post('Profiler.enable');
+    await session.post('Profiler.setSamplingInterval', { interval: 200 });
+    await session.post('Profiler.start');
+  }
+  const metrics = await variant.run();
+  if (profile !== undefined) {
+    const stopped = await session.post('Profiler.stop');
+    writeFileSync(profile, JSON.stringify(stopped.profile));
+  }
+  process.stdout.write(JSON.stringify(metrics));
+  return 0;
+}
+
+function unknownName(name: string): number {
+  console.error(`bench: no variant begins with '${name}'; there are ${Object.keys(VARIANTS).join(', ')}`);
+  return 2;
+}
+
+/** Adds to each read and write how many times as long as the bare copy it took in this run. */
 function withRatios(metrics: readonly Metric[]): Metric[] {
   return metrics.map((metric) => {
-    const bytes = /^functional\.read\.(\d+)\./.exec(metric.name)?.[1];
-    const copy = metrics.find(({ name }) => name === `copy.${bytes}.ns`);
+    const match = /^functional\.(?:read|write)\.(\d+)\.qd(\d+)(?:\.\w+)*?(\.cold)?\.ns$/.exec(metric.name);
+    if (match === null) return metric;
+    const [, bytes, depth, cold = ''] = match;
+    const names = [`copy.${bytes}.qd${depth}${cold}.ns`, `copy.${bytes}${cold}.ns`];
+    const copy = metrics.find(({ name }) => names.includes(name));
     if (copy === undefined) return metric;
-    return {
-      ...metric,
-      detail: `${metric.detail}, ${(metric.value / copy.value).toFixed(2)} times memory.copy`,
-    };
+    const ratio = (metric.value / copy.value).toFixed(2);
+    return { ...metric, detail: `${metric.detail}, ${ratio} times ${copy.name.replace(/\.ns$/, '')}` };
   });
+}
+
+const number = (value: number): string =>
+  value >= 10_000 ? Math.round(value).toLocaleString('en-US') : value.toFixed(1);
+
+function print(rows: readonly Metric[]): void {
+  const width = Math.max(...rows.map(({ name }) => name.length));
+  console.log(`${''.padEnd(width)} ${'best'.padStart(12)} ${'median'.padStart(12)}`);
+  for (const { name, value, unit, detail, median } of rows) {
+    const middle = median === undefined ? '' : number(median);
+    console.log(
+      `${name.padEnd(width)} ${number(value).padStart(12)} ${middle.padStart(12)} ${unit}  (${detail})`,
+    );
+  }
 }
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'string' }, variant: { type: 'string' } },
+    options: {
+      json: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      variant: { type: 'string' },
+      profile: { type: 'string' },
+    },
   });
-  if (values.variant !== undefined) {
-    process.stdout.write(JSON.stringify(await VARIANTS[values.variant]!()));
-    return 0;
-  }
+  if (values.variant !== undefined) return runHere(values.variant, values.profile);
   const names = Object.keys(VARIANTS);
   const unknown = positionals.find((prefix) => !names.some((name) => name.startsWith(prefix)));
-  if (unknown !== undefined) {
-    console.error(`bench: no variant begins with '${unknown}'; there are ${names.join(', ')}`);
-    return 2;
-  }
-  const selected = names.filter(
-    (name) => positionals.length === 0 || positionals.some((prefix) => name.startsWith(prefix)),
+  if (unknown !== undefined) return unknownName(unknown);
+  const selected =
+    positionals.length > 0
+      ? names.filter((name) => positionals.some((prefix) => name.startsWith(prefix)))
+      : names.filter((name) => !values.quick || VARIANTS[name]!.isQuick);
+  const pace = values.quick ? ', quick: warmed up for a quarter of a second, 100 samples' : '';
+  const load = loadavg()[0]!.toFixed(1);
+  console.log(
+    `${cpus()[0]?.model.trim()}, ${cpus().length} cores, load ${load}, Node ${process.version}${pace}`,
   );
-  console.log(`${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}`);
   const metrics: Metric[] = [];
   for (const name of selected) {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${name} …`);
-    metrics.push(...runChild(name));
+    metrics.push(...runChild(name, values.quick));
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   const rows = withRatios(metrics);
-  const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, value, unit, detail } of rows) {
-    const number = value >= 10_000 ? Math.round(value).toLocaleString('en-US') : value.toFixed(1);
-    console.log(`${name.padEnd(width)} ${number.padStart(12)} ${unit}  (${detail})`);
-  }
+  print(rows);
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ metrics: rows }, null, 2)}\n`);
+  if (positionals.length > 0) return 0;
+  mkdirSync(REPORT, { recursive: true });
+  writeFileSync(new URL('bench.svg', REPORT), chartOf(rows));
+  console.log(`chart: ${fileURLToPath(new URL('bench.svg', REPORT))}`);
   return 0;
 }
 

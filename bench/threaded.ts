@@ -1,7 +1,7 @@
 /**
  * The threaded pace: reads with the hardware in a thread of its own, and the shortest exchange with it, from doorbell to
  * completion entry, beside the bare ping-pong of two threads in the same process: hosts move cores about.
- * Not here: the reads at the functional pace (read.ts).
+ * Not here: the reads at the functional pace (io.ts).
  */
 import { Worker } from 'node:worker_threads';
 import { pc } from '../boards/pc.ts';
@@ -10,8 +10,8 @@ import { NvmeDriver } from '../drivers/nvme/index.ts';
 import { NVM } from '../nvme/spec/commands.ts';
 import { formatSize } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
-import { bestOf, type Metric, metric } from './measure.ts';
-import { BLOCK, fill, POSITIONS, WORKING_SET } from './read.ts';
+import { type Metric, metric, type Time, timeOf } from './measure.ts';
+import { BLOCK, fill, HOT, POSITIONS } from './rig.ts';
 
 /** Words of ball and answer, 256 bytes apart; a ball of -1 ends the game. */
 const BALL = 0;
@@ -23,8 +23,8 @@ const ANSWERER = `
     if (ball !== last) Atomics.store(words, ${ANSWER}, (last = ball));
   }`;
 
-/** Nanoseconds of one round trip between two threads that spin on a word each. */
-function barePingPong(): number {
+/** Time of one round trip between two threads that spin on a word each. */
+function barePingPong(): Time {
   const words = new Int32Array(new SharedArrayBuffer(1024));
   const worker = new Worker(ANSWERER, { eval: true, workerData: words });
   let ball = 0;
@@ -35,10 +35,10 @@ function barePingPong(): number {
       while (Atomics.load(words, ANSWER) !== ball);
     }
   };
-  const ns = bestOf(run);
+  const time = timeOf(run);
   Atomics.store(words, BALL, -1);
   void worker.terminate();
-  return ns;
+  return time;
 }
 
 /** Flush commands one at a time, which move no data: doorbell, entry, completion. */
@@ -53,14 +53,14 @@ export async function benchPingPong(): Promise<Metric[]> {
       while (queue.reap() === 0);
     }
   };
-  const ns = bestOf(run);
+  const time = timeOf(run);
   await nvme.close();
   await machine.close();
   const bare = barePingPong();
-  const ratio = `${(ns / bare).toFixed(2)} times the bare one`;
+  const ratio = `${(time.best / bare.best).toFixed(2)} times the bare one`;
   return [
     metric('atomics.pingpong.ns', bare, 'ns', 'two threads, a word each'),
-    metric('threaded.pingpong.ns', ns, 'ns', `Flush at depth 1, doorbell to completion, ${ratio}`),
+    metric('threaded.pingpong.ns', time, 'ns', `Flush at depth 1, doorbell to completion, ${ratio}`),
   ];
 }
 
@@ -70,11 +70,11 @@ export async function benchThreadedRead(bytes: number, depth: number): Promise<M
   const nvme = await NvmeDriver.open(machine.kernel, {});
   const queue = await nvme.createQueuePair({ depth });
   const buffers = nvme.allocate(depth * bytes);
-  await fill(nvme);
+  await fill(nvme, HOT);
   for (let slot = 0; slot < depth; slot++) queue.prepare(slot, buffers.iova + slot * bytes, bytes);
   const draw = random(1, 'bench.positions');
   const blocks = bytes / BLOCK;
-  const positions = Int32Array.from({ length: POSITIONS }, () => draw.below(WORKING_SET / bytes) * blocks);
+  const positions = Int32Array.from({ length: POSITIONS }, () => draw.below(HOT / bytes) * blocks);
   const batch = Math.min(depth, +(process.env.BATCH ?? 8));
   let completed = 0;
   let failed = 0;
@@ -96,11 +96,11 @@ export async function benchThreadedRead(bytes: number, depth: number): Promise<M
       queue.reap();
     }
   };
-  const ns = bestOf(run);
+  const time = timeOf(run);
   while (queue.outstanding > 0) queue.reap();
   if (failed > 0) throw new Error(`${failed} reads failed: ${machine.explain().at(-1)}`);
-  const detail = `random read of ${formatSize(WORKING_SET)}, ${(bytes / ns).toFixed(2)} GB/s`;
+  const detail = `random read of ${formatSize(HOT)}, ${(bytes / time.best).toFixed(2)} GB/s`;
   await nvme.close();
   await machine.close();
-  return [metric(`threaded.read.${bytes}.qd${depth}.ns`, ns, 'ns', detail)];
+  return [metric(`threaded.read.${bytes}.qd${depth}.ns`, time, 'ns', detail)];
 }

@@ -1,25 +1,20 @@
 /** How many simulated I/Os a second of host time runs at the timed pace. Not here: simulated results (cli/fio). */
-import { boot } from '../boards/boot.ts';
-import { pc } from '../boards/pc.ts';
-import { NvmeDriver } from '../drivers/nvme/index.ts';
 import { NVM } from '../nvme/spec/commands.ts';
-import { random } from '../support/random.ts';
-import { bestOf, type Metric, metric } from './measure.ts';
+import { type Metric, metric, timeOf } from './measure.ts';
+import { BLOCK, openRig } from './rig.ts';
 
-const BYTES = 4096;
 const BLOCKS = 8;
-const DEPTH = 32;
+const PLACES = 4096;
+const COUNTED = 10_000;
 
-/** 4 KiB random reads at depth 32: the driver posts, rings and reaps while the machine's clock runs. */
-export async function benchTimed(): Promise<Metric[]> {
-  const machine = boot(pc, { pace: 'timed', seed: 1 });
-  const { kernel } = machine;
-  const nvme = await NvmeDriver.open(kernel, {});
-  const queue = await nvme.createQueuePair({ depth: DEPTH });
-  const buffers = nvme.allocate(DEPTH * BYTES);
-  for (let slot = 0; slot < DEPTH; slot++) queue.prepare(slot, buffers.iova + slot * BYTES, BYTES);
-  const draw = random(1, 'bench.positions');
-  const positions = Int32Array.from({ length: 4096 }, () => draw.below(4096) * BLOCKS);
+/** 4 KiB reads at `depth`: the driver posts, rings and reaps while the machine's clock runs. */
+export async function benchTimed(depth: number): Promise<Metric[]> {
+  const { machine, nvme } = await openRig({ pace: 'timed' });
+  const { kernel, clock } = machine;
+  const bytes = BLOCKS * BLOCK;
+  const queue = await nvme.createQueuePair({ depth });
+  const buffers = nvme.allocate(depth * bytes);
+  for (let slot = 0; slot < depth; slot++) queue.prepare(slot, buffers.iova + slot * bytes, bytes);
   let completed = 0;
   let position = 0;
   queue.onComplete = (_slot, status) => {
@@ -29,23 +24,38 @@ export async function benchTimed(): Promise<Metric[]> {
   const run = (ios: number): void => {
     const end = completed + ios;
     while (completed < end) {
-      while (queue.outstanding < DEPTH) {
-        position = (position + 1) & 4095;
-        queue.post(NVM.READ, 1, positions[position]!, BLOCKS);
+      while (queue.outstanding < depth) {
+        position = (position + 1021) & (PLACES - 1);
+        queue.post(NVM.READ, 1, position * BLOCKS, BLOCKS);
       }
       queue.ring();
       while (queue.reap() === 0) kernel.relax(Number.POSITIVE_INFINITY);
     }
   };
-  const ns = bestOf(run);
+  const { best, median } = timeOf(run);
+  let events = 0;
+  const step = clock.step.bind(clock);
+  clock.step = () => {
+    events++;
+    return step();
+  };
+  run(COUNTED);
+  const perIo = events / COUNTED;
   while (queue.outstanding > 0) if (queue.reap() === 0) kernel.relax(Number.POSITIVE_INFINITY);
   await nvme.close();
+  const name = `timed.read.4096.qd${depth}`;
   return [
     metric(
-      'timed.read.4096.qd32.host-iops',
-      1e9 / ns,
+      `${name}.host-iops`,
+      { best: 1e9 / best, median: 1e9 / median },
       'I/Os per host second',
-      `${ns.toFixed(0)} ns of host time each`,
+      `${best.toFixed(0)} ns of host time each`,
+    ),
+    metric(
+      `${name}.host-events`,
+      (1e9 / best) * perIo,
+      'events per host second',
+      `${perIo.toFixed(1)} events an I/O`,
     ),
   ];
 }
