@@ -240,6 +240,8 @@ export async function benchInterrupt(): Promise<Metric[]> {
   ];
 }
 
+const ROUNDS = 3;
+
 /** Heap that stays occupied after ten million I/Os. */
 export async function benchHeap(): Promise<Metric[]> {
   const options = { bytes: 512, depth: 32 };
@@ -255,13 +257,16 @@ export async function benchHeap(): Promise<Metric[]> {
     return process.memoryUsage().heapUsed;
   };
   run(1e6);
-  const before = used();
-  run(ios);
-  const growth = Math.max(0, used() - before);
+  // A leak shows in every round, code that V8 has just compiled in one.
+  let growth = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = used();
+    run(ios);
+    growth = Math.min(growth, used() - before);
+  }
   await rig.nvme.close();
-  return [
-    metric('heap.growth.bytes', growth, 'bytes', `after ${ios.toLocaleString('en-US')} reads of 512 bytes`),
-  ];
+  const detail = `${ios.toLocaleString('en-US')} reads of 512 bytes, the least of ${ROUNDS} rounds`;
+  return [metric('heap.growth.bytes', Math.max(0, growth), 'bytes', detail)];
 }
 
 /** The bare memory.copy of `bytes` bytes from random places of the same working set. */

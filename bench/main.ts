@@ -99,7 +99,7 @@ async function main(): Promise<number> {
     positionals.length > 0
       ? names.filter((name) => positionals.some((prefix) => name.startsWith(prefix)))
       : names.filter((name) => !values.quick || VARIANTS[name]!.isQuick);
-  const pace = values.quick ? ', quick: warmed up for a quarter of a second, 100 samples' : '';
+  const pace = values.quick ? ', quick: warmed up for a fifth of a second, 60 samples' : '';
   const load = loadavg()[0]!.toFixed(1);
   console.log(
     `${cpus()[0]?.model.trim()}, ${cpus().length} cores, load ${load}, Node ${process.version}${pace}`,
