@@ -55,10 +55,9 @@ export class Iotlb {
 
   /** True when some access to `iova` would hit. Changes nothing. */
   holds(domainId: number, iova: number): boolean {
-    return (
-      this.pages.permissions(domainId, iova) !== 0 ||
-      this.#leaves.some((cache) => cache.permissions(domainId, iova) !== 0)
-    );
+    if (this.pages.permissions(domainId, iova) !== 0) return true;
+    for (const cache of this.#leaves) if (cache.used && cache.permissions(domainId, iova) !== 0) return true;
+    return false;
   }
 
   /** Everything that is kept, by domain and address; for looking at. */

@@ -3,7 +3,7 @@
  * (Base 2.1 §4.2, §3.3.1.2). Not here: how a command got its status (engine.ts), head doorbells (controller.ts).
  */
 import type { Memory } from '../machine/memory.ts';
-import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
+import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { type CompletionQueues, CQ, QUEUE, type SubmissionQueues } from './queues.ts';
 import { NO_SLOT, SLOT, type Slots } from './slots.ts';
@@ -83,8 +83,7 @@ export class Completer {
       i32[at + CID]! | (phase << 16) | (status << 17) | (DNR[status]! << 31),
     );
     if (result !== OK) {
-      const cqid = i32[at + CQID]!;
-      this.fatal(`entry ${tail} of completion queue ${cqid} cannot be written: ${DMA_SENTENCES[result]}`);
+      this.#unwritable(i32[at + CQID]!, tail, result);
       return false;
     }
     i32[queue + TAIL] = next;
@@ -93,6 +92,10 @@ export class Completer {
     this.slots.give(slot);
     if (i32[queue + INTERRUPTS] === 1) this.#interrupt(i32[at + CQID]!, i32[queue + VECTOR]!);
     return true;
+  }
+
+  #unwritable(cqid: number, index: number, result: DmaResult): void {
+    this.fatal(`entry ${index} of completion queue ${cqid} cannot be written: ${DMA_SENTENCES[result]}`);
   }
 
   /** The host moved the head of `cqid`: completions that waited for room go out. */

@@ -66,7 +66,7 @@ export class Doorbells {
 
   /** A dword was written at `offset` of BAR0, below `end`. */
   ring(offset: number, value: number): void {
-    if (!this.engine.running) return;
+    if (this.engine.running === false) return;
     const index = (offset - DOORBELL_BASE) >>> this.shift;
     const qid = index >>> 1;
     const position = value & INDEX_MASK;
@@ -74,15 +74,19 @@ export class Doorbells {
       this.trace.emit(T.NVME_DOORBELL, this.dma.requester, qid, index & 1, position);
     }
     if (((offset - DOORBELL_BASE) & ((1 << this.shift) - 1)) !== 0) {
-      this.health.refuseAccess(`write to offset ${offset}`, {
-        rule: 'no doorbell begins there',
-        section: 'PCIe Transport 1.1 §3.1.2',
-      });
+      this.#misplaced(offset);
     } else if ((index & 1) === 0) {
       if (this.shadow.covers(qid) && this.sqs.exists(qid)) this.shadow.rungTail(qid, position);
       else this.#submissionTail(qid, position);
     } else if (this.shadow.covers(qid) && this.cqs.exists(qid)) this.shadow.rungHead(qid, position);
     else this.#completionHead(qid, position);
+  }
+
+  #misplaced(offset: number): void {
+    this.health.refuseAccess(`write to offset ${offset}`, {
+      rule: 'no doorbell begins there',
+      section: 'PCIe Transport 1.1 §3.1.2',
+    });
   }
 
   #submissionTail(qid: number, tail: number): void {
@@ -97,6 +101,6 @@ export class Doorbells {
     if (!cqs.exists(qid)) return this.health.doorbellError('register', qid, true, head);
     if (!cqs.release(qid, head)) return this.health.doorbellError('value', qid, true, head);
     this.engine.released(qid);
-    if (this.interrupts.isPinned) this.interrupts.update();
+    if (this.interrupts.isPinned === true) this.interrupts.update();
   }
 }

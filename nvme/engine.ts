@@ -210,16 +210,15 @@ export class Engine {
   #decoded(slot: number): void {
     const { i32 } = this.memory;
     const at = this.slots.at(slot);
-    if (this.guard !== null && !this.guard.claim(slot)) {
-      return this.fail(
-        slot,
-        STATUS.COMMAND_ID_CONFLICT,
-        `CID ${this.slots.cid(slot)} is in use (Base 2.1 §4.1.1)`,
-      );
-    }
+    if (this.guard !== null && !this.guard.claim(slot)) return this.#refuseIdentifier(slot);
     const status = i32[at + SQID] === 0 ? this.admin.check(slot) : this.nvm.check(slot);
     if (status === SUCCESS) this.accept(slot);
     else if (status !== HELD) this.fail(slot, status);
+  }
+
+  #refuseIdentifier(slot: number): void {
+    const reason = `CID ${this.slots.cid(slot)} is in use (Base 2.1 §4.1.1)`;
+    this.fail(slot, STATUS.COMMAND_ID_CONFLICT, reason);
   }
 
   /** The command was checked: its data pointer is looked at, if it has one. */

@@ -5,7 +5,7 @@
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
-import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
+import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { Arbiter } from './arbiter.ts';
 import { QUEUE, SQ, type SubmissionQueues } from './queues.ts';
 import type { Slots } from './slots.ts';
@@ -189,8 +189,7 @@ export class Fetcher {
       const iova = f64[(queue + BASE) >>> 1]! + index * ENTRY_BYTES;
       const result = this.dma.read(iova, slots.entry(slot) * 4, run * ENTRY_BYTES);
       if (result !== OK) {
-        this.fatal(`entry ${index} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
-        return;
+        return this.#unreadable(sqid, index, result);
       }
       if (sqid === 0) this.isAdminBusy = true;
       index += run;
@@ -198,5 +197,9 @@ export class Fetcher {
       slots.take(slot, run, sqid, i32[queue + CQID]!);
       this.begin(slot, run, sqid);
     }
+  }
+
+  #unreadable(sqid: number, index: number, result: DmaResult): void {
+    this.fatal(`entry ${index} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
   }
 }

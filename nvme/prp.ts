@@ -5,7 +5,7 @@
  */
 
 import type { Memory } from '../machine/memory.ts';
-import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../machine/pcie/dma-port.ts';
+import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { assert } from '../support/assert.ts';
 import { highWord, lowWord, u64 } from '../support/numbers.ts';
 import { SEGMENT, SLOT, type Slots } from './slots.ts';
@@ -122,15 +122,14 @@ export class PrpWalker {
       const entries = Math.min(room, needed);
       const result = this.dma.read(list, this.list, entries * ENTRY);
       if (result !== DMA_OK) {
-        this.reason = `the PRP list at ${hex64(lowWord(list), highWord(list))} cannot be read: ${DMA_SENTENCES[result]}`;
-        return STATUS.DATA_TRANSFER_ERROR;
+        return this.#unreadable(list, result);
       }
       const chained = needed > room;
       for (let i = 0; i < entries; i++, index++) {
         const low = u32[(this.list >>> 2) + 2 * i]!;
         const high = u32[(this.list >>> 2) + 2 * i + 1]!;
         if ((low & (page - 1)) !== 0) {
-          return this.#refuse(`PRP list entry ${index}`, low, high, 'must have offset 0');
+          return this.#refuseEntry(index, low, high);
         }
         if (chained && i === entries - 1) {
           list = u64(low, high);
@@ -150,6 +149,16 @@ export class PrpWalker {
     }
     i32[this.slots.at(slot) + SEGMENTS] = (segment - first) / PIECE_WORDS + 1;
     return SUCCESS;
+  }
+
+  #unreadable(list: number, result: DmaResult): number {
+    const address = hex64(lowWord(list), highWord(list));
+    this.reason = `the PRP list at ${address} cannot be read: ${DMA_SENTENCES[result]}`;
+    return STATUS.DATA_TRANSFER_ERROR;
+  }
+
+  #refuseEntry(index: number, low: number, high: number): number {
+    return this.#refuse(`PRP list entry ${index}`, low, high, 'must have offset 0');
   }
 
   #refuse(which: string, low: number, high: number, why: string): number {
