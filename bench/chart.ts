@@ -115,7 +115,7 @@ export function chartOf(metrics: readonly Metric[]): string {
     })),
     legend: all.map(({ lines }, index) => ({
       data: lines.map(({ name }) => `${name} `.padEnd(name.length + index + 1)),
-      left: PANELS[index]![0],
+      left: PANELS[index]![0] + 50,
       top: PANELS[index]![1] - 30,
     })),
     grid: PANELS.map(([left, top]) => ({ left, top, ...PANEL })),

@@ -14,12 +14,11 @@ const FIRST_CAPACITY = 256;
 /** An EventId is generation * SLOTS + slot, exact below 2^53. */
 const SLOTS = 0x10_0000;
 /**
- * Generations and sequence numbers begin where their values no longer fit 32 bits: optimised code that has only seen
- * small integers would be thrown away when the first large one comes.
+ * Generations begin where an EventId no longer fits 32 bits: optimised code that has only seen small integers would be
+ * thrown away when the first large one comes.
  */
 const FIRST_GENERATION = 0x1000;
 const LAST_GENERATION = 0x7fff_ffff;
-const FIRST_SEQUENCE = 0x1_0000_0000;
 const FREE = -1;
 
 export class Clock {
@@ -31,7 +30,7 @@ export class Clock {
   #heapSequence = new Float64Array(FIRST_CAPACITY);
   #heapSlot = new Int32Array(FIRST_CAPACITY);
   #size = 0;
-  #sequence = FIRST_SEQUENCE;
+  #sequence = 0;
   /** Slots: what to call, and where the event stands in the heap (FREE when it does not). */
   #slotHandler = new Int32Array(FIRST_CAPACITY);
   #slotArgument = new Int32Array(FIRST_CAPACITY);
@@ -125,6 +124,7 @@ export class Clock {
     return true;
   }
 
+  /** Takes the event at `position` out: the last one of the heap gets its place, or what follows from that. */
   #remove(position: number): void {
     const slot = this.#heapSlot[position]!;
     this.#slotPosition[slot] = FREE;
@@ -133,56 +133,65 @@ export class Clock {
     this.#free[this.#freeTop++] = slot;
     const last = --this.#size;
     if (position === last) return;
-    const time = this.#heapTime[last]!;
-    const sequence = this.#heapSequence[last]!;
-    const moved = this.#heapSlot[last]!;
-    const parent = (position - 1) >> 1;
-    if (position > 0 && this.#isBefore(time, sequence, parent)) this.#siftUp(position, time, sequence, moved);
-    else this.#siftDown(position, time, sequence, moved);
+    const hole = this.#sink(position);
+    this.#siftUp(hole, this.#heapTime[last]!, this.#heapSequence[last]!, this.#heapSlot[last]!);
   }
 
-  #isBefore(time: number, sequence: number, position: number): boolean {
-    const other = this.#heapTime[position]!;
-    return time < other || (time === other && sequence < this.#heapSequence[position]!);
-  }
-
-  #siftUp(from: number, time: number, sequence: number, slot: number): void {
-    let position = from;
-    while (position > 0) {
-      const parent = (position - 1) >> 1;
-      if (!this.#isBefore(time, sequence, parent)) break;
-      this.#move(parent, position);
-      position = parent;
-    }
-    this.#place(position, time, sequence, slot);
-  }
-
-  #siftDown(from: number, time: number, sequence: number, slot: number): void {
+  /**
+   * Lets the hole at `position` sink to the bottom: below it the earlier child moves up each time. Returns where it is
+   * then. The last event of the heap, which will fill it, belongs near the bottom in nearly every case, so that it is
+   * not compared on the way down.
+   */
+  #sink(position: number): number {
     const size = this.#size;
     const times = this.#heapTime;
     const sequences = this.#heapSequence;
-    let position = from;
-    for (;;) {
-      let child = 2 * position + 1;
-      if (child >= size) break;
-      const right = child + 1;
-      if (right < size && this.#isBefore(times[right]!, sequences[right]!, child)) child = right;
-      if (this.#isBefore(time, sequence, child)) break;
-      this.#move(child, position);
-      position = child;
+    const slots = this.#heapSlot;
+    const positions = this.#slotPosition;
+    let hole = position;
+    let child = 2 * hole + 1;
+    while (child < size) {
+      let time = times[child]!;
+      if (child + 1 < size) {
+        const right = times[child + 1]!;
+        if (right < time || (right === time && sequences[child + 1]! < sequences[child]!)) {
+          child++;
+          time = right;
+        }
+      }
+      const slot = slots[child]!;
+      times[hole] = time;
+      sequences[hole] = sequences[child]!;
+      slots[hole] = slot;
+      positions[slot] = hole;
+      hole = child;
+      child = 2 * hole + 1;
     }
-    this.#place(position, time, sequence, slot);
+    return hole;
   }
 
-  #move(from: number, to: number): void {
-    this.#place(to, this.#heapTime[from]!, this.#heapSequence[from]!, this.#heapSlot[from]!);
-  }
-
-  #place(position: number, time: number, sequence: number, slot: number): void {
-    this.#heapTime[position] = time;
-    this.#heapSequence[position] = sequence;
-    this.#heapSlot[position] = slot;
-    this.#slotPosition[slot] = position;
+  /** Puts an event into the hole at `from`, or where later ones above it have moved down for it. */
+  #siftUp(from: number, time: number, sequence: number, slot: number): void {
+    const times = this.#heapTime;
+    const sequences = this.#heapSequence;
+    const slots = this.#heapSlot;
+    const positions = this.#slotPosition;
+    let hole = from;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      const other = times[parent]!;
+      if (other < time || (other === time && sequences[parent]! < sequence)) break;
+      const moved = slots[parent]!;
+      times[hole] = other;
+      sequences[hole] = sequences[parent]!;
+      slots[hole] = moved;
+      positions[moved] = hole;
+      hole = parent;
+    }
+    times[hole] = time;
+    sequences[hole] = sequence;
+    slots[hole] = slot;
+    positions[slot] = hole;
   }
 
   #grow(): void {
