@@ -29,6 +29,7 @@ const QUEUES = 7;
 const CDW10 = SQE.CDW10 >>> 2;
 const CDW11 = SQE.CDW11 >>> 2;
 const CDW12 = SQE.CDW12 >>> 2;
+const CDW13 = SQE.CDW13 >>> 2;
 
 export class Entries {
   readonly #dice: Dice;
@@ -85,9 +86,7 @@ export class Entries {
 
   #nsid(): number {
     const dice = this.#dice;
-    return dice.once(12)
-      ? dice.pick([0, 3, 4, 5, 255, 256, 257, 0xffff_ffff, dice.u32()])
-      : 1 + dice.below(2);
+    return dice.once(12) ? dice.pick([0, 5, 6, 255, 256, 257, 0xffff_ffff, dice.u32()]) : 1 + dice.below(4);
   }
 
   /** Counts up, so that it is unique in its queue; now and then one that is taken. */
@@ -205,6 +204,19 @@ export class Entries {
 
   // ---- I/O ----------------------------------------------------------------------------------------------------------
 
+  /** Starts of zones, actions and reports that may be right. */
+  #zone(opcode: number): void {
+    const dice = this.#dice;
+    const { words } = this;
+    if (!dice.once(8)) words[CDW10] = 64 * dice.below(32);
+    if (opcode === NVM.ZONE_APPEND) return;
+    const isReport = opcode === NVM.ZONE_MANAGEMENT_RECEIVE;
+    words[CDW12] = isReport ? 15 + dice.below(600) : 0;
+    words[CDW13] = isReport
+      ? dice.below(2) | (dice.below(10) << 8) | (dice.below(2) << 16)
+      : dice.pick([1, 2, 3, 4, 4, 5, 0x10, 0x11]) | (dice.once(8) ? 0x100 : 0);
+  }
+
   #transfer(opcode: number): void {
     const dice = this.#dice;
     const { words } = this;
@@ -214,8 +226,9 @@ export class Entries {
     if (dice.once(8)) words[CDW12]! |= 1 << (24 + dice.below(8));
     if (dice.once(6)) this.#setAddress(SQE.MPTR >>> 2, dataAddress(dice) + 4 * dice.below(1024));
     if (dice.once(12)) words[0]! |= (1 + dice.below(3)) << 8;
+    if (opcode >= NVM.ZONE_MANAGEMENT_SEND) this.#zone(opcode);
     const hasList = opcode === NVM.DATASET_MANAGEMENT || opcode === NVM.COPY;
-    if (opcode >= NVM.RESERVATION_REGISTER && !hasList) {
+    if (opcode >= NVM.RESERVATION_REGISTER && opcode < NVM.COPY) {
       words[CDW10] = dice.below(4) | (dice.below(2) << 3) | (dice.below(7) << 8);
       words[CDW11] = dice.below(2);
     }

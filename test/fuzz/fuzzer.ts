@@ -7,7 +7,9 @@
 import { CQE, SQE } from '../../nvme/spec/commands.ts';
 import {
   AQA,
+  CAP_CSS,
   CC,
+  CSS,
   CSTS,
   cqHeadDoorbell,
   DOORBELL_BASE,
@@ -88,10 +90,20 @@ export class Episode {
     const asked = AQA.decode(world.read32(REG.AQA));
     if (asked.ASQS >= AREA_BYTES / SQE.SIZE || asked.ACQS >= AREA_BYTES / CQE.SIZE) world.write32(REG.AQA, 0);
     const sizes = AQA.decode(world.read32(REG.AQA));
-    const { pageMin, pageMax, weightedArbitration } = world.controller.profile;
+    const { pageMin, pageMax, weightedArbitration, commandSets } = world.controller.profile;
     const MPS = pageMin + dice.below(pageMax - pageMin + 1);
     const AMS = weightedArbitration && dice.once(2) ? 1 : 0;
-    const cc = CC.encode({ EN: 1, IOSQES: 6, IOCQES: 4, MPS, AMS, CRIME: dice.once(4) ? 1 : 0 });
+    const hasSets = (commandSets & CAP_CSS.IO_COMMAND_SETS) !== 0;
+    const CRIME = dice.once(4) ? 1 : 0;
+    const cc = CC.encode({
+      EN: 1,
+      IOSQES: 6,
+      IOCQES: 4,
+      MPS,
+      AMS,
+      CRIME,
+      CSS: hasSets && !dice.once(4) ? CSS.ALL : CSS.NVM,
+    });
     world.isQuiet = false;
     world.write32(REG.CC, dice.once(30) ? (dice.u32() | 1) >>> 0 : cc);
     ledger.addSubmission(0, 0, sizes.ASQS + 1, 0);

@@ -3,6 +3,9 @@
  * whether the device may read and write it. Frames that are not mapped are full of a pattern: none may change, and none
  * may turn up where the device writes. Not here: queues and commands (ledger.ts), what is tried (fuzzer.ts).
  */
+import type { NamespaceBoard } from '../../boards/board.ts';
+import { namespaceOptions } from '../../boards/namespaces.ts';
+import { bytesOf } from '../../boards/shapes.ts';
 import { Clock } from '../../machine/clock.ts';
 import { Interrupts } from '../../machine/interrupts.ts';
 import { Memory } from '../../machine/memory.ts';
@@ -51,10 +54,13 @@ const LINK: LinkProfile = {
   readRequest_bytes: 512,
   propagation_ns: 150,
 };
-const NAMESPACES = [
-  { nsid: 1, bytes: 4 * 1024 ** 2, block_bytes: 512 },
-  { nsid: 2, bytes: 2 * 1024 ** 2, block_bytes: 4096 },
-] as const;
+const ZONES = { zone: 32 * 1024, maxActive: 4, maxOpen: 2, extension_bytes: 64 };
+const NAMESPACES: readonly (NamespaceBoard & { readonly nsid: number })[] = [
+  { nsid: 1, size: '4m', block_bytes: 512 },
+  { nsid: 2, size: '2m', block_bytes: 4096 },
+  { nsid: 3, size: '1m', block_bytes: 512, metadata: { bytes: 8, protection: 1 } },
+  { nsid: 4, size: '1m', block_bytes: 512, metadata: { bytes: 64, isExtended: true }, zones: ZONES },
+];
 
 /** Told of every page that the device reaches outside of the data pages. */
 export type AreaListener = (iova: number, isWrite: boolean) => void;
@@ -96,7 +102,12 @@ export class World {
       link: LINK,
       random: random(seed, 'media'),
       namespaces: NAMESPACES.map(
-        ({ bytes, ...rest }) => new Namespace({ ...rest, store: new SparseStore(memory, bytes) }),
+        ({ nsid, ...board }) =>
+          new Namespace({
+            ...namespaceOptions(board, memory),
+            nsid,
+            store: new SparseStore(memory, bytesOf(board.size)),
+          }),
       ),
       capacity_bytes: 16 * 1024 ** 2,
     });
