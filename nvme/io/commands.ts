@@ -84,6 +84,7 @@ export class IoCommands {
       compare,
       write,
       maxBlocks: context.profile.compareAndWriteBlocks,
+      isZoned: (slot) => this.#isZoned(slot),
       prepare: (slot) => this.#prepare(slot),
       proceed: (slot) => this.#proceed(slot),
     });
@@ -240,15 +241,18 @@ export class IoCommands {
     this.#fused.drop(slot);
   }
 
+  #isZoned(slot: number): boolean {
+    return this.#context.namespaces[this.#slots.dword(slot, SQE.NSID)]?.zones != null;
+  }
+
   /** Undefined for Flush, and for what the namespace does not have. */
   #commandOf(slot: number): IoCommand | undefined {
     const opcode = this.#slots.dword(slot, SQE.OPC) & 0xff;
     const common = this.#commands[opcode];
     if (common !== undefined) return common;
-    const { namespaces, cc } = this.#context;
-    const isZoned = namespaces[this.#slots.dword(slot, SQE.NSID)]?.zones != null;
+    const { cc } = this.#context;
     // A host that selected the NVM command set alone has no other commands (§3.1.4.5).
-    return isZoned && CC.CSS.get(cc()) === CSS.ALL ? this.#zoneCommands[opcode] : undefined;
+    return this.#isZoned(slot) && CC.CSS.get(cc()) === CSS.ALL ? this.#zoneCommands[opcode] : undefined;
   }
 
   /** The slot's namespace; null: all of them, or one that was detached meanwhile. */

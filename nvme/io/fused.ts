@@ -25,6 +25,8 @@ export interface FusedParts {
   readonly write: Write;
   /** Largest pair in blocks (ACWU + 1); 0: no pairs. */
   readonly maxBlocks: number;
+  /** The command names a zoned namespace, which has no fused operations. */
+  readonly isZoned: (slot: number) => boolean;
   /** Checks a command as if it stood alone. */
   readonly prepare: (slot: number) => number;
   /** Goes on with a command that was held. */
@@ -110,11 +112,16 @@ export class Fused {
     return HELD;
   }
 
-  /** FUSES: Compare and Write, in this order, is the only pair. */
+  /** FUSES: Compare and Write, in this order, is the only pair, and zoned namespaces have none (ZNS 1.2 §3.2). */
   #isPossible(slot: number, opcode: number): boolean {
-    const { slots, health, maxBlocks } = this.#parts;
-    const isPossible = maxBlocks > 0 && (slots.dword(slot, SQE.OPC) & 0xff) === opcode;
-    if (!isPossible) health.explain(STATUS.INVALID_FIELD, 'only Compare and Write can be fused', SQE.FLAGS);
+    const { slots, health, maxBlocks, isZoned } = this.#parts;
+    const isPossible = maxBlocks > 0 && !isZoned(slot) && (slots.dword(slot, SQE.OPC) & 0xff) === opcode;
+    if (!isPossible)
+      health.explain(
+        STATUS.INVALID_FIELD,
+        'only Compare and Write can be fused, outside of zones',
+        SQE.FLAGS,
+      );
     return isPossible;
   }
 

@@ -242,6 +242,16 @@ test('a format whose blocks do not fill zones is refused, and Identify has no zo
   expect(sizes).toEqual([9n, 0n]);
 });
 
+test('zoned namespaces have no fused operations', () => {
+  const rig = zonedRig();
+  const prp1 = rig.allocate();
+  rig.post(1, { opcode: NVM.COMPARE, nsid: 1, flags: 1, prp1 });
+  rig.post(1, { opcode: NVM.WRITE, nsid: 1, flags: 2, prp1 });
+  rig.ring(1);
+  expect(rig.statuses()).toEqual(['INVALID_FIELD', 'ABORTED_FAILED_FUSED']);
+  expect(states(rig)[0]).toBe(ZONE.EMPTY);
+});
+
 test('with CC.CSS 000b there are no commands of zones, and writes keep to the write pointer', () => {
   const rig = zonedRig();
   rig.disable();
