@@ -11,7 +11,7 @@ import { fuzz, type Sabotage } from './run.ts';
 
 const COMMANDS = runs(100_000, 5_000_000);
 
-test('100,000 commands break no invariant', async () => {
+test('T20 100,000 commands break no invariant', async () => {
   const arguments_ = ['run', '--silent', 'fuzz:controller', '--', '--seed', '1', '--commands', `${COMMANDS}`];
   const { stdout } = await promisify(execFile)('npm', arguments_);
   expect(stdout).toMatch(/^\d+ commands submitted, \d+ completed; no invariant broke$/m);
