@@ -496,6 +496,6 @@ function createNamespaces(
   });
 }
 
-/** Bytes of the largest medium that may be made: metadata can take more than half as much as their blocks. */
+/** Bytes of the largest medium that may be made: metadata take less than their blocks. */
 const largestMedium = (capacity_bytes: number, namespaces: readonly Namespace[]): number =>
   Math.max(capacity_bytes, ...namespaces.map(({ store }) => store.bytes));

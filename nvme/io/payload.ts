@@ -145,12 +145,9 @@ export class Payload {
       return status;
     }
     const status = this.#transfer.fetch(slot, to.data);
+    if (status !== STATUS.SUCCESS) return status;
     const bytes = count * metadata.bytes;
-    if (status !== STATUS.SUCCESS || !isStripped(namespace, fields)) {
-      return status === STATUS.SUCCESS
-        ? this.#transfer.moveMetadata(slot, to.metadata, bytes, false)
-        : status;
-    }
+    if (!isStripped(namespace, fields)) return this.#transfer.moveMetadata(slot, to.metadata, bytes, false);
     this.#memory.fill(to.metadata, 0, bytes);
     return STATUS.SUCCESS;
   }
