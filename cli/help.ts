@@ -24,6 +24,7 @@ ${BOARD}
   --output-format F   normal, terse, json, json+ (with histograms), or several separated by commas; keys are fio's
   --section NAME,...  only these jobs
   --stop-after TIME   end all jobs after so much time and report what was done, as Ctrl-C does in fio
+  --in-memory         files that do not exist are held in memory instead of being made
   --parse-only        only read the job file; it is silent about one without mistakes
 
 docs/fio.md lists every key with what becomes of it, and which of fio's own examples run.

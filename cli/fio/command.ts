@@ -21,15 +21,19 @@ const FORMATS = ['normal', 'terse', 'json', 'json+'] as const;
 type Format = (typeof FORMATS)[number];
 const VERSION = 'doorbell-fio';
 const KEYS = ['board', 'pace', 'seed', 'output', 'output-format', 'section', 'stop-after'] as const;
-const PARSE_ONLY = '--parse-only';
+/** Options without a value. */
+const FLAGS = ['--parse-only', '--in-memory'] as const;
+
+const isFlag = (word: string): boolean => FLAGS.some((flag) => flag === word);
 
 /** Returns the exit status. Throws UserError. */
 export async function fioCommand(argv: readonly string[], output: Output): Promise<number> {
   const { options, rest } = parseArguments(
     'fio',
-    argv.filter((word) => word !== PARSE_ONLY),
+    argv.filter((word) => !isFlag(word)),
     KEYS,
   );
+  const flags = new Set(argv.filter(isFlag));
   const [path, ...others] = rest;
   if (path === undefined || others.length > 0)
     throw new UserError('fio: give one job file: doorbell fio JOB.fio');
@@ -38,9 +42,10 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const formats = parseFormats(options['output-format']);
   const stopAfter_ns = parseStopAfter(options['stop-after']);
   const file = readJobFile(path, options.section?.split(','));
-  const targets = findTargets(await findBoard(options.board ?? 'pc'), file.jobs);
+  const board = await findBoard(options.board ?? 'pc');
+  const targets = findTargets(board, file.jobs, flags.has('--in-memory'));
   for (const note of [...file.notes, ...targets.notes]) output.error(note);
-  if (argv.includes(PARSE_ONLY)) return 0;
+  if (flags.has('--parse-only')) return 0;
   const machine = boot(targets.board, { pace, seed, openStore });
   const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];
   if (options.output === undefined) output.lines(lines);

@@ -57,9 +57,12 @@ export function jsonReport(all: readonly JobStats[], { globals }: JobFile, optio
   };
 }
 
-/** Options with a value, as they were written; flags have none, and fio leaves them out. */
-const given = (lines: readonly (readonly [string, string])[]): Record<string, string> =>
-  Object.fromEntries(lines.filter(([key, text]) => text !== '' && key !== 'name'));
+/** Options with a value, as they were written, the file's name last; flags have none, and fio leaves them out. */
+function given(lines: readonly (readonly [string, string])[]): Record<string, string> {
+  const written = lines.filter(([key, text]) => text !== '' && key !== 'name');
+  const isFile = ([key]: readonly [string, string]) => key === 'filename';
+  return Object.fromEntries([...written.filter((line) => !isFile(line)), ...written.filter(isFile)]);
+}
 
 function jobReport(stats: JobStats, group: readonly JobStats[], options: JsonOptions): unknown {
   const { job, directions, sync, depths, submits, completes } = stats;

@@ -38,6 +38,8 @@ export function regionOf(job: Job, clone: number, room: Room, file: string): Reg
   if (!Number.isInteger(start / room.block_bytes)) {
     refuse(`offset ${start} is no multiple of the ${room.block_bytes}-byte blocks of ${file}`);
   }
+  if (start >= room.bytes)
+    refuse(`clone ${clone + 1} would begin at byte ${start}, and ${file} ends at ${room.bytes}`);
   if (start + bytes > room.bytes) {
     refuse(`clone ${clone + 1} would reach byte ${start + bytes}, and ${file} ends at ${room.bytes}`);
   }
@@ -82,7 +84,7 @@ function endOf({ job, region }: Claim): number {
 export function refuseOverlaps(claims: readonly Claim[]): void {
   for (const [index, claim] of claims.entries()) {
     const { job, clone, file, region } = claim;
-    if (job.verify === 'none' || job.verify === 'null') continue;
+    if (job.verify === 'none' || job.verify === 'null' || job.rw_skip_bytes !== 0) continue;
     for (const [other, rival] of claims.entries()) {
       const meets =
         other !== index &&

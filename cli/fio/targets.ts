@@ -46,8 +46,11 @@ export function fileOf(job: Job, clone: number): string {
 const filesOf = (job: Job): string[] =>
   Array.from({ length: job.filename === null ? job.numjobs : 1 }, (_, clone) => fileOf(job, clone));
 
-/** Finds the namespace of every job's file. Throws UserError for a name that is neither. */
-export function findTargets(board: Board, jobs: readonly Job[]): Targets {
+/**
+ * Finds the namespace of every job's file. With `inMemory`, files that do not exist are not made, but held in memory.
+ * Throws UserError for a name that is neither.
+ */
+export function findTargets(board: Board, jobs: readonly Job[], inMemory = false): Targets {
   const drives = drivesOf(board.rootPorts);
   const byFile = new Map<string, Target>();
   const added: NamespaceBoard[] = [];
@@ -64,7 +67,7 @@ export function findTargets(board: Board, jobs: readonly Job[]): Targets {
         continue;
       }
       const users = jobs.filter((each) => filesOf(each).includes(file));
-      added.push(newNamespace(file, users, board, drives, notes));
+      added.push(newNamespace(file, users, inMemory, board, drives, notes));
       byFile.set(file, { drive: 0, nsid: drives[0]!.namespaces.length + added.length });
     }
   }
@@ -94,19 +97,22 @@ function refuseName(job: Job, file: string, board: Board, drives: readonly NvmeB
 function newNamespace(
   file: string,
   users: readonly Job[],
+  inMemory: boolean,
   board: Board,
   drives: readonly NvmeBoard[],
   notes: string[],
 ): NamespaceBoard {
   const job = users[0]!;
   if (drives.length === 0) refuse(job, `board ${board.name} has no drive for ${file}`);
-  if (!file.startsWith('/dev/') || file.startsWith('/dev/shm/')) {
+  const isDevice = file.startsWith('/dev/') && !file.startsWith('/dev/shm/');
+  if (isDevice && NO_DRIVE.test(file)) refuse(job, `${file} is no drive`);
+  if (!isDevice && (!inMemory || existsSync(file))) {
     return { size: imageBytes(file, users, board, drives), image: file };
   }
-  if (NO_DRIVE.test(file)) refuse(job, `${file} is no drive`);
   const size = Math.max(...users.map((user) => reachOf(user) ?? DEFAULT_BYTES));
+  const stands = `an empty namespace of ${formatSize(size)} in memory stands for it`;
   notes.push(
-    `note: board ${board.name} has no ${file}: an empty namespace of ${formatSize(size)} in memory stands for it`,
+    isDevice ? `note: board ${board.name} has no ${file}: ${stands}` : `note: no ${file}: ${stands}`,
   );
   return { size };
 }

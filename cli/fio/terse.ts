@@ -25,6 +25,7 @@ export function terseReport(all: readonly JobStats[], version: string): string[]
       ...directionFields(stats, READ, group),
       ...directionFields(stats, WRITE, group),
       ...jobFields(stats),
+      ...(stats.job.continue_on_error === 'none' ? [] : [stats.errors, stats.firstErrno]),
       ...(stats.job.description === '' ? [] : [stats.job.description]),
     ].join(';');
   });

@@ -28,7 +28,7 @@ export const ANY_WRITE = -1;
 /** The block is not looked at. */
 export const UNCHECKED = -2;
 
-/** fio's header in front of a verified block, little endian. SELF is the CRC-32C of what stands before it. */
+/** fio's header in front of a verified block, little endian. SELF is the checksum of what stands before it. */
 export const HEADER = layout(
   {
     MAGIC: 2,
@@ -71,8 +71,11 @@ const CRC_BYTES = 4;
 const crc = new Uint8Array(CRC_BYTES);
 const crcWord = new DataView(crc.buffer);
 
+/** fio leaves the last inversion of the CRC-32C out. */
+const fioCrc = (buffer: Uint8Array, from: number, to: number): number => ~crc32c(buffer, from, to) >>> 0;
+
 function crc32cDigest(buffer: Uint8Array, from: number, to: number): Uint8Array {
-  crcWord.setUint32(0, crc32c(buffer, from, to), true);
+  crcWord.setUint32(0, fioCrc(buffer, from, to), true);
   return crc;
 }
 
@@ -176,7 +179,7 @@ class HeaderBlocks {
   }
 
   #self(at: number): number {
-    return crc32c(this.#buffer, at, at + HEADER.SELF);
+    return fioCrc(this.#buffer, at, at + HEADER.SELF);
   }
 
   /** Header and data change places where the job wants the header elsewhere. */
