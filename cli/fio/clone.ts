@@ -244,7 +244,8 @@ export class Clone {
   /** A pause ends no later than the runtime does. */
   #beforeEnd(wakeAt: number, now: number): number {
     if (wakeAt === NEVER) return NEVER;
-    const left = Math.max(0, this.job.runtime_ns - (now - this.#phaseAt));
+    // A nanosecond at least: differences of times are not exact.
+    const left = Math.max(1, this.job.runtime_ns - (now - this.#phaseAt));
     return Math.min(wakeAt, this.#parts.clock.simulated() + left);
   }
 

@@ -15,7 +15,7 @@ import { type LogText, logsOf } from './logs.ts';
 import { Flow, floorOf, pacerOf } from './pace.ts';
 import { Recorder } from './recorder.ts';
 import { type Claim, refuseOverlaps, regionOf } from './region.ts';
-import { JobStats } from './stats.ts';
+import { JobStats, READ, WRITE } from './stats.ts';
 import { fileOf, type Targets } from './targets.ts';
 import { type BlockVerifier, headerVerifier, patternVerifier } from './verify.ts';
 import { Workload } from './workload.ts';
@@ -208,13 +208,21 @@ function fillBuffer(job: Job, bytes: Uint8Array, stream: Random): void {
   for (let at = 0; at < words.length; at++) words[at] = stream.next();
 }
 
+/** Blocks of several sizes are read back by the smallest, so each part of that size has a header; else the whole block. */
+function headerInterval({ sizes, blockalign, writes }: Job): number {
+  const direction = writes ? WRITE : READ;
+  const { min, max } = sizes[direction];
+  const unit = Math.min(min, blockalign?.[direction] ?? min);
+  return unit === max ? 0 : unit;
+}
+
 function verifierOf(job: Job, buffer: Uint8Array, seed: number): BlockVerifier | null {
   const { verify, verify_pattern, verify_interval, verify_offset } = job;
   if (verify === 'none' || verify === 'null') return null;
   if (verify === 'pattern') return patternVerifier(buffer, verify_pattern!);
   return headerVerifier(buffer, {
     method: verify,
-    interval: verify_interval,
+    interval: verify_interval === 0 ? headerInterval(job) : verify_interval,
     headerOffset: verify_offset,
     pattern: verify_pattern,
     seed,

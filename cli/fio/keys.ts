@@ -232,8 +232,8 @@ const TABLE: Record<string, OptionRule> = {
   percentile_list: percentiles,
 };
 
-/** Other names of the same keys; those with a longer form are fio's own short forms. */
-const ALIASES: Record<string, string> = {
+/** Other names of the same keys. */
+export const ALIASES: Readonly<Record<string, string>> = {
   readwrite: 'rw',
   blocksize: 'bs',
   bsrange: 'bs',

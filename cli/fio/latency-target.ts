@@ -15,6 +15,8 @@ export class LatencyTarget {
   #startedAt = 0;
   #within = 0;
   #all = 0;
+  /** I/Os that still belong to the depth before. */
+  #settling = 0;
 
   constructor(job: Job) {
     this.#job = job;
@@ -28,6 +30,10 @@ export class LatencyTarget {
   }
 
   record(latency_ns: number): void {
+    if (this.#settling > 0) {
+      this.#settling--;
+      return;
+    }
     this.#all++;
     if (latency_ns <= this.#job.latency_target_ns) this.#within++;
   }
@@ -37,6 +43,7 @@ export class LatencyTarget {
     if (now - this.#startedAt < this.#job.latency_window_ns || this.#all === 0) return;
     const holds = (100 * this.#within) / this.#all >= this.#job.latency_percentile;
     this.begin(now);
+    this.#settling = this.depth;
     if (this.isFound) {
       // latency_run goes on at the depth that was found, and yields when it holds no longer.
       if (!holds) this.depth = Math.max(1, this.depth - 1);

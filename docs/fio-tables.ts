@@ -1,0 +1,100 @@
+/**
+ * Writes the tables of docs/fio.md between their markers: the keys as cli/fio/keys.ts has them, and what becomes of fio's
+ * own example jobs. `node --import tsx docs/fio-tables.ts [FOLDER]`, where FOLDER holds the examples: Debian's package
+ * fio-examples, unpacked with dpkg-deb -x. Without it only the keys are written.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { pc } from '../boards/index.ts';
+import { ALIASES, IGNORED_BECAUSE, OPTIONS, UNSUPPORTED } from '../cli/fio/keys.ts';
+import { main } from '../cli/main.ts';
+
+const PAGE = join(import.meta.dirname, 'fio.md');
+const STOP_AFTER = '500ms';
+/** For the examples that take their values from the environment. */
+const ENVIRONMENT = { FIO_RW: 'randread', FIO_BS: '4k', FIO_IODEPTH: '4' };
+
+/** Replaces what stands between `<!-- NAME -->` and `<!-- /NAME -->`. */
+function put(page: string, name: string, lines: readonly string[]): string {
+  const [from, to] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const start = page.indexOf(from) + from.length;
+  return `${page.slice(0, start)}\n${lines.join('\n')}\n${page.slice(page.indexOf(to))}`;
+}
+
+const code = (keys: Iterable<string>): string => [...keys].map((key) => `\`${key}\``).join(' ');
+
+/** The keys in three paragraphs. */
+export function keyLines(): string[] {
+  const honoured = [...OPTIONS.keys()].filter((key) => ALIASES[key] === undefined);
+  const withAliases = honoured.map((key) => {
+    const others = Object.keys(ALIASES).filter((alias) => ALIASES[alias] === key);
+    return others.length === 0 ? `\`${key}\`` : `\`${key}\` (${code(others)})`;
+  });
+  return [
+    `**Honoured** (other names in brackets): ${withAliases.join(' ')}.`,
+    '',
+    '**Accepted with a note**, because they change nothing here:',
+    '',
+    ...IGNORED_BECAUSE.map(({ because, keys }) => `* ${because}: ${code(keys)}`),
+    '',
+    `**Refused**, because leaving them out would make another job of it: ${code(UNSUPPORTED)}.`,
+  ];
+}
+
+/** Runs one example; returns what became of it. */
+async function outcome(path: string, board: string, ...more: string[]): Promise<string> {
+  const errors: string[] = [];
+  const error = (line: string) => void errors.push(line);
+  const quiet = { isTerminal: false, lines: () => {}, status: () => {}, error };
+  const options = ['--board', board, '--stop-after', STOP_AFTER, '--output-format', 'terse', ...more];
+  const status = await main(['fio', path, ...options], quiet);
+  const last = errors.at(-1) ?? '';
+  if (status === 0)
+    return last.startsWith('note: stopped') ? `runs (stopped after ${STOP_AFTER})` : 'runs to its end';
+  if (more.length === 0 && /there is no directory|is neither a namespace/.test(last)) {
+    const again = await outcome(path, board, '--in-memory');
+    return again.startsWith('runs') ? `${again}, with --in-memory` : again;
+  }
+  const sentence = last.replace('doorbell: ', '').replace(`${path}:`, 'line ').replaceAll('|', '\\|');
+  return status === 2 ? `refused: ${sentence}` : `a job failed: ${sentence}`;
+}
+
+async function exampleLines(folder: string): Promise<string[]> {
+  const [port] = pc.rootPorts;
+  const device = { ...port!.device!, namespaces: [{ size: '16g' }] };
+  const scratch = mkdtempSync(join(tmpdir(), 'doorbell-examples-'));
+  process.chdir(scratch);
+  Object.assign(process.env, ENVIRONMENT);
+  try {
+    const board = join(scratch, 'board.json');
+    writeFileSync(
+      board,
+      JSON.stringify({ ...pc, name: 'examples', media: '3g', rootPorts: [{ ...port, device }] }),
+    );
+    const rows: string[] = [];
+    for (const name of readdirSync(folder)
+      .filter((each) => each.endsWith('.fio'))
+      .sort()) {
+      rows.push(`| ${basename(name)} | ${await outcome(join(folder, name), board)} |`);
+    }
+    const ran = rows.filter((row) => row.includes('| runs')).length;
+    const date = new Date().toISOString().slice(0, 10);
+    return [
+      `${ran} of ${rows.length} run, unchanged (written on ${date} from Debian's fio-examples 3.33-3).`,
+      '',
+      '| job file | what becomes of it |',
+      '| --- | --- |',
+      ...rows,
+    ];
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+if (resolve(process.argv[1] ?? '') === import.meta.filename) {
+  const [folder] = process.argv.slice(2);
+  let page = put(readFileSync(PAGE, 'utf8'), 'keys', keyLines());
+  if (folder !== undefined) page = put(page, 'examples', await exampleLines(resolve(folder)));
+  writeFileSync(PAGE, page);
+}
