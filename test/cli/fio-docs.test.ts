@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { keyLines } from '../../docs/fio-tables.ts';
+import { keyLines } from '../../cli/fio/tables.ts';
 
 test('the keys of docs/fio.md are those of the engine', () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/fio.md'), 'utf8');

@@ -1,16 +1,16 @@
 /**
  * Writes the tables of docs/fio.md between their markers: the keys as cli/fio/keys.ts has them, and what becomes of fio's
- * own example jobs. `node --import tsx docs/fio-tables.ts [FOLDER]`, where FOLDER holds the examples: Debian's package
+ * own example jobs. `node --import tsx cli/fio/tables.ts [FOLDER]`, where FOLDER holds the examples: Debian's package
  * fio-examples, unpacked with dpkg-deb -x. Without it only the keys are written.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { pc } from '../boards/index.ts';
-import { ALIASES, IGNORED_BECAUSE, OPTIONS, UNSUPPORTED } from '../cli/fio/keys.ts';
-import { main } from '../cli/main.ts';
+import { pc } from '../../boards/index.ts';
+import { main } from '../main.ts';
+import { ALIASES, IGNORED_BECAUSE, OPTIONS, UNSUPPORTED } from './keys.ts';
 
-const PAGE = join(import.meta.dirname, 'fio.md');
+const PAGE = join(import.meta.dirname, '../../docs/fio.md');
 const STOP_AFTER = '500ms';
 /** For the examples that take their values from the environment. */
 const ENVIRONMENT = { FIO_RW: 'randread', FIO_BS: '4k', FIO_IODEPTH: '4' };
