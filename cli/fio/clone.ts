@@ -7,6 +7,7 @@
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import type { HostProfile } from '../../machine/timing/host.ts';
 import { NVM, RW_CDW12 } from '../../nvme/spec/commands.ts';
+import type { RunClock } from './clock.ts';
 import { commandsOf, TRIM_BYTES, type TrimRanges } from './commands.ts';
 import type { Job } from './job-file.ts';
 import type { LatencyTarget } from './latency-target.ts';
@@ -15,12 +16,6 @@ import type { Recorder } from './recorder.ts';
 import { type Direction, type JobStats, READ, SYNC, WRITE } from './stats.ts';
 import { type BlockVerifier, UNCHECKED } from './verify.ts';
 import type { Workload } from './workload.ts';
-
-/** Simulated nanoseconds decide who runs; latencies are measured in `measured`, which may be the host's clock. */
-export interface RunClock {
-  simulated(): number;
-  measured(): number;
-}
 
 /** The interrupt of a queue pair, as a sleeping thread meets it. */
 export interface Interrupt {

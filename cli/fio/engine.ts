@@ -7,7 +7,8 @@
 import type { Machine } from '../../boards/index.ts';
 import { type Random, random } from '../../support/random.ts';
 import { UserError } from '../user-error.ts';
-import { Clone, type OnCompletion, type RunClock } from './clone.ts';
+import { RunClock } from './clock.ts';
+import { Clone, type OnCompletion } from './clone.ts';
 import { clonesOf, Drives, type Workplace } from './drives.ts';
 import type { Job } from './job-file.ts';
 import { targetOf } from './latency-target.ts';
@@ -54,14 +55,9 @@ const PROGRESS_NS = 250e6;
 export async function runJobs(options: RunOptions): Promise<RunResult> {
   const { machine, jobs, targets, hostNow, stopAfter_ns = Number.POSITIVE_INFINITY } = options;
   const drives = await Drives.open(machine, targets, jobs);
-  const run: Run = {
-    options,
-    drives,
-    stats: [],
-    logs: [],
-    stopAt: clockOf(options).measured() + stopAfter_ns,
-    ended: '',
-  };
+  const clock = new RunClock(machine, hostNow);
+  const stopAt = clock.measured() + stopAfter_ns;
+  const run: Run = { options, drives, clock, stats: [], logs: [], stopAt, ended: '' };
   let simulated_ns = 0;
   let host_ns = 0;
   try {
@@ -89,6 +85,7 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
 interface Run {
   readonly options: RunOptions;
   readonly drives: Drives;
+  readonly clock: RunClock;
   readonly stats: JobStats[];
   readonly logs: LogText[];
   readonly stopAt: number;
@@ -117,12 +114,6 @@ function stagesOf(jobs: readonly Job[]): Stage[] {
 
 /** The reporting group of each job. */
 export const groupsOf = (jobs: readonly Job[]): number[] => stagesOf(jobs).flatMap(({ groups }) => groups);
-
-function clockOf({ machine, hostNow }: RunOptions): RunClock {
-  const { kernel } = machine;
-  const simulated = () => kernel.now();
-  return { simulated, measured: machine.pace === 'timed' ? simulated : hostNow };
-}
 
 interface Prepared {
   readonly clones: readonly Clone[];
@@ -166,7 +157,7 @@ function makeClone(
   recorder: Recorder,
   flow: Flow | null,
   { queue, buffer, buffer_bytes, ranges, maxTransfer_bytes, interrupt }: Workplace,
-  { drives, options }: Run,
+  { drives, options, clock }: Run,
 ): Clone {
   const { machine, seed } = options;
   const stream = random(seed, `fio.${recorder.stats.id}.${job.name}.${job.randseed}`);
@@ -185,7 +176,7 @@ function makeClone(
     buffer_bytes,
     ranges,
     verifier,
-    clock: clockOf(options),
+    clock,
     host: machine.host,
     interrupt,
     pacer,
@@ -233,7 +224,7 @@ function verifierOf(job: Job, buffer: Uint8Array, seed: number): BlockVerifier |
 function runStage(clones: readonly Clone[], run: Run): void {
   const { machine, hostNow, onProgress } = run.options;
   const { kernel } = machine;
-  const clock = clockOf(run.options);
+  const { clock } = run;
   const startedAt = hostNow();
   let toldAt = startedAt;
   const exits = new Set(clones.filter(({ job }) => job.exitall || job.exitall_on_error));

@@ -201,7 +201,10 @@ const TABLE: Record<string, OptionRule> = {
   verify_backlog: integer('verify_backlog', 0, MANY),
   buffer_pattern: bytePattern('buffer_pattern'),
   zero_buffers: flag('zero_buffers'),
-  zonemode: choice('zonemode', ZONE_MODES),
+  zonemode: (options, text) =>
+    text === 'zbd'
+      ? 'takes none or strided; the driver drives no zoned namespaces'
+      : choice('zonemode', ZONE_MODES)(options, text),
   zonesize: bytes('zonesize'),
   zonerange: bytes('zonerange'),
   zoneskip: bytes('zoneskip'),
