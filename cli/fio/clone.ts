@@ -1,14 +1,14 @@
 /**
  * One clone of a job as a simulated thread: thinks, posts, rings, takes completions, keeps the times. Software costs are
  * the host profile's; the clone is not called again before its simulated time has come. Nothing is allocated per I/O.
- * Not here: what to do next (workload.ts), when it may (pace.ts), who runs when (engine.ts), what was counted
+ * Not here: what is under way (flights.ts), what to do next (workload.ts), when it may (pace.ts), who runs when (engine.ts), what was counted
  * (recorder.ts), what a verified block looks like (verify.ts).
  */
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import type { HostProfile } from '../../machine/timing/host.ts';
-import { NVM, RW_CDW12 } from '../../nvme/spec/commands.ts';
+import { RW_CDW12 } from '../../nvme/spec/commands.ts';
 import type { RunClock } from './clock.ts';
-import { commandsOf, TRIM_BYTES, type TrimRanges } from './commands.ts';
+import { type FlightParts, Flights } from './flights.ts';
 import type { Job } from './job-file.ts';
 import type { LatencyTarget } from './latency-target.ts';
 import type { Flow, Pacer, RateFloor } from './pace.ts';
@@ -25,20 +25,11 @@ export interface Interrupt {
   clear(): void;
 }
 
-export interface CloneParts {
+export interface CloneParts extends FlightParts {
   readonly workload: Workload;
   readonly recorder: Recorder;
-  readonly queue: QueuePair;
   /** Number of the drive, in bus order. */
   readonly drive: number;
-  readonly nsid: number;
-  readonly block_bytes: number;
-  /** Longest transfer of one command; a longer I/O is several. */
-  readonly maxTransfer_bytes: number;
-  /** A data buffer for each of `iodepth` I/Os, `buffer_bytes` apart. */
-  readonly iova: number;
-  readonly buffer_bytes: number;
-  readonly ranges: TrimRanges;
   readonly verifier: BlockVerifier | null;
   readonly clock: RunClock;
   readonly host: HostProfile;
@@ -84,8 +75,7 @@ export class Clone {
   readonly #parts: CloneParts;
   readonly #queue: QueuePair;
   readonly #recorder: Recorder;
-  readonly #commands: ReturnType<typeof commandsOf>;
-  readonly #control: number;
+  readonly #flights: Flights;
   readonly #batch: number;
   readonly #limit_ns: number;
   #state: State = 'thinking';
@@ -102,19 +92,6 @@ export class Clone {
   /** When the thread began to work on the command it is about to post. */
   #createdAt = 0;
   #completedAt = 0;
-  /** Numbers of the I/Os that are not under way; an I/O has the data buffer of its number. */
-  readonly #free: Int32Array;
-  #freeTop: number;
-  /** The I/O that a slot of the queue works for. */
-  readonly #ioOf: Int32Array;
-  /** By I/O: commands that have not completed, and what it is. */
-  readonly #commandsLeft: Int32Array;
-  readonly #created: Float64Array;
-  readonly #issuedAt: Float64Array;
-  readonly #offset: Float64Array;
-  readonly #bytes: Float64Array;
-  readonly #number: Float64Array;
-  readonly #direction: Uint8Array;
 
   constructor(parts: CloneParts) {
     const { queue, recorder } = parts;
@@ -125,22 +102,10 @@ export class Clone {
     this.#parts = parts;
     this.#queue = queue;
     this.#recorder = recorder;
-    this.#commands = commandsOf(parts.nsid);
-    this.#control = job.sync ? RW_CDW12.FUA.mask : 0;
+    this.#flights = new Flights(parts, job.iodepth, job.sync ? RW_CDW12.FUA.mask : 0);
     this.#batch = job.iodepth_batch;
     this.#limit_ns = job.max_latency_ns;
     this.#isRamping = job.ramp_ns > 0;
-    const perIo = () => new Float64Array(job.iodepth);
-    this.#free = Int32Array.from({ length: job.iodepth }, (_, io) => io);
-    this.#freeTop = job.iodepth;
-    this.#ioOf = new Int32Array(queue.depth);
-    this.#commandsLeft = new Int32Array(job.iodepth);
-    this.#created = perIo();
-    this.#issuedAt = perIo();
-    this.#offset = perIo();
-    this.#bytes = perIo();
-    this.#number = perIo();
-    this.#direction = new Uint8Array(job.iodepth);
     queue.onComplete = (slot, status) => this.#complete(slot, status);
   }
 
@@ -158,7 +123,7 @@ export class Clone {
 
   /** I/Os that are under way. */
   get outstanding(): number {
-    return this.job.iodepth - this.#freeTop;
+    return this.#flights.outstanding;
   }
 
   /** I/Os that may be under way now. */
@@ -315,22 +280,15 @@ export class Clone {
   }
 
   #submit(): void {
-    const { iova, buffer_bytes, verifier, clock, pacer, flow } = this.#parts;
+    const { verifier, clock, pacer, flow } = this.#parts;
     const { direction, offset, bytes, number } = this.workload;
-    const io = this.#free[--this.#freeTop]!;
-    const at = io * buffer_bytes;
-    if (direction === WRITE && verifier !== null) verifier.fill(at, offset, bytes, number);
-    this.#commandsLeft[io] = 0;
-    if (direction === READ) this.#postData(NVM.READ, 0, io, offset, bytes, iova + at);
-    else if (direction === WRITE) this.#postData(NVM.WRITE, this.#control, io, offset, bytes, iova + at);
-    else this.#postOther(direction, io, offset, bytes);
+    const flights = this.#flights;
+    const io = flights.take();
+    if (direction === WRITE && verifier !== null) verifier.fill(flights.bufferAt(io), offset, bytes, number);
+    flights.post(io, direction, offset, bytes, number);
+    flights.created[io] = this.#createdAt;
+    flights.issued[io] = clock.measured();
     this.#isChosen = false;
-    this.#created[io] = this.#createdAt;
-    this.#issuedAt[io] = clock.measured();
-    this.#offset[io] = offset;
-    this.#bytes[io] = bytes;
-    this.#number[io] = number;
-    this.#direction[io] = direction;
     if (direction !== SYNC) {
       this.#issued++;
       flow?.issued();
@@ -341,33 +299,6 @@ export class Clone {
     this.#state = 'thinking';
     if (++this.#unrung >= this.#batch) this.#ring();
     else this.readyAt = clock.simulated();
-  }
-
-  /** As many commands as the longest transfer asks for; the queue has room for those of every I/O. */
-  #postData(opcode: number, control: number, io: number, offset: number, bytes: number, iova: number): void {
-    const { nsid, block_bytes, maxTransfer_bytes } = this.#parts;
-    for (let done = 0; done < bytes; ) {
-      const part = bytes - done <= maxTransfer_bytes ? bytes - done : maxTransfer_bytes;
-      const lba = (offset + done) / block_bytes;
-      const slot = this.#queue.postAt(opcode, nsid, lba, part / block_bytes, iova + done, part, control);
-      this.#track(slot, io);
-      done += part;
-    }
-  }
-
-  #postOther(direction: number, io: number, offset: number, bytes: number): void {
-    const { block_bytes, ranges } = this.#parts;
-    const { flush, trim } = this.#commands;
-    if (direction === SYNC) this.#track(this.#queue.postCommand(flush), io);
-    else {
-      const iova = ranges.fill(io, offset / block_bytes, bytes / block_bytes);
-      this.#track(this.#queue.postCommand(trim, iova, TRIM_BYTES), io);
-    }
-  }
-
-  #track(slot: number, io: number): void {
-    this.#ioOf[slot] = io;
-    this.#commandsLeft[io] = this.#commandsLeft[io]! + 1;
   }
 
   #ring(): void {
@@ -397,41 +328,43 @@ export class Clone {
   }
 
   #complete(slot: number, status: number): void {
-    const io = this.#ioOf[slot]!;
-    const direction = this.#direction[io]!;
+    const flights = this.#flights;
+    const io = flights.ioOf(slot);
     const { host, onCompletion } = this.#parts;
     this.#completedAt += host.complete_ns;
     if (onCompletion !== null)
-      onCompletion(this.#created[io]!, this.#issuedAt[io]!, this.#completedAt, this, slot);
-    if (status !== 0)
-      this.#suffer(direction === READ ? 'read' : 'write', EIO, this.#queue.error(slot).message, io);
-    const left = this.#commandsLeft[io]! - 1;
-    this.#commandsLeft[io] = left;
-    if (left === 0) this.#finish(io, direction, this.#completedAt);
+      onCompletion(flights.created[io]!, flights.issued[io]!, this.#completedAt, this, slot);
+    if (status !== 0) {
+      const kind = flights.direction[io] === READ ? 'read' : 'write';
+      this.#suffer(kind, EIO, this.#queue.error(slot).message, io);
+    }
+    if (flights.isLast(io)) this.#finish(io, this.#completedAt);
   }
 
   /** Every command of an I/O has completed. */
-  #finish(io: number, direction: number, now: number): void {
-    const { verifier, buffer_bytes, target } = this.#parts;
-    const bytes = this.#bytes[io]!;
-    const offset = this.#offset[io]!;
-    const created = this.#created[io]!;
-    this.#free[this.#freeTop++] = io;
+  #finish(io: number, now: number): void {
+    const { verifier, target } = this.#parts;
+    const flights = this.#flights;
+    const direction = flights.direction[io]!;
+    const bytes = flights.bytes[io]!;
+    const offset = flights.offset[io]!;
+    const created = flights.created[io]!;
+    flights.give(io);
     if (this.workload.keepsApart) this.workload.settled(direction, offset, bytes);
     if (direction !== SYNC && this.job.thinktime_blocks_type === 'complete') this.#sinceThink++;
-    this.#recorder.completed(direction, bytes, offset, created, this.#issuedAt[io]!, now);
+    this.#recorder.completed(direction, bytes, offset, created, flights.issued[io]!, now);
     if (target !== null) target.record(now - created);
     if (now - created > this.#limit_ns)
       this.#fail(ETIMEDOUT, `an I/O took ${now - created} ns, and max_latency is ${this.#limit_ns}`);
-    const number = this.#number[io]!;
+    const number = flights.number[io]!;
     if (number === UNCHECKED || direction !== READ || verifier === null) return;
-    const wrong = verifier.check(io * buffer_bytes, offset, bytes, number);
+    const wrong = verifier.check(flights.bufferAt(io), offset, bytes, number);
     if (wrong !== null) this.#suffer('verify', EILSEQ, `verify: block at offset ${offset}: ${wrong}`, io);
   }
 
   /** An error that `continue_on_error` may let pass. */
   #suffer(kind: 'read' | 'write' | 'verify', errno: number, sentence: string, io: number): void {
-    this.#number[io] = UNCHECKED; // what did not arrive is not looked at
+    this.#flights.number[io] = UNCHECKED; // what did not arrive is not looked at
     const { continue_on_error } = this.job;
     const passes =
       continue_on_error === 'all' ||

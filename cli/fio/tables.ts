@@ -62,8 +62,9 @@ async function outcome(path: string, board: string, ...more: string[]): Promise<
 
 async function exampleLines(folder: string): Promise<string[]> {
   const [port] = pc.rootPorts;
-  const device = { ...port!.device!, namespaces: [{ size: '16g' }] };
   const scratch = mkdtempSync(join(tmpdir(), 'doorbell-examples-'));
+  const namespaces = [{ size: '16g', image: join(scratch, 'nvme0n1.img') }];
+  const device = { ...port!.device!, namespaces };
   process.chdir(scratch);
   Object.assign(process.env, ENVIRONMENT);
   try {
