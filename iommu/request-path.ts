@@ -136,7 +136,7 @@ export class RequestPath {
 
   #miss(requester: number, iova: number, isWrite: boolean): number {
     if (isInterruptAddress(iova)) return INTERRUPT_WINDOW;
-    if (!this.#enabled) return bounded(Math.floor(iova / PAGE));
+    if (this.#enabled === false) return bounded(Math.floor(iova / PAGE));
     const domainId = this.domainIds[requester]!;
     if (domainId === NOBODY) return this.#loadContext(requester, iova, isWrite);
     const cached = this.iotlb.findLarge(domainId, iova, isWrite);
@@ -165,7 +165,7 @@ export class RequestPath {
       return this.#block(requester, iova, reason, isWrite, contexts.faultsDisabled[requester] === 1);
     }
     const frame = this.iotlb.insert(domainId, iova, leaf.base, leaf.level, leaf.permissions);
-    if (this.trace.on) this.trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(start, leaf));
+    if (this.trace.on === true) this.trace.emit(T.IOMMU_WALK, requester, iova, frame, walkReads(start, leaf));
     return bounded(frame);
   }
 
@@ -185,7 +185,7 @@ export class RequestPath {
   }
 
   #block(requester: number, iova: number, reason: number, isWrite: boolean, faultsDisabled: boolean): number {
-    if (this.trace.on) this.trace.emit(T.IOMMU_FAULT, requester, iova, reason, Number(isWrite));
+    if (this.trace.on === true) this.trace.emit(T.IOMMU_FAULT, requester, iova, reason, Number(isWrite));
     if (!(faultsDisabled && isQualified(reason))) this.faults.recordRequest(requester, iova, reason, isWrite);
     return BLOCKED;
   }

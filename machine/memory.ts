@@ -171,7 +171,7 @@ export class Memory {
    * whoever sees it with an atomic load sees all of that too. Within one thread it is a plain store (docs/threads.md).
    */
   publish(word: number, value: number): void {
-    if (this.isShared) Atomics.store(this.i32, word, value);
+    if (this.isShared === true) Atomics.store(this.i32, word, value);
     else this.i32[word] = value;
   }
 

@@ -131,7 +131,7 @@ export class NvmCommands {
 
   /** Nanoseconds the medium needs for the command. */
   delay(slot: number): number {
-    if (this.media.free) return 0;
+    if (this.media.free === true) return 0;
     const at = this.slots.at(slot);
     const nsid = this.slots.i32[at + NAMESPACE]!;
     if (nsid <= 0) return this.careful.delay(slot);
