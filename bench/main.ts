@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --quick] [--json FILE] [NAME…]`: every variant in a process of its own, so that no variant's type
- * feedback slows another, then one table, a JSON file and a chart. A NAME selects the variants whose name begins with it.
+ * feedback slows another, then one table, a JSON file and a chart. A NAME selects its variant or, when there is none, all whose name begins so.
  * `--variant NAME` is what the processes are started with; `--profile FILE` leaves a CPU profile of it (profile.ts).
  */
 import '../bridge/host.ts';
@@ -10,6 +10,7 @@ import { Session } from 'node:inspector/promises';
 import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { nearest } from '../support/nearest.ts';
 import { chartOf } from './chart.ts';
 import type { Metric } from './measure.ts';
 import { VARIANTS } from './variants.ts';
@@ -49,7 +50,9 @@ async function runHere(name: string, profile: string | undefined): Promise<numbe
 }
 
 function unknownName(name: string): number {
-  console.error(`bench: no variant begins with '${name}'; there are ${Object.keys(VARIANTS).join(', ')}`);
+  const close = nearest(name, Object.keys(VARIANTS));
+  const hint = close === undefined ? `one is ${Object.keys(VARIANTS)[0]}` : `did you mean ${close}?`;
+  console.error(`bench: no variant begins with '${name}'; ${hint}`);
   return 2;
 }
 
@@ -97,7 +100,11 @@ async function main(): Promise<number> {
   if (unknown !== undefined) return unknownName(unknown);
   const selected =
     positionals.length > 0
-      ? names.filter((name) => positionals.some((prefix) => name.startsWith(prefix)))
+      ? names.filter((name) =>
+          positionals.some((wanted) =>
+            VARIANTS[wanted] === undefined ? name.startsWith(wanted) : name === wanted,
+          ),
+        )
       : names.filter((name) => !values.quick || VARIANTS[name]!.isQuick);
   const pace = values.quick ? ', quick: warmed up for a fifth of a second, 60 samples' : '';
   const load = loadavg()[0]!.toFixed(1);
