@@ -61,7 +61,7 @@ export async function benchTranslation(name: string, pages: number): Promise<Met
   if (blocked > 0) throw new Error('translations were blocked');
   await nvme.close();
   const misses = ((100 * walks) / (batches * BATCH)).toFixed(0);
-  return [metric(`${name}.ns`, time, 'ns', `${pages} pages of 4 KiB in turn, ${misses} % walk four levels`)];
+  return [metric(`${name}.ns`, time, 'ns', `${pages} pages of 4 KiB in turn, ${misses} % walk`)];
 }
 
 export const benchIommu = async (): Promise<Metric[]> => [
