@@ -13,7 +13,7 @@ import { isQuick, type Metric, metric, type Time, WARM_UP_MS } from './measure.t
 /** Operations inside one benchmark.js call, so that its own call costs nothing. */
 const BATCH = 1000;
 const PAGE = 4096;
-/** More pages than the IOTLB has entries, each mapped by a 4 KiB leaf: every access walks four levels. */
+/** More pages than the IOTLB has entries, each mapped by a 4 KiB leaf: every access walks. */
 const MISS_PAGES = 4096;
 const HIT_PAGES = 64;
 
