@@ -12,6 +12,7 @@ export { type BootOptions, boot, Machine, type Pace } from './boot.ts';
 export { BoardError } from './check.ts';
 export { conformance } from './conformance.ts';
 export {
+  boardWith,
   DEVICES,
   type Device,
   deviceNamed,

@@ -49,6 +49,17 @@ ${BOARD}`,
 
 Describes every board, or one, with its namespaces and its PCI tree.`,
   },
+  scenario: {
+    summary: 'run a scenario: a board, a program, what happens to it, and what is expected',
+    text: `doorbell scenario [list | NAME | FILE.ts] [OPTIONS]
+
+Lists the scenarios that come with Doorbell with what each teaches, or runs one of them, or one of your own: a module that
+exports defineScenario({ name, teaches, settings, board, events, program, expect }) from 'doorbell/scenario'.
+  --seed N            seed of everything that is left to chance; the same seed gives the same run (1)
+  --set KEY=VALUE     change a setting; more than once for several
+  --json              the result, or the list, as JSON
+Exit status: 1 when an expectation does not hold, 2 for a mistake in what was asked.`,
+  },
   profiles: {
     summary: 'list the device profiles, or every knob of one with where it comes from',
     text: `doorbell profiles [NAME...]

@@ -19,6 +19,7 @@ import { lspci, parseLspciOptions } from './lspci.ts';
 import { nvmeCommand } from './nvme/command.ts';
 import { type Output, processOutput } from './output.ts';
 import { reportCommand } from './report/command.ts';
+import { scenarioCommand } from './scenario.ts';
 import { sweepCommand, workerCommand } from './sweep/command.ts';
 import { traceCommand } from './trace/command.ts';
 import { UserError } from './user-error.ts';
@@ -39,6 +40,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     output.lines(describeBoards(chosen));
     return 0;
   },
+  scenario: scenarioCommand,
   profiles: profilesCommand,
   calibrate: calibrateCommand,
   conformance: conformanceCommand,

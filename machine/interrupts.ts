@@ -34,6 +34,7 @@ export class Interrupts implements MessageTarget {
   readonly #argument = new Int32Array(CPUS << 8);
   /** Messages that met no handler, as a CPU counts them. */
   spurious = 0;
+  #toLose = 0;
 
   /** `delay_ns` is the time from the message's arrival to the first instruction of the handler. */
   constructor(clock: Clock, trace: Trace, delay_ns: number) {
@@ -61,8 +62,17 @@ export class Interrupts implements MessageTarget {
     this.#handler[this.#index(message.address, message.data)] = -1;
   }
 
+  /** A fault to look for: the next `count` messages never reach a CPU. */
+  lose(count: number): void {
+    this.#toLose = count;
+  }
+
   /** A message in compatibility format arrives (Intel SDM vol. 3, 11.11): destination in bits 19:12, vector in 7:0. */
   deliver(address: number, data: number): void {
+    if (this.#toLose > 0) {
+      this.#toLose--;
+      return;
+    }
     const index = this.#index(address, data);
     const handler = this.#handler[index]!;
     if (this.trace.on) this.trace.emit(T.INTERRUPT, index & 0xff, data);

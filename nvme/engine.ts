@@ -384,6 +384,19 @@ export class Engine {
     return true;
   }
 
+  /**
+   * A fault to look for: the firmware loses one command of `sqid` that it works on, which then never completes by
+   * itself; Abort or a reset ends it. Returns its CID, or null when none is being worked on.
+   */
+  lose(sqid: number): number | null {
+    for (let slot = 0; slot < this.slots.count; slot++) {
+      if (!this.slots.isBusy(slot) || this.slots.sqid(slot) !== sqid) continue;
+      if (this.clock.cancel(this.memory.f64[(this.slots.at(slot) + EVENT) >>> 1]!))
+        return this.slots.cid(slot);
+    }
+    return null;
+  }
+
   /** Controller reset: everything in flight is gone without a completion. */
   reset(): void {
     const { slots } = this;

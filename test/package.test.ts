@@ -129,6 +129,7 @@ test('every door opens, and has its declarations', () => {
   expect(behind('doorbell')).toEqual(expect.arrayContaining(['boot', 'pc', 'workstation', 'NvmeDriver']));
   expect(behind('doorbell/drivers/nvme')).toContain('NvmeDriver');
   expect(behind('doorbell/boards')).toContain('boot');
+  expect(behind('doorbell/scenario')).toContain('defineScenario');
   expect(behind('doorbell/host')).toContain('openStore');
   expect(behind('doorbell/uapi')).toEqual(
     expect.arrayContaining(['VFIO_DEVICE_RESET', 'IOMMU_IOAS_MAP', 'EBADFD']),

@@ -7,6 +7,7 @@ import { optaneP5800x } from './optane-p5800x.ts';
 import { samsung970pro } from './samsung-970pro.ts';
 import { samsung990pro } from './samsung-990pro.ts';
 
+export { boardWith } from './board.ts';
 export type { Device, Measure, Published } from './device.ts';
 export { MEASURES } from './device.ts';
 

@@ -2,7 +2,7 @@
  * Measures a device as its reviewers did: a board with that device alone, and for each figure a fio job on it. Each
  * figure has a machine of its own, so that none finds what another left. Not here: what was published (boards/devices/).
  */
-import { type Board, boot, type Device, type Measure, pc } from '../../boards/index.ts';
+import { boardWith, boot, type Device, type Measure } from '../../boards/index.ts';
 import { runJobs } from '../fio/engine.ts';
 import { parseJobFile } from '../fio/job-file.ts';
 import { type DirectionStats, READ, WRITE } from '../fio/stats.ts';
@@ -58,14 +58,6 @@ const PLANS: Readonly<Record<Measure, Plan>> = {
     take: 'rate',
   },
 };
-
-/** `pc` with `device` as its only drive, and a namespace of `size`. */
-export function boardWith(device: Device, size = '256m'): Board {
-  const { link, controller: profile } = device;
-  const drive = { kind: 'nvme', serial: 'CALIBRATE', profile, namespaces: [{ size }] } as const;
-  const description = `one root port, ${device.description}`;
-  return { ...pc, name: device.name, description, rootPorts: [{ at: '04.0', link, device: drive }] };
-}
 
 /** The figure of one measure in its unit. */
 export async function measure(device: Device, which: Measure, effort: Effort, seed: number): Promise<number> {

@@ -7,7 +7,7 @@
  */
 import { assert } from '../../support/assert.ts';
 import { u64 } from '../../support/numbers.ts';
-import type { Link } from '../timing/link.ts';
+import type { Link, LinkProfile } from '../timing/link.ts';
 import { configSpace, type FunctionDescription, type PcieDescription } from './capabilities.ts';
 import { PcieFunction } from './function.ts';
 import {
@@ -16,6 +16,7 @@ import {
   BRIDGE_WINDOW_UNIT,
   CAPABILITY,
   CLASS,
+  LINK_STATUS,
   PCIE,
   PCIE_CAPABILITIES,
   PORT_TYPE,
@@ -109,6 +110,31 @@ export class Bridge extends PcieFunction {
     fn.wire = (pin, isAsserted) => this.wire(swizzle(pin, devfn), isAsserted);
     fn.setForwarded(this.isForwarded);
     this.config.notify('decode');
+  }
+
+  /**
+   * Takes the function at `devfn` out: from here on nothing answers there, and nothing it sends arrives. Software is not
+   * told; a slot with hot-plug registers would be. Returns the function, or null when there was none.
+   */
+  unplug(devfn: number): PcieFunction | null {
+    const fn = this.children.get(devfn) ?? null;
+    if (fn === null) return null;
+    this.children.delete(devfn);
+    fn.setForwarded(false);
+    this.config.notify('decode');
+    return fn;
+  }
+
+  /** The link below this port comes back with another speed and width, after `down_ns`; both its ends show that. */
+  retrain(generation: LinkProfile['generation'], lanes: LinkProfile['lanes'], down_ns: number): void {
+    this.link?.retrain(generation, lanes, down_ns);
+    for (const { config } of [this, ...this.children.values()]) {
+      const capability = config.findCapability(CAPABILITY.PCIE);
+      if (capability === 0) continue;
+      const at = capability + PCIE.LINK_STATUS;
+      const status = LINK_STATUS.SPEED.set(config.half(at), generation);
+      config.set(at, 2, LINK_STATUS.WIDTH.set(status, lanes));
+    }
   }
 
   /** The function below this bridge that answers for `bus` and `devfn`; null while the secondary bus is held in reset. */

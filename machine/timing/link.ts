@@ -109,8 +109,8 @@ export class Link {
   }
 
   /**
-   * The link goes down for `down_ns` and comes back with another speed and width. What was on its way waits; nothing is
-   * lost (the data link layer repeats it). Changes nothing on a free link.
+   * The link goes down for `down_ns` and comes back with another speed and width. Transfers that have begun end as they
+   * would have, later ones wait; nothing is lost (the data link layer repeats it). Changes nothing on a free link.
    */
   retrain(generation: LinkProfile['generation'], lanes: LinkProfile['lanes'], down_ns: number): void {
     if (this.free) return;

@@ -1,8 +1,8 @@
 /** Devices do what was published about them, with one set of knobs each; every knob has a source. */
 import { describe, expect, test } from 'vitest';
-import { boot, DEVICES, type Measure } from '../../boards/index.ts';
+import { boardWith, boot, DEVICES, type Measure } from '../../boards/index.ts';
 import { errorOf, measuresOf, TOLERANCE } from '../../cli/calibrate/command.ts';
-import { boardWith, measure, SHORT } from '../../cli/calibrate/measure.ts';
+import { measure, SHORT } from '../../cli/calibrate/measure.ts';
 import { doorbell } from './doorbell.ts';
 
 describe.each(DEVICES)('$name', (device) => {

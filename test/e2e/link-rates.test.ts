@@ -1,7 +1,6 @@
 /** Every link carries what the arithmetic of reference/numbers.md §3 says, from fio's end to the wire and back. */
 import { describe, expect, test } from 'vitest';
-import { type Board, boot, deviceNamed, linkOf, pc } from '../../boards/index.ts';
-import { boardWith } from '../../cli/calibrate/measure.ts';
+import { type Board, boardWith, boot, deviceNamed, linkOf, pc } from '../../boards/index.ts';
 import { runJobs } from '../../cli/fio/engine.ts';
 import { parseJobFile } from '../../cli/fio/job-file.ts';
 import { findTargets } from '../../cli/fio/targets.ts';

@@ -1,0 +1,139 @@
+/**
+ * `doorbell scenario`: lists the shipped scenarios, or runs one of them or a file of the user's own and prints what
+ * happened, what was observed and whether it was expected. Exit status 1 when an expectation does not hold.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { SCENARIOS } from '../scenarios/index.ts';
+import { runScenario, type Scenario, type ScenarioResult, type Settings } from '../scenarios/kit/index.ts';
+import { suggestion } from '../support/nearest.ts';
+import { parseArguments, parseSeed } from './arguments.ts';
+import type { Output } from './output.ts';
+import { UserError } from './user-error.ts';
+
+/** Returns the exit status. Throws UserError. */
+export async function scenarioCommand(argv: readonly string[], output: Output): Promise<number> {
+  const { changes, isJson, others } = takeOwn(argv);
+  const { options, rest } = parseArguments('scenario', others, ['seed']);
+  const [name = 'list', ...more] = rest;
+  if (more.length > 0) throw new UserError(`scenario: unexpected "${more[0]}"; give one name or file`);
+  if (name === 'list') {
+    output.lines(isJson ? [JSON.stringify(SCENARIOS.map(summary), null, 2)] : SCENARIOS.flatMap(listing));
+    return 0;
+  }
+  const scenario = await findScenario(name);
+  const settings = changed(scenario, changes);
+  const result = await runScenario(scenario, settings, { seed: parseSeed(options.seed) });
+  output.lines(isJson ? [JSON.stringify(result, null, 2)] : describe(scenario, result));
+  return result.holds ? 0 : 1;
+}
+
+/** The options that may come more than once, or without a value. */
+function takeOwn(argv: readonly string[]): { changes: string[]; isJson: boolean; others: string[] } {
+  const changes: string[] = [];
+  const others: string[] = [];
+  let isJson = false;
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index]!;
+    if (argument === '--json') isJson = true;
+    else if (argument === '--set') changes.push(argv[++index] ?? '');
+    else if (argument.startsWith('--set=')) changes.push(argument.slice('--set='.length));
+    else others.push(argument);
+  }
+  return { changes, isJson, others };
+}
+
+async function findScenario(text: string): Promise<Scenario> {
+  const shipped = SCENARIOS.find(({ name }) => name === text);
+  if (shipped !== undefined) return shipped;
+  if (!existsSync(text)) {
+    const names = SCENARIOS.map(({ name }) => name);
+    const advice = suggestion(text, names) || '; "doorbell scenario list" names them';
+    throw new UserError(`scenario ${text}: neither a scenario nor a file${advice}`);
+  }
+  const module = await load(text);
+  const found = Object.values(module).find((value) => typeof value === 'object' && value !== null);
+  const missing = found === undefined ? 'no object in it' : shortcoming(found as Partial<Scenario>);
+  if (missing !== null)
+    throw new UserError(`scenario ${text}: ${missing}; export default defineScenario({ ... })`);
+  return found as Scenario;
+}
+
+async function load(path: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new UserError(`scenario ${path}: ${(error as Error).message}`);
+  }
+}
+
+const KEYS = ['name', 'teaches', 'settings', 'board', 'events', 'program', 'expect'] as const;
+
+/** What keeps an object from being a scenario, as a clause, or null. */
+function shortcoming(value: Partial<Scenario>): string | null {
+  const unknown = Object.keys(value).find((key) => !KEYS.some((known) => known === key));
+  if (unknown !== undefined) return `"${unknown}" is not a key of a scenario${suggestion(unknown, KEYS)}`;
+  const missing = KEYS.find((key) => key !== 'events' && value[key] === undefined);
+  if (missing !== undefined) return `the scenario has no "${missing}"`;
+  if (typeof value.board !== 'function') return '"board" must be a function of the settings';
+  if (typeof value.program !== 'function') return '"program" must be a function of the context';
+  return Object.keys(value.expect!).length === 0 ? '"expect" is empty, so nothing could fail' : null;
+}
+
+/** The settings with what `--set` changes. */
+function changed({ name, settings }: Scenario, changes: readonly string[]): Settings {
+  const result: Record<string, number | string> = { ...settings };
+  for (const change of changes) {
+    const equals = change.indexOf('=');
+    const key = equals === -1 ? change : change.slice(0, equals);
+    const text = equals === -1 ? '' : change.slice(equals + 1);
+    const old = settings[key];
+    if (old === undefined) {
+      const keys = Object.keys(settings);
+      const advice = suggestion(key, keys) || `; it has ${keys.join(', ') || 'none'}`;
+      throw new UserError(`scenario ${name}: --set ${change}: no setting "${key}"${advice}`);
+    }
+    if (text === '') throw new UserError(`scenario ${name}: --set ${change}: write --set ${key}=VALUE`);
+    const value = typeof old === 'number' ? Number(text) : text;
+    if (typeof value === 'number' && !(Number.isFinite(value) && value >= 0))
+      throw new UserError(`scenario ${name}: --set ${change}: ${key} is a number of zero or more`);
+    result[key] = value;
+  }
+  return result;
+}
+
+const summary = ({ name, teaches, settings }: Scenario) => ({ name, teaches, settings });
+
+const settingsText = (settings: Settings): string =>
+  Object.entries(settings)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ');
+
+const listing = ({ name, teaches, settings }: Scenario, index: number): string[] => [
+  ...(index === 0 ? [] : ['']),
+  `${name}  (${settingsText(settings)})`,
+  ...teaches.map((line) => `  ${line}`),
+];
+
+function describe({ teaches }: Scenario, result: ScenarioResult): string[] {
+  const { events, observed, expectations, seed, settings } = result;
+  const width = Math.max(...Object.keys(observed).map((key) => key.length));
+  return [
+    `${result.scenario}  (${settingsText(settings)}, seed ${seed})`,
+    ...teaches.map((line) => `  ${line}`),
+    ...(events.length === 0 ? [] : ['', 'What happened:']),
+    ...events.map(({ at_ns, what }) => `  ${(at_ns / 1000).toFixed(1).padStart(12)} us  ${what}`),
+    '',
+    'What was observed:',
+    ...Object.entries(observed).map(([key, value]) => `  ${key.padEnd(width)}  ${show(value)}`),
+    '',
+    'What was expected:',
+    ...expectations.map(({ sentence, holds }) => `  ${holds ? 'holds' : 'FAILS'}  ${sentence}`),
+  ];
+}
+
+function show(value: ScenarioResult['observed'][string]): string {
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toPrecision(5);
+  return typeof value === 'object' ? value.join('; ') : String(value);
+}

@@ -1,0 +1,36 @@
+/** The door for people who write scenarios: `import { defineScenario, mediaError, fio } from 'doorbell/scenario'`. */
+
+export {
+  type Board,
+  boardWith,
+  boot,
+  DEVICES,
+  linkOf,
+  type Machine,
+  type NvmeBoard,
+  pc,
+  workstation,
+} from '../../boards/index.ts';
+export { NvmeDriver } from '../../drivers/nvme/index.ts';
+export { device } from './devices.ts';
+export {
+  at,
+  faultStorm,
+  hotRemoval,
+  lostInterrupts,
+  mediaError,
+  powerCut,
+  retrain,
+  stuckCommand,
+} from './events.ts';
+export { fio, type JobFigures } from './jobs.ts';
+export { type LoopResult, loop, rateBetween } from './loop.ts';
+export { runScenario, type ScenarioResult } from './run.ts';
+export {
+  type Context,
+  defineScenario,
+  type Observed,
+  type Scenario,
+  type ScenarioEvent,
+  type Settings,
+} from './scenario.ts';

@@ -1,0 +1,59 @@
+/** Runs a scenario: boots its board, lets events happen at their times, and judges what the program observed. */
+import { type BootOptions, boot } from '../../boards/index.ts';
+import type { Context, Observed, Scenario, ScenarioEvent, Settings } from './scenario.ts';
+
+export interface ScenarioResult {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly settings: Settings;
+  /** What happened, and when: nanoseconds since the machine was booted. */
+  readonly events: readonly { readonly at_ns: number; readonly what: string }[];
+  readonly observed: Observed;
+  readonly expectations: readonly { readonly sentence: string; readonly holds: boolean }[];
+  readonly holds: boolean;
+  readonly simulated_ns: number;
+}
+
+/** The same scenario, settings and seed give the same result. Rejects with what the program throws. */
+export async function runScenario(
+  scenario: Scenario,
+  settings: Settings = scenario.settings,
+  { seed = 1, ...options }: BootOptions = {},
+): Promise<ScenarioResult> {
+  const machine = boot(scenario.board(settings), { ...options, seed });
+  const { clock } = machine;
+  const pending: ScenarioEvent[] = [];
+  const happened: { at_ns: number; what: string }[] = [];
+  const handler = clock.register((index) => {
+    const event = pending[index]!;
+    happened.push({ at_ns: clock.now, what: event.what });
+    event.happen(machine);
+  });
+  let begun_ns = clock.now;
+  const context: Context<Settings> = {
+    machine,
+    settings,
+    seed,
+    elapsed_ns: () => clock.now - begun_ns,
+    begin: (...more) => {
+      begun_ns = clock.now;
+      for (const event of [...(scenario.events?.(settings) ?? []), ...more])
+        clock.after(event.after_us * 1000, handler, pending.push(event) - 1);
+    },
+  };
+  const observed = await scenario.program(context);
+  const expectations = Object.entries(scenario.expect).map(([sentence, holds]) => ({
+    sentence,
+    holds: holds(observed, settings),
+  }));
+  return {
+    scenario: scenario.name,
+    seed,
+    settings,
+    events: happened,
+    observed,
+    expectations,
+    holds: expectations.every(({ holds }) => holds),
+    simulated_ns: clock.now,
+  };
+}

@@ -1,0 +1,204 @@
+/** Scenarios: every shipped one holds, a file of one's own runs, and mistakes are one sentence. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { SCENARIOS } from '../../scenarios/index.ts';
+import {
+  at,
+  defineScenario,
+  faultStorm,
+  fio,
+  NvmeDriver,
+  pc,
+  retrain,
+  runScenario,
+} from '../../scenarios/kit/index.ts';
+import { doorbell } from './doorbell.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'doorbell-scenario-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('shipped scenarios', () => {
+  test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
+    '%s holds',
+    async (_, scenario) => {
+      const result = await runScenario(scenario);
+      expect(result.expectations.filter(({ holds }) => !holds)).toEqual([]);
+      expect(result.expectations.length).toBeGreaterThan(0);
+    },
+  );
+
+  test('there are at least twelve, each with three lines and a name of its own', () => {
+    expect(SCENARIOS.length).toBeGreaterThanOrEqual(12);
+    expect(new Set(SCENARIOS.map(({ name }) => name)).size).toBe(SCENARIOS.length);
+    for (const { teaches } of SCENARIOS) {
+      expect(teaches).toHaveLength(3);
+      for (const line of teaches) expect(line.length).toBeLessThanOrEqual(130);
+    }
+  });
+
+  test('the same seed gives the same result', async () => {
+    const unmap = SCENARIOS.find(({ name }) => name === 'unmap-in-flight')!;
+    const run = (seed: number) => runScenario(unmap, unmap.settings, { seed });
+    expect(await run(3)).toEqual(await run(3));
+    expect((await run(4)).simulated_ns).not.toBe((await run(3)).simulated_ns);
+  });
+});
+
+describe('the command', () => {
+  test('lists, runs and prints', async () => {
+    const { out } = await doorbell('scenario', 'list');
+    for (const { name, teaches } of SCENARIOS) {
+      expect(out).toContain(name);
+      expect(out).toContain(teaches[2]);
+    }
+    const shown = await doorbell('scenario', 'media-error', '--set', 'lba=7');
+    expect(shown.status).toBe(0);
+    expect(shown.out).toMatch(/^ +[\d.]+ us {2}the medium loses block 7 of namespace 1$/m);
+    expect(shown.out).toMatch(/^ {2}counted {5}1$/m);
+    expect(shown.out).toMatch(/^ {2}holds {2}its neighbours can be read$/m);
+  });
+
+  test('--json is the result', async () => {
+    const { out } = await doorbell('scenario', 'media-error', '--json', '--seed', '9', '--set=lba=5');
+    const result = JSON.parse(out);
+    expect(result).toMatchObject({
+      scenario: 'media-error',
+      seed: 9,
+      settings: { lba: 5 },
+      observed: { counted: 1, healed: true },
+      holds: true,
+    });
+    expect(JSON.parse((await doorbell('scenario', '--json')).out)).toHaveLength(SCENARIOS.length);
+  });
+
+  test.each([
+    [['stuck-comand'], 'scenario stuck-comand: neither a scenario nor a file; did you mean "stuck-command"?'],
+    [
+      ['media-error', '--set', 'lbs=1'],
+      'scenario media-error: --set lbs=1: no setting "lbs"; did you mean "lba"?',
+    ],
+    [['media-error', '--set', 'lba'], 'scenario media-error: --set lba: write --set lba=VALUE'],
+    [['media-error', '--set', 'lba=x'], 'scenario media-error: --set lba=x: lba is a number of zero or more'],
+    [['queue-depth', '--set', 'device=990por'], 'no device profile "990por"; did you mean "990pro"?'],
+    [['media-error', 'twice'], 'scenario: unexpected "twice"; give one name or file'],
+  ])('%j is one sentence', async (argv, sentence) => {
+    expect(await doorbell('scenario', ...argv)).toEqual({ status: 2, out: '', err: `doorbell: ${sentence}` });
+  });
+});
+
+describe("a file of one's own", () => {
+  const kit = pathToFileURL(join(import.meta.dirname, '../../scenarios/kit/index.ts')).href;
+  const file = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text.replace("'doorbell/scenario'", `'${kit}'`));
+    return path;
+  };
+  const own = (expectation: string): string => `
+    import { defineScenario, NvmeDriver, pc, powerCut } from 'doorbell/scenario';
+    export default defineScenario({
+      name: 'mine',
+      teaches: ['one', 'two', 'three'],
+      settings: { block: 3 },
+      board: () => pc,
+      events: () => [powerCut(50)],
+      async program({ machine, begin, settings }) {
+        const driver = await NvmeDriver.open(machine.kernel);
+        begin();
+        machine.clock.advance(60_000);
+        return { block: settings.block, blocks: driver.namespace(1).blocks };
+      },
+      expect: { 'it is so': (observed) => ${expectation} },
+    });`;
+
+  test('runs; its exit status is its expectation', async () => {
+    const good = await doorbell('scenario', file('good.ts', own('observed.block === 4')), '--set', 'block=4');
+    expect([good.status, good.err]).toEqual([0, '']);
+    expect(good.out).toContain('drive 0 loses power');
+    const bad = await doorbell('scenario', file('bad.ts', own('observed.block === 4')));
+    expect(bad.status).toBe(1);
+    expect(bad.out).toMatch(/FAILS {2}it is so$/);
+  });
+
+  test.each([
+    ['empty.ts', 'export const nothing = 1;', /: no object in it; export default defineScenario/],
+    [
+      'typo.ts',
+      'export default { name: "x", program: 1, exepct: {} };',
+      /"exepct" is not a key .* did you mean "expect"\?/,
+    ],
+    ['short.ts', 'export default { name: "x" };', /: the scenario has no "teaches"/],
+    [
+      'hope.ts',
+      own('true').replace(/expect: .*,/, 'expect: {},'),
+      /"expect" is empty, so nothing could fail/,
+    ],
+    ['broken.ts', 'export default {', /broken\.ts: /],
+  ])('%s is refused', async (name, text, sentence) => {
+    const { status, err } = await doorbell('scenario', file(name, text));
+    expect(status).toBe(2);
+    expect(err).toMatch(sentence);
+  });
+});
+
+describe('events', () => {
+  test('happen at their times, also those that the program adds; a wild drive leaves one fault', async () => {
+    const scenario = defineScenario({
+      name: 'wild',
+      teaches: ['one', 'two', 'three'],
+      settings: { writes: 20 },
+      board: () => pc,
+      events: ({ writes }) => [faultStorm(30, writes)],
+      async program({ machine, begin, elapsed_ns }) {
+        await NvmeDriver.open(machine.kernel);
+        const times: number[] = [];
+        begin(
+          at(10, 'one', () => times.push(elapsed_ns())),
+          at(20, 'two', () => times.push(elapsed_ns())),
+        );
+        machine.clock.advance(100_000);
+        return {
+          times: times.map(String),
+          faults: machine.explain().length,
+          spurious: machine.interrupts.spurious,
+        };
+      },
+      expect: { 'it ran': () => true },
+    });
+    const { observed, events } = await runScenario(scenario);
+    expect(observed.times).toEqual(['10000', '20000']);
+    expect(events.map(({ what }) => what)).toEqual([
+      'one',
+      'two',
+      'drive 0 writes to 20 addresses that are not mapped',
+    ]);
+    // While one fault of a device waits, further ones of it are not recorded (VT-d 4.1 §7.2.1).
+    expect(observed.faults).toBe(1);
+  });
+
+  test('a link that retrains during a fio job slows it down', async () => {
+    const rate = async (after_us: number): Promise<number> => {
+      const { observed } = await runScenario(
+        defineScenario({
+          name: 'slow',
+          teaches: ['one', 'two', 'three'],
+          settings: {},
+          board: () => pc,
+          events: () => [retrain(after_us, 1, 1)],
+          async program(context) {
+            context.begin();
+            return {
+              MBps: (await fio(context, '[read]\nrw=read\nbs=128k\niodepth=8\nio_size=4m')).read!.MBps,
+            };
+          },
+          expect: { 'it ran': () => true },
+        }),
+      );
+      return observed.MBps as number;
+    };
+    expect(await rate(0)).toBeLessThan(250);
+    expect(await rate(1e6)).toBeGreaterThan(2000);
+  });
+});
