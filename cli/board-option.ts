@@ -1,8 +1,8 @@
-/** Boards by name or file: the shipped ones, and a module or JSON file of the user's own. */
+/** Boards by name or file: the shipped ones, one for each device profile, and a module or JSON file of the user's own. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Board, pc, workstation } from '../boards/index.ts';
+import { type Board, boardWith, DEVICES, deviceNamed, pc, workstation } from '../boards/index.ts';
 import { suggestion } from '../support/nearest.ts';
 import { UserError } from './user-error.ts';
 
@@ -12,8 +12,10 @@ export const BOARDS: readonly Board[] = [pc, workstation];
 export async function findBoard(text: string): Promise<Board> {
   const shipped = BOARDS.find(({ name }) => name === text);
   if (shipped !== undefined) return shipped;
+  const device = deviceNamed(text);
+  if (device !== undefined) return boardWith(device);
   if (!existsSync(text)) {
-    const names = BOARDS.map(({ name }) => name);
+    const names = [...BOARDS, ...DEVICES].map(({ name }) => name);
     throw new UserError(
       `--board ${text}: neither a board (${names.join(', ')}) nor a file${suggestion(text, names)}`,
     );

@@ -9,7 +9,8 @@ interface Page {
 }
 
 const AFTER = '  --after JOB.fio     first run these jobs, so that there is something to see';
-const BOARD = '  --board NAME|FILE   pc, workstation, or a .json, .js or .ts file of your own';
+const BOARD =
+  '  --board NAME|FILE   pc, workstation, a device profile, or a .json, .js or .ts file of your own';
 
 export const PAGES: Readonly<Record<string, Page>> = {
   fio: {

@@ -53,7 +53,7 @@ describe('mistakes', () => {
     [['fio', job, '--pace=timd'], 'doorbell: --pace timd: it is timed or functional; did you mean "timed"?'],
     [
       ['fio', job, '--board=workstaton'],
-      'doorbell: --board workstaton: neither a board (pc, workstation) nor a file; did you mean "workstation"?',
+      'doorbell: --board workstaton: neither a board (pc, workstation, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "workstation"?',
     ],
     [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}: `],
     [
