@@ -1,28 +1,20 @@
 /**
- * The NVMe controller as a PCIe function: BAR0 registers, enable, reset and shutdown (Base 2.1 §3.1, §3.5). It owns the
- * parts and connects them; commands run in engine.ts, doorbells.ts rings. MSI-X table and pending bits share BAR0.
+ * The NVMe controller as a PCIe function: its BARs, its resets, and the parts it is made of. Commands run in engine.ts,
+ * doorbells.ts rings, lifecycle.ts has the registers that change. MSI-X table and pending bits share BAR0.
  * Not here: PMR, boot partitions, NSSD: their registers read 0 and CAP announces none.
  */
-import type { Clock, HandlerId } from '../machine/clock.ts';
+import type { Clock } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { PcieFunction } from '../machine/pcie/function.ts';
 import { Msi } from '../machine/pcie/msi.ts';
 import { Msix } from '../machine/pcie/msix.ts';
-import { T, type Trace } from '../machine/trace.ts';
-import { hex, highWord, lowWord, u64 } from '../support/numbers.ts';
+import type { Trace } from '../machine/trace.ts';
+import { hex } from '../support/numbers.ts';
 import type { Random } from '../support/random.ts';
 import { AdminCommands } from './admin.ts';
-import {
-  capHigh,
-  capLow,
-  configurationProblem,
-  describeFunction,
-  fixedConfiguration,
-  knownConfiguration,
-  readyTimeouts,
-} from './capabilities.ts';
+import { capHigh, capLow, describeFunction, readyTimeouts } from './capabilities.ts';
 import { ChunkPool } from './chunk-pool.ts';
 import { Coalescing } from './coalescing.ts';
 import { Doorbells } from './doorbells.ts';
@@ -32,6 +24,7 @@ import { Health } from './health.ts';
 import { InterruptPort } from './interrupt-port.ts';
 import { Context } from './io/command.ts';
 import { plainFormat } from './lba-format.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { createMedia } from './media/create.ts';
 import { BUFFER_BAR, MemoryBuffer } from './memory-buffer.ts';
 import type { Namespace } from './namespace.ts';
@@ -41,12 +34,9 @@ import type { ControllerProfile } from './profile.ts';
 import { CompletionQueues, SubmissionQueues } from './queues.ts';
 import { Slots } from './slots.ts';
 import { SparseStore } from './sparse-store.ts';
-import { ASYNC_EVENT } from './spec/logs.ts';
-import { AMS, AQA, CC, CSTS, DOORBELL_BASE, NSSR_MAGIC, REG, SHN, SHST } from './spec/registers.ts';
-import { STATUS } from './spec/status.ts';
+import { DOORBELL_BASE, NSSR_MAGIC, REG } from './spec/registers.ts';
 
 const PAGE = 4096;
-const NO_EVENT = -1;
 
 export interface ControllerParts {
   readonly name: string;
@@ -71,8 +61,6 @@ export class NvmeController extends PcieFunction {
   readonly engine: Engine;
   readonly namespaces: Namespaces;
   readonly admin: AdminCommands;
-  private readonly clock: Clock;
-  private readonly trace: Trace;
   private readonly msix: Msix;
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
@@ -80,23 +68,12 @@ export class NvmeController extends PcieFunction {
   private readonly doorbells: Doorbells;
   private readonly interrupts: InterruptPort;
   private readonly buffer: MemoryBuffer;
-  private readonly onReady: HandlerId;
-  private readonly onMediaReady: HandlerId;
-  private readonly onShutdown: HandlerId;
-  #pendingState = NO_EVENT;
-  #pendingMedia = NO_EVENT;
-  #cc = 0;
-  #csts = 0;
-  #aqa = 0;
-  #asq = 0;
-  #acq = 0;
+  private readonly lifecycle: Lifecycle;
 
   constructor(parts: ControllerParts) {
     const { profile, clock, memory, trace, dma } = parts;
     super(parts.name, describeFunction(profile, parts.link), dma);
     this.profile = profile;
-    this.clock = clock;
-    this.trace = trace;
     const queues = profile.maxQueuePairs + 1;
     const maxTransfer_bytes = PAGE << (profile.mdts + profile.pageMin);
     const slots = new Slots(memory, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
@@ -125,7 +102,7 @@ export class NvmeController extends PcieFunction {
       health,
       timing,
       strict: profile.strict,
-      fatal: (reason) => this.#loseQueue(reason),
+      fatal: (reason) => this.lifecycle.loseQueue(reason),
     });
     const { engine } = this;
     const events = new Events({ profile, slots, engine });
@@ -141,7 +118,7 @@ export class NvmeController extends PcieFunction {
       target: interrupts,
       vectors: profile.msixVectors,
     });
-    const cc = () => this.#cc;
+    const cc = () => this.lifecycle.cc;
     const { serial } = parts;
     const common = { profile, memory, slots, engine, health };
     this.admin = new AdminCommands({
@@ -156,7 +133,7 @@ export class NvmeController extends PcieFunction {
       coalescing,
       interrupts,
       cc,
-      fatal: (reason) => this.#fail(reason),
+      fatal: (reason) => this.lifecycle.fail(reason),
     });
     const media = createMedia(timing?.media ?? null, {
       clock,
@@ -183,9 +160,8 @@ export class NvmeController extends PcieFunction {
     this.nvm = new NvmCommands(context);
     engine.admin = this.admin;
     engine.nvm = this.nvm;
-    this.onReady = clock.register(() => this.#becomeReady());
-    this.onMediaReady = clock.register(() => this.#mediaReady());
-    this.onShutdown = clock.register(() => this.#finishShutdown());
+    const { admin, nvm } = this;
+    this.lifecycle = new Lifecycle({ ...queueParts, namespaces, admin, nvm });
   }
 
   // ---- BAR0 -------------------------------------------------------------------------------------------------------
@@ -204,19 +180,13 @@ export class NvmeController extends PcieFunction {
       case REG.INTMC:
         return this.interrupts.mask;
       case REG.CC:
-        return this.#cc;
       case REG.CSTS:
-        return this.#csts;
       case REG.AQA:
-        return this.#aqa;
       case REG.ASQ:
-        return lowWord(this.#asq);
       case REG.ASQ_HI:
-        return highWord(this.#asq);
       case REG.ACQ:
-        return lowWord(this.#acq);
       case REG.ACQ_HI:
-        return highWord(this.#acq);
+        return this.lifecycle.read(offset);
       case REG.CRTO:
         return readyTimeouts(this.profile);
       default:
@@ -232,34 +202,21 @@ export class NvmeController extends PcieFunction {
   }
 
   #writeRegister(offset: number, value: number): void {
-    const isEnabled = CC.EN.get(this.#cc) === 1;
     switch (offset) {
       case REG.INTMS:
         return this.#maskInterrupts(this.interrupts.mask | value);
       case REG.INTMC:
         return this.#maskInterrupts(this.interrupts.mask & ~value);
       case REG.CC:
-        return this.#configure(value);
       case REG.CSTS:
-        this.#csts &= ~(value & CSTS.NSSRO.mask);
-        return;
+      case REG.AQA:
+      case REG.ASQ:
+      case REG.ASQ_HI:
+      case REG.ACQ:
+      case REG.ACQ_HI:
+        return this.lifecycle.write(offset, value);
       case REG.NSSR:
         if (value === NSSR_MAGIC && this.profile.subsystemReset) this.#resetSubsystem();
-        return;
-      case REG.AQA:
-        if (!isEnabled) this.#aqa = value & (AQA.ASQS.mask | AQA.ACQS.mask);
-        return;
-      case REG.ASQ:
-        if (!isEnabled) this.#asq = u64(value & ~(PAGE - 1), highWord(this.#asq));
-        return;
-      case REG.ASQ_HI:
-        if (!isEnabled) this.#asq = u64(lowWord(this.#asq), value);
-        return;
-      case REG.ACQ:
-        if (!isEnabled) this.#acq = u64(value & ~(PAGE - 1), highWord(this.#acq));
-        return;
-      case REG.ACQ_HI:
-        if (!isEnabled) this.#acq = u64(lowWord(this.#acq), value);
         return;
       case REG.CMBMSC:
       case REG.CMBMSC_HI:
@@ -302,123 +259,7 @@ export class NvmeController extends PcieFunction {
     );
   }
 
-  // ---- configuration ------------------------------------------------------------------------------------------------
-
-  #configure(value: number): void {
-    const old = this.#cc;
-    const wasEnabled = CC.EN.get(old) === 1;
-    const keep = fixedConfiguration(this.profile);
-    const written = (value & knownConfiguration(this.profile)) >>> 0;
-    this.#cc = wasEnabled && CC.EN.get(written) === 1 ? ((written & ~keep) | (old & keep)) >>> 0 : written;
-    const isEnabled = CC.EN.get(this.#cc) === 1;
-    if (!wasEnabled && isEnabled) this.#enable();
-    else if (wasEnabled && !isEnabled) this.#disable();
-    const shn = CC.SHN.get(this.#cc);
-    if (shn !== SHN.NONE && shn !== CC.SHN.get(old)) this.#shutdown();
-    if (this.trace.on === true) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
-  }
-
-  /**
-   * EN goes from 0 to 1 (§3.5.1). What is wrong is found now; readiness comes later, and with CC.CRIME before that of
-   * the medium.
-   */
-  #enable(): void {
-    const registers = { cc: this.#cc, aqa: this.#aqa, asq: this.#asq, acq: this.#acq };
-    const problem = configurationProblem(this.profile, registers);
-    this.#csts = CSTS.SHST.set(this.#csts, SHST.NORMAL);
-    if (problem !== null) return this.#fail(`${problem} (Base 2.1 §3.5.1)`);
-    const { timing } = this.profile;
-    const media_ns = timing?.mediaReady_ns ?? 0;
-    const isIndependent = CC.CRIME.get(this.#cc) === 1;
-    const ready_ns = (timing?.ready_ns ?? 0) + (isIndependent ? 0 : media_ns);
-    if (isIndependent && media_ns > 0) {
-      this.admin.isMediaReady = false;
-      const reason = 'the medium is not ready yet (CC.CRIME)';
-      this.namespaces.closeAll('media', { status: STATUS.NAMESPACE_NOT_READY, reason });
-      this.#pendingMedia = this.clock.after(ready_ns + media_ns, this.onMediaReady, 0);
-    }
-    this.#later(this.onReady, ready_ns);
-  }
-
-  #mediaReady(): void {
-    this.#pendingMedia = NO_EVENT;
-    this.admin.isMediaReady = true;
-    this.namespaces.openAll('media');
-  }
-
-  #becomeReady(): void {
-    this.#pendingState = NO_EVENT;
-    this.engine.prp.page_bytes = PAGE << CC.MPS.get(this.#cc);
-    this.engine.fetcher.arbiter.reset(CC.AMS.get(this.#cc) === AMS.WEIGHTED_ROUND_ROBIN);
-    this.cqs.create(0, this.#acq, AQA.ACQS.get(this.#aqa) + 1, true, 0);
-    this.sqs.create(0, this.#asq, AQA.ASQS.get(this.#aqa) + 1, 0);
-    this.#csts = CSTS.RDY.set(this.#csts, 1);
-    this.engine.running = true;
-  }
-
-  /** EN goes from 1 to 0, a Controller Reset (§3.7.2): AQA, ASQ and ACQ stay. */
-  #disable(): void {
-    this.#stop();
-    this.#csts &= CSTS.NSSRO.mask;
-  }
-
-  #stop(): void {
-    this.clock.cancel(this.#pendingState);
-    this.#pendingState = NO_EVENT;
-    if (this.#pendingMedia !== NO_EVENT) {
-      this.clock.cancel(this.#pendingMedia);
-      this.#mediaReady();
-    }
-    this.engine.reset();
-    this.nvm.reset();
-    this.admin.reset();
-    this.interrupts.reset();
-  }
-
-  /** SHN was set (§3.6.1): dirty data become durable, then SHST says complete. */
-  #shutdown(): void {
-    this.#csts = CSTS.SHST.set(this.#csts, SHST.IN_PROGRESS);
-    this.#later(this.onShutdown, this.profile.timing?.shutdown_ns ?? 0);
-  }
-
-  #finishShutdown(): void {
-    this.#pendingState = NO_EVENT;
-    this.nvm.flush();
-    this.#closeZones();
-    this.engine.running = false;
-    this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
-  }
-
-  #closeZones(): void {
-    for (const namespace of this.namespaces.list('allocated')) namespace.zones?.closeAll();
-  }
-
-  #later(handler: HandlerId, delay_ns: number): void {
-    this.clock.cancel(this.#pendingState);
-    this.#pendingState = NO_EVENT;
-    if (delay_ns > 0) this.#pendingState = this.clock.after(delay_ns, handler, 0);
-    else this.clock.run(0, handler, 0);
-  }
-
-  /**
-   * A queue's memory is out of reach. No command tells it, so the error log and an event do, as long as the admin queue
-   * can (Base 2.1 §5.1.2.1, Persistent Internal Error).
-   */
-  #loseQueue(reason: string): void {
-    if (CSTS.CFS.get(this.#csts) === 1) return;
-    this.health.controllerFailed(STATUS.INTERNAL_ERROR);
-    this.#fail(reason);
-    this.health.events.raiseLast(ASYNC_EVENT.PERSISTENT_INTERNAL_ERROR);
-  }
-
-  /** CSTS.CFS: nothing is fetched or posted until a reset. */
-  #fail(reason: string): void {
-    this.health.failed(reason);
-    this.engine.running = false;
-    this.#csts = CSTS.CFS.set(this.#csts, 1);
-    this.admin.telemetry.captureFailure(reason);
-    if (this.trace.on === true) this.trace.emit(T.NVME_STATE, this.bdf, this.#cc, this.#csts);
-  }
+  // ---- resets and power ---------------------------------------------------------------------------------------------
 
   /** The namespace with this identifier, if it is attached. */
   namespace(nsid: number): Namespace | undefined {
@@ -430,9 +271,8 @@ export class NvmeController extends PcieFunction {
    * (§3.7.1).
    */
   #resetSubsystem(): void {
-    this.#resetRegisters();
-    this.#closeZones();
-    this.#csts = CSTS.encode({ NSSRO: 1 });
+    this.#resetRegisters(true);
+    this.namespaces.closeZones();
   }
 
   /**
@@ -440,7 +280,7 @@ export class NvmeController extends PcieFunction {
    * everything is as after a conventional reset.
    */
   powerCut(): void {
-    if (CSTS.SHST.get(this.#csts) !== SHST.COMPLETE) {
+    if (!this.lifecycle.isShutDown) {
       this.health.unsafeShutdowns++;
       this.nvm.losePower();
     }
@@ -450,23 +290,18 @@ export class NvmeController extends PcieFunction {
       namespace.reservations.losePower();
       namespace.noteReservation();
     }
-    this.#closeZones();
+    this.namespaces.closeZones();
   }
 
-  #resetRegisters(): void {
-    this.#stop();
+  #resetRegisters(isOfSubsystem: boolean): void {
+    this.lifecycle.reset(isOfSubsystem);
     this.msix.reset();
     this.buffer.reset();
-    this.#cc = 0;
-    this.#csts = 0;
-    this.#aqa = 0;
-    this.#asq = 0;
-    this.#acq = 0;
   }
 
   /** Function level or conventional reset: registers too. */
   override reset(): void {
-    this.#resetRegisters();
+    this.#resetRegisters(false);
     super.reset();
   }
 

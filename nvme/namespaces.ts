@@ -192,6 +192,11 @@ export class Namespaces implements NamespaceAccess {
     this.changed(nsid);
   }
 
+  /** Power may go: open zones are closed. */
+  closeZones(): void {
+    for (const namespace of this.list('allocated')) namespace.zones?.closeAll();
+  }
+
   // ---- who may use them -----------------------------------------------------------------------------------------------
 
   /** Takes a namespace out of use; commands in flight complete with `status`. */

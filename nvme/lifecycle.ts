@@ -1,0 +1,252 @@
+/**
+ * The life of the controller: CC, CSTS, AQA, ASQ and ACQ, and what they set off: enabling, controller reset, shutdown,
+ * failure (Base 2.1 §3.1.4, §3.5, §3.6, §3.7).
+ * Not here: which configurations are impossible (capabilities.ts), resets from outside and power (controller.ts).
+ */
+import type { Clock, HandlerId } from '../machine/clock.ts';
+import type { DmaPort } from '../machine/pcie/dma-port.ts';
+import { T, type Trace } from '../machine/trace.ts';
+import { highWord, lowWord, u64 } from '../support/numbers.ts';
+import type { AdminCommands } from './admin.ts';
+import { configurationProblem, fixedConfiguration, knownConfiguration } from './capabilities.ts';
+import type { Engine } from './engine.ts';
+import type { Health } from './health.ts';
+import type { InterruptPort } from './interrupt-port.ts';
+import type { Namespaces } from './namespaces.ts';
+import type { NvmCommands } from './nvm.ts';
+import type { ControllerProfile } from './profile.ts';
+import type { CompletionQueues, SubmissionQueues } from './queues.ts';
+import { ASYNC_EVENT } from './spec/logs.ts';
+import { AMS, AQA, CC, CSTS, REG, SHN, SHST } from './spec/registers.ts';
+import { STATUS } from './spec/status.ts';
+
+const PAGE = 4096;
+const NO_EVENT = -1;
+
+export interface LifecycleParts {
+  readonly profile: ControllerProfile;
+  readonly clock: Clock;
+  readonly trace: Trace;
+  readonly dma: DmaPort;
+  readonly engine: Engine;
+  readonly sqs: SubmissionQueues;
+  readonly cqs: CompletionQueues;
+  readonly health: Health;
+  readonly namespaces: Namespaces;
+  readonly interrupts: InterruptPort;
+  readonly admin: AdminCommands;
+  readonly nvm: NvmCommands;
+}
+
+export class Lifecycle {
+  readonly #parts: LifecycleParts;
+  readonly #onReady: HandlerId;
+  readonly #onMediaReady: HandlerId;
+  readonly #onShutdown: HandlerId;
+  #pendingState = NO_EVENT;
+  #pendingMedia = NO_EVENT;
+  #cc = 0;
+  #csts = 0;
+  #aqa = 0;
+  #asq = 0;
+  #acq = 0;
+
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts;
+    this.#onReady = parts.clock.register(() => this.#becomeReady());
+    this.#onMediaReady = parts.clock.register(() => this.#mediaReady());
+    this.#onShutdown = parts.clock.register(() => this.#finishShutdown());
+  }
+
+  /** The CC register. */
+  get cc(): number {
+    return this.#cc;
+  }
+
+  /** A shutdown is complete: power may go. */
+  get isShutDown(): boolean {
+    return CSTS.SHST.get(this.#csts) === SHST.COMPLETE;
+  }
+
+  // ---- registers ----------------------------------------------------------------------------------------------------
+
+  /** A dword of the registers kept here. */
+  read(offset: number): number {
+    switch (offset) {
+      case REG.CC:
+        return this.#cc;
+      case REG.CSTS:
+        return this.#csts;
+      case REG.AQA:
+        return this.#aqa;
+      case REG.ASQ:
+        return lowWord(this.#asq);
+      case REG.ASQ_HI:
+        return highWord(this.#asq);
+      case REG.ACQ:
+        return lowWord(this.#acq);
+      default:
+        return highWord(this.#acq);
+    }
+  }
+
+  /** The queue registers stand still while EN is 1. */
+  write(offset: number, value: number): void {
+    if (offset === REG.CC) this.#configure(value);
+    else if (offset === REG.CSTS) this.#csts &= ~(value & CSTS.NSSRO.mask);
+    else if (CC.EN.get(this.#cc) === 0) this.#writeQueue(offset, value);
+  }
+
+  #writeQueue(offset: number, value: number): void {
+    const aligned = value & ~(PAGE - 1);
+    if (offset === REG.AQA) this.#aqa = value & (AQA.ASQS.mask | AQA.ACQS.mask);
+    else if (offset === REG.ASQ) this.#asq = u64(aligned, highWord(this.#asq));
+    else if (offset === REG.ASQ_HI) this.#asq = u64(lowWord(this.#asq), value);
+    else if (offset === REG.ACQ) this.#acq = u64(aligned, highWord(this.#acq));
+    else this.#acq = u64(lowWord(this.#acq), value);
+  }
+
+  #configure(value: number): void {
+    const { profile } = this.#parts;
+    const old = this.#cc;
+    const wasEnabled = CC.EN.get(old) === 1;
+    const keep = fixedConfiguration(profile);
+    const written = (value & knownConfiguration(profile)) >>> 0;
+    this.#cc = wasEnabled && CC.EN.get(written) === 1 ? ((written & ~keep) | (old & keep)) >>> 0 : written;
+    const isEnabled = CC.EN.get(this.#cc) === 1;
+    if (!wasEnabled && isEnabled) this.#enable();
+    else if (wasEnabled && !isEnabled) this.#disable();
+    const shn = CC.SHN.get(this.#cc);
+    if (shn !== SHN.NONE && shn !== CC.SHN.get(old)) this.#shutdown();
+    this.#emit();
+  }
+
+  // ---- enabling -----------------------------------------------------------------------------------------------------
+
+  /**
+   * EN goes from 0 to 1 (§3.5.1). What is wrong is found now; readiness comes later, and with CC.CRIME before that of
+   * the medium.
+   */
+  #enable(): void {
+    const { profile, admin, namespaces, clock } = this.#parts;
+    const registers = { cc: this.#cc, aqa: this.#aqa, asq: this.#asq, acq: this.#acq };
+    const problem = configurationProblem(profile, registers);
+    this.#csts = CSTS.SHST.set(this.#csts, SHST.NORMAL);
+    if (problem !== null) return this.fail(`${problem} (Base 2.1 §3.5.1)`);
+    const { timing } = profile;
+    const media_ns = timing?.mediaReady_ns ?? 0;
+    const isIndependent = CC.CRIME.get(this.#cc) === 1;
+    const ready_ns = (timing?.ready_ns ?? 0) + (isIndependent ? 0 : media_ns);
+    if (isIndependent && media_ns > 0) {
+      admin.isMediaReady = false;
+      const reason = 'the medium is not ready yet (CC.CRIME)';
+      namespaces.closeAll('media', { status: STATUS.NAMESPACE_NOT_READY, reason });
+      this.#pendingMedia = clock.after(ready_ns + media_ns, this.#onMediaReady, 0);
+    }
+    this.#later(this.#onReady, ready_ns);
+  }
+
+  #mediaReady(): void {
+    const { admin, namespaces } = this.#parts;
+    this.#pendingMedia = NO_EVENT;
+    admin.isMediaReady = true;
+    namespaces.openAll('media');
+  }
+
+  #becomeReady(): void {
+    const { engine, sqs, cqs } = this.#parts;
+    this.#pendingState = NO_EVENT;
+    engine.prp.page_bytes = PAGE << CC.MPS.get(this.#cc);
+    engine.fetcher.arbiter.reset(CC.AMS.get(this.#cc) === AMS.WEIGHTED_ROUND_ROBIN);
+    cqs.create(0, this.#acq, AQA.ACQS.get(this.#aqa) + 1, true, 0);
+    sqs.create(0, this.#asq, AQA.ASQS.get(this.#aqa) + 1, 0);
+    this.#csts = CSTS.RDY.set(this.#csts, 1);
+    engine.running = true;
+  }
+
+  // ---- resets -------------------------------------------------------------------------------------------------------
+
+  /** EN goes from 1 to 0, a Controller Reset (§3.7.2): AQA, ASQ and ACQ stay. */
+  #disable(): void {
+    this.#stop();
+    this.#csts &= CSTS.NSSRO.mask;
+  }
+
+  /** Every other reset: the registers too. `isOfSubsystem`: NSSR was written. */
+  reset(isOfSubsystem: boolean): void {
+    this.#stop();
+    this.#cc = 0;
+    this.#csts = CSTS.encode({ NSSRO: isOfSubsystem ? 1 : 0 });
+    this.#aqa = 0;
+    this.#asq = 0;
+    this.#acq = 0;
+  }
+
+  #stop(): void {
+    const { clock, engine, nvm, admin, interrupts } = this.#parts;
+    clock.cancel(this.#pendingState);
+    this.#pendingState = NO_EVENT;
+    if (this.#pendingMedia !== NO_EVENT) {
+      clock.cancel(this.#pendingMedia);
+      this.#mediaReady();
+    }
+    engine.reset();
+    nvm.reset();
+    admin.reset();
+    interrupts.reset();
+  }
+
+  // ---- shutdown -----------------------------------------------------------------------------------------------------
+
+  /** SHN was set (§3.6.1): dirty data become durable, then SHST says complete. */
+  #shutdown(): void {
+    this.#csts = CSTS.SHST.set(this.#csts, SHST.IN_PROGRESS);
+    this.#later(this.#onShutdown, this.#parts.profile.timing?.shutdown_ns ?? 0);
+  }
+
+  #finishShutdown(): void {
+    const { nvm, namespaces, engine } = this.#parts;
+    this.#pendingState = NO_EVENT;
+    nvm.flush();
+    namespaces.closeZones();
+    engine.running = false;
+    this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
+  }
+
+  #later(handler: HandlerId, delay_ns: number): void {
+    const { clock } = this.#parts;
+    clock.cancel(this.#pendingState);
+    this.#pendingState = NO_EVENT;
+    if (delay_ns > 0) this.#pendingState = clock.after(delay_ns, handler, 0);
+    else clock.run(0, handler, 0);
+  }
+
+  // ---- failure ------------------------------------------------------------------------------------------------------
+
+  /**
+   * A queue's memory is out of reach. No command tells it, so the error log and an event do, as long as the admin queue
+   * can (Base 2.1 §5.1.2.1, Persistent Internal Error).
+   */
+  loseQueue(reason: string): void {
+    const { health } = this.#parts;
+    if (CSTS.CFS.get(this.#csts) === 1) return;
+    health.controllerFailed(STATUS.INTERNAL_ERROR);
+    this.fail(reason);
+    health.events.raiseLast(ASYNC_EVENT.PERSISTENT_INTERNAL_ERROR);
+  }
+
+  /** CSTS.CFS: nothing is fetched or posted until a reset. `reason` is one sentence. */
+  fail(reason: string): void {
+    const { health, engine, admin } = this.#parts;
+    health.failed(reason);
+    engine.running = false;
+    this.#csts = CSTS.CFS.set(this.#csts, 1);
+    admin.telemetry.captureFailure(reason);
+    this.#emit();
+  }
+
+  #emit(): void {
+    const { trace, dma } = this.#parts;
+    if (trace.on === true) trace.emit(T.NVME_STATE, dma.requester, this.#cc, this.#csts);
+  }
+}
