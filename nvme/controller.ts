@@ -3,57 +3,29 @@
  * doorbells.ts rings, lifecycle.ts has the registers that change. MSI-X table and pending bits share BAR0.
  * Not here: PMR, boot partitions, NSSD: their registers read 0 and CAP announces none.
  */
-import type { Clock } from '../machine/clock.ts';
-import type { Memory } from '../machine/memory.ts';
-import type { PcieDescription } from '../machine/pcie/capabilities.ts';
-import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { PcieFunction } from '../machine/pcie/function.ts';
 import { Msi } from '../machine/pcie/msi.ts';
 import { Msix } from '../machine/pcie/msix.ts';
-import type { Trace } from '../machine/trace.ts';
 import { hex } from '../support/numbers.ts';
-import type { Random } from '../support/random.ts';
-import { AdminCommands } from './admin.ts';
+import type { AdminCommands } from './admin.ts';
 import { capHigh, capLow, describeFunction, readyTimeouts } from './capabilities.ts';
-import { ChunkPool } from './chunk-pool.ts';
-import { Coalescing } from './coalescing.ts';
+import { type ControllerParts, createCommandSets, createNamespaces } from './command-sets.ts';
 import { Doorbells } from './doorbells.ts';
 import { Engine } from './engine.ts';
 import { Events } from './events.ts';
 import { Health } from './health.ts';
 import { InterruptPort } from './interrupt-port.ts';
-import { Context } from './io/command.ts';
-import { plainFormat } from './lba-format.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { createMedia } from './media/create.ts';
 import { BUFFER_BAR, MemoryBuffer } from './memory-buffer.ts';
 import type { Namespace } from './namespace.ts';
-import { Namespaces } from './namespaces.ts';
-import { NvmCommands } from './nvm.ts';
+import type { Namespaces } from './namespaces.ts';
+import type { NvmCommands } from './nvm.ts';
 import type { ControllerProfile } from './profile.ts';
 import { CompletionQueues, SubmissionQueues } from './queues.ts';
 import { Slots } from './slots.ts';
-import { SparseStore } from './sparse-store.ts';
 import { DOORBELL_BASE, NSSR_MAGIC, REG } from './spec/registers.ts';
 
 const PAGE = 4096;
-
-export interface ControllerParts {
-  readonly name: string;
-  readonly profile: ControllerProfile;
-  readonly serial: string;
-  readonly clock: Clock;
-  readonly memory: Memory;
-  readonly trace: Trace;
-  readonly dma: DmaPort;
-  /** What the link registers of configuration space tell. */
-  readonly link: PcieDescription['link'];
-  readonly random: Random;
-  /** Those that are attached from the beginning. */
-  readonly namespaces: readonly Namespace[];
-  /** NVM capacity of the drive; at least, and by default, what its namespaces take. */
-  readonly capacity_bytes?: number;
-}
 
 export class NvmeController extends PcieFunction {
   readonly profile: ControllerProfile;
@@ -111,56 +83,20 @@ export class NvmeController extends PcieFunction {
     const { namespaces } = this;
     const queueParts = { profile, clock, trace, memory, dma, sqs, cqs, engine, health, interrupts };
     this.doorbells = new Doorbells(queueParts);
-    const { shadow } = this.doorbells;
-    const coalescing = new Coalescing({
-      clock,
-      completer: engine.completer,
-      target: interrupts,
-      vectors: profile.msixVectors,
-    });
-    const cc = () => this.lifecycle.cc;
-    const { serial } = parts;
-    const common = { profile, memory, slots, engine, health };
-    this.admin = new AdminCommands({
-      ...common,
-      serial,
-      clock,
-      sqs,
-      cqs,
+    const { admin, nvm } = createCommandSets(parts, {
+      ...queueParts,
+      slots,
       events,
       namespaces,
-      shadow,
-      coalescing,
-      interrupts,
-      cc,
+      shadow: this.doorbells.shadow,
+      maxTransfer_bytes,
+      cc: () => this.lifecycle.cc,
       fatal: (reason) => this.lifecycle.fail(reason),
     });
-    const media = createMedia(timing?.media ?? null, {
-      clock,
-      random: parts.random,
-      capacity_bytes: namespaces.capacity_bytes,
-      busy: { trace, dma },
-    });
-    const context = new Context({
-      ...common,
-      clock,
-      dma,
-      media,
-      features: this.admin.features,
-      events,
-      cc,
-      namespaces: namespaces.active,
-      access: namespaces,
-      maxTransfer_bytes,
-    });
-    namespaces.onErased = (namespace) => {
-      context.cache?.flush(namespace);
-      media.discard(namespace.mediaBase, namespace.store.bytes);
-    };
-    this.nvm = new NvmCommands(context);
-    engine.admin = this.admin;
-    engine.nvm = this.nvm;
-    const { admin, nvm } = this;
+    this.admin = admin;
+    this.nvm = nvm;
+    engine.admin = admin;
+    engine.nvm = nvm;
     this.lifecycle = new Lifecycle({ ...queueParts, namespaces, admin, nvm });
   }
 
@@ -311,26 +247,3 @@ export class NvmeController extends PcieFunction {
     super.interruptsChanged();
   }
 }
-
-/** The namespaces of a drive: those it starts with, and stores for those that hosts create. */
-function createNamespaces(
-  { profile, memory, namespaces, capacity_bytes = 0 }: ControllerParts,
-  parts: { readonly slots: Slots; readonly engine: Engine; readonly events: Events },
-): Namespaces {
-  let pool: ChunkPool | undefined;
-  return new Namespaces({
-    ...parts,
-    largest: profile.maxNamespaces,
-    initial: namespaces,
-    formats: [...profile.blockSizes.map(plainFormat), ...profile.metadataFormats],
-    capacity_bytes,
-    createStore: (bytes) => {
-      pool ??= new ChunkPool(memory, largestMedium(capacity_bytes, namespaces));
-      return new SparseStore(memory, bytes, pool);
-    },
-  });
-}
-
-/** Bytes of the largest medium that may be made: metadata take less than their blocks. */
-const largestMedium = (capacity_bytes: number, namespaces: readonly Namespace[]): number =>
-  Math.max(capacity_bytes, ...namespaces.map(({ store }) => store.bytes));
