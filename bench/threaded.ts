@@ -1,17 +1,23 @@
 /**
  * The threaded pace: reads with the hardware in a thread of its own, and the shortest exchange with it, from doorbell to
- * completion entry, beside the bare ping-pong of two threads in the same process: hosts move cores about.
- * Not here: the reads at the functional pace (io.ts).
+ * completion entry. Beside each the bare ping-pong of two threads in the same process: hosts move cores about, and
+ * every figure of two threads moves with them. Not here: the reads at the functional pace (io.ts).
  */
 import { Worker } from 'node:worker_threads';
 import { pc } from '../boards/pc.ts';
 import { bootThreaded } from '../bridge/threads.ts';
-import { NvmeDriver } from '../drivers/nvme/index.ts';
+import { NvmeDriver, type QueuePair } from '../drivers/nvme/index.ts';
 import { NVM } from '../nvme/spec/commands.ts';
 import { formatSize } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
-import { type Metric, metric, type Time, timeOf } from './measure.ts';
+import { isQuick, type Metric, metric, type Time, WARM_UP_MS } from './measure.ts';
 import { BLOCK, fill, HOT, POSITIONS } from './rig.ts';
+
+const MEASURE_MS = isQuick ? 500 : 3000;
+/** Two threads on a busy host seldom run side by side for long, so samples are short: so many rounds. */
+const ROUNDS = 50;
+/** Commands that are posted for one doorbell, where the queue is deep enough. */
+const BATCH = 8;
 
 /** Words of ball and answer, 256 bytes apart; a ball of -1 ends the game. */
 const BALL = 0;
@@ -23,84 +29,100 @@ const ANSWERER = `
     if (ball !== last) Atomics.store(words, ${ANSWER}, (last = ball));
   }`;
 
-/** Time of one round trip between two threads that spin on a word each. */
+/** Time per round of `run(rounds)`: warmed up, then the best and the median of short samples. */
+function timeOfShort(run: (rounds: number) => void): Time {
+  const samples: number[] = [];
+  const warmUntil = performance.now() + WARM_UP_MS;
+  while (performance.now() < warmUntil) run(ROUNDS);
+  for (let now = performance.now(), until = now + MEASURE_MS; now < until; ) {
+    run(ROUNDS);
+    const end = performance.now();
+    samples.push(((end - now) * 1e6) / ROUNDS);
+    now = end;
+  }
+  samples.sort((one, other) => one - other);
+  return { best: samples[0]!, median: samples[samples.length >>> 1]! };
+}
+
+/** One round trip between two threads that spin on a word each. */
 function barePingPong(): Time {
   const words = new Int32Array(new SharedArrayBuffer(1024));
   const worker = new Worker(ANSWERER, { eval: true, workerData: words });
   let ball = 0;
-  const run = (count: number): void => {
-    for (let i = 0; i < count; i++) {
+  const time = timeOfShort((rounds) => {
+    for (let i = 0; i < rounds; i++) {
       ball = (ball + 1) & 0x3fff_ffff;
       Atomics.store(words, BALL, ball);
       while (Atomics.load(words, ANSWER) !== ball);
     }
-  };
-  const time = timeOf(run);
+  });
   Atomics.store(words, BALL, -1);
   void worker.terminate();
   return time;
 }
 
-/** Flush commands one at a time, which move no data: doorbell, entry, completion. */
-export async function benchPingPong(): Promise<Metric[]> {
-  const machine = bootThreaded(pc);
-  const nvme = await NvmeDriver.open(machine.kernel, {});
-  const queue = await nvme.createQueuePair({ depth: 1 });
-  const run = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      queue.post(NVM.FLUSH, 1, 0, 1);
-      queue.ring();
-      while (queue.reap() === 0);
-    }
-  };
-  const time = timeOf(run);
-  await nvme.close();
-  await machine.close();
-  const bare = barePingPong();
-  const ratio = `${(time.best / bare.best).toFixed(2)} times the bare one`;
-  return [
-    metric('atomics.pingpong.ns', bare, 'ns', 'two threads, a word each'),
-    metric('threaded.pingpong.ns', time, 'ns', `Flush at depth 1, doorbell to completion, ${ratio}`),
-  ];
-}
-
-/** Random reads of `bytes` bytes at queue depth `depth`, topped up as completions come. */
-export async function benchThreadedRead(bytes: number, depth: number): Promise<Metric[]> {
+/** What `measure` says of a queue of a threaded machine that is prepared for reads of `bytes` bytes. */
+async function onQueue(bytes: number, depth: number, measure: (queue: QueuePair) => Time): Promise<Time> {
   const machine = bootThreaded(pc);
   const nvme = await NvmeDriver.open(machine.kernel, {});
   const queue = await nvme.createQueuePair({ depth });
   const buffers = nvme.allocate(depth * bytes);
   await fill(nvme, HOT);
   for (let slot = 0; slot < depth; slot++) queue.prepare(slot, buffers.iova + slot * bytes, bytes);
+  let failed = 0;
+  queue.onComplete = (_slot, status) => {
+    if (status !== 0) failed++;
+  };
+  const time = measure(queue);
+  while (queue.outstanding > 0) queue.reap();
+  if (failed > 0) throw new Error(`${failed} reads failed: ${machine.explain().at(-1)}`);
+  await nvme.close();
+  await machine.close();
+  return time;
+}
+
+const ratio = (time: Time, bare: Time): string =>
+  `${(time.best / bare.best).toFixed(2)} times the bare ping-pong`;
+
+/** One block at depth 1 from the same place, and the bare exchange. */
+export async function benchPingPong(): Promise<Metric[]> {
+  const time = await onQueue(BLOCK, 1, (queue) =>
+    timeOfShort((rounds) => {
+      for (let i = 0; i < rounds; i++) {
+        queue.post(NVM.READ, 1, 0, 1);
+        queue.ring();
+        while (queue.reap() === 0);
+      }
+    }),
+  );
+  const bare = barePingPong();
+  return [
+    metric('atomics.pingpong.ns', bare, 'ns', 'two threads that spin on a word each'),
+    metric('threaded.pingpong.ns', time, 'ns', `doorbell to completion of one block, ${ratio(time, bare)}`),
+  ];
+}
+
+/** Random reads of `bytes` bytes at queue depth `depth`, topped up as completions come. */
+export async function benchThreadedRead(bytes: number, depth: number): Promise<Metric[]> {
   const draw = random(1, 'bench.positions');
   const blocks = bytes / BLOCK;
   const positions = Int32Array.from({ length: POSITIONS }, () => draw.below(HOT / bytes) * blocks);
-  const batch = Math.min(depth, +(process.env.BATCH ?? 8));
-  let completed = 0;
-  let failed = 0;
-  queue.onComplete = (_slot, status) => {
-    completed++;
-    if (status !== 0) failed++;
-  };
+  const batch = Math.min(depth, BATCH);
   let position = 0;
-  const run = (ios: number): void => {
-    const end = completed + ios;
-    while (completed < end) {
-      if (depth - queue.outstanding >= batch) {
+  const perBatch = await onQueue(bytes, depth, (queue) =>
+    timeOfShort((rounds) => {
+      for (let round = 0; round < rounds; round++) {
+        while (queue.depth - queue.outstanding < batch) queue.reap();
         for (let i = 0; i < batch; i++) {
           queue.post(NVM.READ, 1, positions[position]!, blocks);
           position = (position + 1) & (POSITIONS - 1);
         }
         queue.ring();
       }
-      queue.reap();
-    }
-  };
-  const time = timeOf(run);
-  while (queue.outstanding > 0) queue.reap();
-  if (failed > 0) throw new Error(`${failed} reads failed: ${machine.explain().at(-1)}`);
-  const detail = `random read of ${formatSize(HOT)}, ${(bytes / time.best).toFixed(2)} GB/s`;
-  await nvme.close();
-  await machine.close();
+    }),
+  );
+  const time = { best: perBatch.best / batch, median: perBatch.median / batch };
+  const speed = `${(bytes / time.best).toFixed(2)} GB/s`;
+  const detail = `random read of ${formatSize(HOT)}, ${speed}, ${ratio(time, barePingPong())}`;
   return [metric(`threaded.read.${bytes}.qd${depth}.ns`, time, 'ns', detail)];
 }

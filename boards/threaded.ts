@@ -61,6 +61,8 @@ export class ThreadedMachine {
   readonly host: HostProfile;
   readonly clock: Clock;
   readonly memory: Memory;
+  /** What the CPU's side emits: interrupts. The hardware's tracepoints stay in its thread, and are off. */
+  readonly trace: Trace;
   readonly pages: Pages;
   readonly rootComplex: PciHost;
   readonly topology: Topology;
@@ -77,7 +79,8 @@ export class ThreadedMachine {
     const memory = memoryOf(board);
     const port = new CpuPort(window, timeout_ms);
     const clock = new HostClock(threads.hostNow, port);
-    const interrupts = new Interrupts(clock, new Trace(clock), host.interrupt_ns);
+    const trace = new Trace(clock);
+    const interrupts = new Interrupts(clock, trace, host.interrupt_ns);
     port.interrupts = interrupts;
     this.#thread = threads.spawn({ board, seed, ram: memory.wasm, window });
     port.start();
@@ -90,6 +93,7 @@ export class ThreadedMachine {
     this.host = host;
     this.clock = clock;
     this.memory = memory;
+    this.trace = trace;
     this.pages = this.#software.pages;
     this.rootComplex = rootComplex;
     this.topology = this.#software.topology;

@@ -19,7 +19,8 @@ export const PAGES: Readonly<Record<string, Page>> = {
 
 Runs a fio job file: every I/O goes through the driver, the PCIe link, the IOMMU and the controller.
 ${BOARD}
-  --pace PACE         timed (default): simulated time, as a real machine takes it; functional: no delays, host time
+  --pace PACE         timed (default): simulated time, as a real machine takes it; functional: no delays, host time;
+                      threaded: as functional, with the hardware in a thread of its own
   --seed N            seed of everything that is left to chance; the same seed gives the same run (1)
   --output FILE       write the report there
   --output-format F   normal, terse, json, json+ (with histograms), or several separated by commas; keys are fio's
@@ -87,10 +88,11 @@ Exit status: 1 when a case failed, 2 for a mistake in what was asked.`,
   },
   'first-light': {
     summary: 'boot a machine, read a file system through it, and measure it',
-    text: `doorbell first-light [--seed N]
+    text: `doorbell first-light [--pace PACE] [--seed N]
 
 Boots the board pc with an ext4 image, shows the driver's first system calls and the device tree, reads the image through
-the driver and compares it with the file, runs scenarios/first-light.fio and shows where the time of a read went.`,
+the driver and compares it with the file, runs scenarios/first-light.fio and shows where the time of a read went.
+  --pace PACE         timed (default), functional or threaded; only simulated time is broken down into parts`,
   },
   trace: {
     summary: 'run a fio job and write all that happened as a trace for ui.perfetto.dev',

@@ -3,10 +3,11 @@
  * `doorbell lspci -xxxx > dump; lspci -F dump -vvv`. Texts come from configuration space and from what firmware found.
  * Not here: decoding capabilities (the real lspci does that from the dump).
  */
-import type { Machine } from '../boards/index.ts';
+
 import type { FoundFunction, Topology } from '../machine/pcie/enumerate.ts';
 import { bdfText } from '../machine/pcie/spec.ts';
 import { formatSize, hex } from '../support/numbers.ts';
+import type { AnyMachine } from './pace.ts';
 import { className, deviceName } from './pci-names.ts';
 import { UserError } from './user-error.ts';
 
@@ -52,7 +53,7 @@ export function parseLspciOptions(argv: readonly string[]): LspciOptions {
 }
 
 /** The lines that lspci prints. Throws UserError for a slot that is none. */
-export function lspci(machine: Machine, options: LspciOptions): string[] {
+export function lspci(machine: AnyMachine, options: LspciOptions): string[] {
   if (options.tree) return tree(machine.topology, options.verbose, options.numeric);
   const matches = slotFilter(options.slot);
   return flat(machine.topology)
@@ -96,7 +97,7 @@ function detailLines({ bars, bridge }: FoundFunction): string[] {
   return lines;
 }
 
-function hexLines(machine: Machine, bdf: number, bytes: number): string[] {
+function hexLines(machine: AnyMachine, bdf: number, bytes: number): string[] {
   const lines: string[] = [];
   for (let row = 0; row < bytes; row += 16) {
     const cells = Array.from({ length: 16 }, (_, column) =>

@@ -6,6 +6,7 @@ import { BoardError, boot } from '../boards/index.ts';
 import { ImageError } from '../bridge/host.ts';
 import { ControllerError, NvmeError, SysError } from '../drivers/nvme/index.ts';
 import { EnumerationError } from '../machine/pcie/enumerate.ts';
+import { HardwareThreadError } from '../machine/threads/cpu-port.ts';
 import { parseArguments } from './arguments.ts';
 import { BOARDS, findBoard } from './board-option.ts';
 import { describeBoards } from './boards.ts';
@@ -82,6 +83,7 @@ function statusOf(error: unknown): 1 | 2 | null {
   if (error instanceof UserError) return error.status;
   if (error instanceof BoardError || error instanceof EnumerationError || error instanceof ImageError)
     return 2;
+  if (error instanceof HardwareThreadError) return 1;
   return error instanceof SysError || error instanceof NvmeError || error instanceof ControllerError
     ? 1
     : null;

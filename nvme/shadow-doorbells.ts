@@ -97,14 +97,22 @@ export class ShadowDoorbells {
     this.#watch(sqid);
   }
 
-  /** The register of a completion queue's head was rung with `rung`. */
+  /**
+   * The register of a completion queue's head was rung with `rung`. The index may pass the new event index before the host
+   * can see that, so it is looked at once more.
+   */
   rungHead(cqid: number, rung: number): void {
     const { cqs, head } = this.#parts;
-    const index = this.#read(2 * cqid + 1);
-    head(cqid, index === UNREADABLE ? rung : index);
-    const size = cqs.size(cqid);
-    const half = cqs.head(cqid) + (size >>> 1);
-    this.#write(this.#events, 2 * cqid + 1, half >= size ? half - size : half);
+    let index = this.#read(2 * cqid + 1);
+    let taken: number;
+    do {
+      taken = index;
+      head(cqid, taken === UNREADABLE ? rung : taken);
+      const size = cqs.size(cqid);
+      const half = cqs.head(cqid) + (size >>> 1);
+      this.#write(this.#events, 2 * cqid + 1, half >= size ? half - size : half);
+      if (taken !== UNREADABLE) index = this.#read(2 * cqid + 1);
+    } while (index !== taken);
   }
 
   /** Looks for further entries when the controller has worked for a while. */
@@ -144,8 +152,7 @@ export class ShadowDoorbells {
   #read(entry: number): number {
     const { dma, memory } = this.#parts;
     const address = this.#indexes + entry * this.#parts.stride;
-    if (dma.read(address, this.#word, ENTRY_BYTES) === DMA_OK)
-      return memory.u32[this.#word >>> 2]! & INDEX_MASK;
+    if (dma.loadDword(address, this.#word) === DMA_OK) return memory.u32[this.#word >>> 2]! & INDEX_MASK;
     this.#refuse(address, 'it cannot be read: the register counts');
     return UNREADABLE;
   }
@@ -155,7 +162,7 @@ export class ShadowDoorbells {
     const { dma, memory } = this.#parts;
     memory.u32[this.#word >>> 2] = index;
     const address = buffer + entry * this.#parts.stride;
-    if (dma.write(address, this.#word, ENTRY_BYTES) === DMA_OK) return true;
+    if (dma.storeDword(address, this.#word) === DMA_OK) return true;
     this.#refuse(address, 'it cannot be written');
     return false;
   }

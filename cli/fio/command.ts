@@ -1,11 +1,11 @@
 /** `doorbell fio`: reads the job file, boots the board, runs the jobs, prints the report. Exit status 1: a job failed. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { boot, type Machine, type Pace } from '../../boards/index.ts';
 import { openStore } from '../../bridge/host.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
+import { type AnyMachine, type AnyPace, boot, parsePace, switchOff } from '../pace.ts';
 import { UserError } from '../user-error.ts';
 import { type RunResult, runJobs } from './engine.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';
@@ -16,7 +16,6 @@ import { statusLine } from './status-line.ts';
 import { findTargets } from './targets.ts';
 import { terseReport } from './terse.ts';
 
-const PACES: readonly Pace[] = ['timed', 'functional'];
 const FORMATS = ['normal', 'terse', 'json', 'json+'] as const;
 type Format = (typeof FORMATS)[number];
 const VERSION = 'doorbell-fio';
@@ -60,7 +59,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
     hostNow,
     stopAfter_ns,
     ...onProgress,
-  });
+  }).finally(() => switchOff(machine));
   output.status('');
   for (const { path: log, lines: entries } of result.logs) writeLines(`log ${log}`, log, entries);
   const body = formats.flatMap((format) => formatted(format, { result, file, machine, seed }));
@@ -74,7 +73,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
 interface Ran {
   readonly result: RunResult;
   readonly file: JobFile;
-  readonly machine: Machine;
+  readonly machine: AnyMachine;
   readonly seed: number;
 }
 
@@ -124,12 +123,6 @@ function ctime(date: Date): string {
 /** The host's clock in nanoseconds. */
 export const hostNow = (): number => performance.now() * 1e6;
 
-function parsePace(text = 'timed'): Pace {
-  const pace = PACES.find((name) => name === text);
-  if (pace !== undefined) return pace;
-  throw new UserError(`--pace ${text}: it is ${PACES.join(' or ')}${suggestion(text, PACES)}`);
-}
-
 /** Parses the job file at `path` with the environment of this process; only the jobs named, or all. Throws UserError. */
 export function readJobFile(path: string, only?: readonly string[]): JobFile {
   let text: string;
@@ -150,7 +143,7 @@ function writeLines(what: string, path: string, lines: readonly string[]): void 
 }
 
 /** What fio cannot know: how simulated and host time compare. */
-export function timeLines(result: RunResult, pace: Pace, seed: number, board: string): string[] {
+export function timeLines(result: RunResult, pace: AnyPace, seed: number, board: string): string[] {
   const { clones, simulated_ns, host_ns } = result;
   const ios = clones.reduce(
     (sum, { directions }) => sum + directions[0].ios + directions[1].ios + directions[2].ios,
@@ -159,11 +152,10 @@ export function timeLines(result: RunResult, pace: Pace, seed: number, board: st
   const perIo = ios === 0 ? 0 : host_ns / ios;
   const host = `${(host_ns / 1e6).toFixed(1)} ms of host time, ${perIo.toFixed(0)} ns per I/O`;
   const run = `board ${board}, seed ${seed}`;
-  if (pace === 'functional')
-    return [
-      '',
-      `Time: functional pace, nothing costs simulated time; all figures are host time: ${host}; ${run}`,
-    ];
+  if (pace !== 'timed') {
+    const how = pace === 'threaded' ? 'the hardware has a thread of its own' : 'nothing costs simulated time';
+    return ['', `Time: ${pace} pace, ${how}; all figures are host time: ${host}; ${run}`];
+  }
   const ratio = simulated_ns === 0 ? 0 : host_ns / simulated_ns;
   return [
     '',

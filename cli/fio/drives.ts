@@ -2,10 +2,10 @@
  * The drives that a job file uses, opened once, and for each clone a queue pair and data buffers of its own.
  * Not here: what runs on them (engine.ts), names of namespaces (targets.ts).
  */
-import type { Machine } from '../../boards/index.ts';
 import { type DmaBuffer, findNvme, NvmeDriver, type QueuePair } from '../../drivers/nvme/index.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
+import type { AnyMachine } from '../pace.ts';
 import { UserError } from '../user-error.ts';
 import type { Interrupt } from './clone.ts';
 import { TRIM_BYTES, TrimRanges } from './commands.ts';
@@ -27,17 +27,17 @@ export interface Workplace {
 }
 
 export class Drives {
-  readonly #machine: Machine;
+  readonly #machine: AnyMachine;
   readonly #targets: Targets;
   readonly #drivers = new Map<number, NvmeDriver>();
 
-  private constructor(machine: Machine, targets: Targets) {
+  private constructor(machine: AnyMachine, targets: Targets) {
     this.#machine = machine;
     this.#targets = targets;
   }
 
   /** Opens the drive of every job with as many queue pairs as `jobs` can need at once. */
-  static async open(machine: Machine, targets: Targets, jobs: readonly Job[]): Promise<Drives> {
+  static async open(machine: AnyMachine, targets: Targets, jobs: readonly Job[]): Promise<Drives> {
     const drives = new Drives(machine, targets);
     try {
       const used = jobs.map(

@@ -4,8 +4,8 @@
  * At the functional pace simulated time stands still, so times are the host's. The emulated CPU's clock is one: a store
  * to a doorbell by one thread delays the others by its cost.
  */
-import type { Machine } from '../../boards/index.ts';
 import { type Random, random } from '../../support/random.ts';
+import type { AnyMachine } from '../pace.ts';
 import { UserError } from '../user-error.ts';
 import { RunClock } from './clock.ts';
 import { Clone, type OnCompletion } from './clone.ts';
@@ -22,7 +22,7 @@ import { type BlockVerifier, headerVerifier, patternVerifier } from './verify.ts
 import { Workload } from './workload.ts';
 
 export interface RunOptions {
-  readonly machine: Machine;
+  readonly machine: AnyMachine;
   readonly jobs: readonly Job[];
   readonly targets: Targets;
   readonly seed: number;
@@ -267,7 +267,7 @@ function exitAll(ended: Clone, clones: readonly Clone[], run: Run): void {
 }
 
 /** Commands are outstanding, and no event is left that could complete them. */
-function silence(clones: readonly Clone[], machine: Machine): UserError {
+function silence(clones: readonly Clone[], machine: AnyMachine): UserError {
   const waiting = clones.filter((clone) => !clone.isDone);
   const commands = waiting.reduce((sum, clone) => sum + clone.outstanding, 0);
   const names = [...new Set(waiting.map(({ stats }) => `"${stats.job.name}"`))].join(', ');

@@ -279,20 +279,53 @@ export class QueuePair {
    * controller with one doorbell write. Returns how many there were.
    */
   reap(budget = this.entries): number {
-    const cq = this.cq;
-    const slots = this.slots;
-    let head = this.#head;
     let count = 0;
     while (count < budget) {
-      const word = head * CQE_WORDS;
-      const ending = cq[word + 3]!;
-      if ((ending & PHASE) !== this.#phase) break;
+      const ready = this.#ready(budget - count);
+      if (ready === 0) break;
+      count += ready;
+      this.#take(ready);
+    }
+    if (count > 0) this.doorbells.write32(this.headDoorbell, this.#head);
+    return count;
+  }
+
+  /**
+   * How many completions are there, up to `most`. Phase tags are looked at with plain loads; one atomic load of the last
+   * makes sure that all of them, and the data they stand for, are seen (docs/threads.md).
+   */
+  #ready(most: number): number {
+    const cq = this.cq;
+    let phase = this.#phase;
+    let head = this.#head;
+    let count = 0;
+    let last = 0;
+    while (count < most) {
+      const word = head * CQE_WORDS + 3;
+      if ((cq[word]! & PHASE) !== phase) break;
+      last = word;
+      count++;
       if (++head === this.entries) {
         head = 0;
+        phase ^= PHASE;
+      }
+    }
+    if (count > 0) Atomics.load(cq, last);
+    return count;
+  }
+
+  /** Takes `count` completions that are there. */
+  #take(count: number): void {
+    const cq = this.cq;
+    const slots = this.slots;
+    for (let left = count; left > 0; left--) {
+      const word = this.#head * CQE_WORDS;
+      const ending = cq[word + 3]!;
+      // The head moves before the callback, which may throw.
+      if (++this.#head === this.entries) {
+        this.#head = 0;
         this.#phase ^= PHASE;
       }
-      this.#head = head; // before the callback, which may throw
-      count++;
       const cid = ending & 0xffff;
       const slot = cid & this.slotMask;
       const record = slot * SLOT_WORDS;
@@ -309,8 +342,6 @@ export class QueuePair {
       this.free[this.#freeTop++] = slot;
       this.onComplete(slot, status);
     }
-    if (count > 0) this.doorbells.write32(this.headDoorbell, head);
-    return count;
   }
 
   /** How many completions `reap` would take now; counts no further than `limit`, which is at most the depth. */

@@ -138,6 +138,33 @@ export class DmaPort {
     return result;
   }
 
+  /**
+   * `read` of one aligned dword by an atomic load, and `write` of one by an atomic store: in the one order that all atomic
+   * accesses have, a load never passes a store before it (docs/threads.md).
+   */
+  loadDword(iova: number, local: number): DmaResult {
+    const rc = this.rc;
+    if (this.busMaster === false || rc.trace.on === true || this.#isOwn(iova))
+      return this.read(iova, local, 4);
+    const frame = rc.translator.frame(this.requester, iova, false);
+    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, 4, false);
+    const { i32 } = rc.memory;
+    i32[local >>> 2] = Atomics.load(i32, ((frame << PAGE_SHIFT) | (iova & (PAGE - 1))) >>> 2);
+    return OK;
+  }
+
+  /** See `loadDword`. */
+  storeDword(iova: number, local: number): DmaResult {
+    const rc = this.rc;
+    if (this.busMaster === false || rc.trace.on === true || this.#isOwn(iova))
+      return this.write(iova, local, 4);
+    const frame = rc.translator.frame(this.requester, iova, true);
+    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, 4, true);
+    const { i32 } = rc.memory;
+    Atomics.store(i32, ((frame << PAGE_SHIFT) | (iova & (PAGE - 1))) >>> 2, i32[local >>> 2]!);
+    return OK;
+  }
+
   /** A 4-byte posted write to an MSI address (the table's words). Goes through interrupt remapping. */
   message(address: number, data: number): DmaResult {
     if (this.busMaster === false) return MASTER_OFF;

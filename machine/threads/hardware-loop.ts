@@ -76,15 +76,22 @@ export class HardwareLoop {
   /** Runs until the CPU halts it. */
   run(): void {
     changeState(this.window, STATE.RUNNING);
-    for (let looks = 0, idle = 0; !this.#isHalted; looks++) {
-      if ((looks & (CLOCK_INTERVAL - 1)) === 0) this.#followHost();
-      if (this.#take()) idle = 0;
-      else if (++idle > SPINS) {
+    for (let idle = 0; !this.#isHalted; ) {
+      this.#followHost();
+      if (this.#look()) idle = 0;
+      else if (++idle * CLOCK_INTERVAL > SPINS) {
         this.#sleep();
         idle = 0;
       }
     }
     changeState(this.window, STATE.ENDED);
+  }
+
+  /** Looks for requests for a while. Returns whether there was one. A function of its own, so that it is compiled whole. */
+  #look(): boolean {
+    let taken = false;
+    for (let looks = 0; looks < CLOCK_INTERVAL && !this.#isHalted; looks++) if (this.#take()) taken = true;
+    return taken;
   }
 
   /** Takes the next request, if there is one. */

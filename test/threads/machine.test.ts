@@ -8,10 +8,11 @@ import { ThreadedMachine } from '../../boards/threaded.ts';
 import { bootThreaded } from '../../bridge/threads.ts';
 import { findNvme, NvmeDriver } from '../../drivers/nvme/index.ts';
 import { CONFIG } from '../../machine/pcie/spec.ts';
-import { KIB, MIB } from '../../support/numbers.ts';
+import { STATE, WORD } from '../../machine/threads/window.ts';
+import { KIB } from '../../support/numbers.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import { isSame } from '../compare.ts';
-import { pattern, pcWith, sentence } from '../e2e/rig.ts';
+import { pattern, sentence } from '../e2e/rig.ts';
 import { hostOfBody, thrown } from './rig.ts';
 
 describe('a machine with its hardware in a thread', () => {
@@ -89,11 +90,13 @@ describe('a machine with its hardware in a thread', () => {
 describe('a hardware thread that fails', () => {
   const RUN = 'Atomics.store(window, STATE, 1); Atomics.notify(window, STATE);';
 
-  test('dies of its own: the reason reaches the CPU', () => {
-    const lost = pcWith({ namespaces: [{ size: MIB, image: '/nowhere/at/all.img' }] });
-    expect(thrown(() => bootThreaded(lost))).toMatch(
-      /^HardwareThreadError: the hardware thread died: cannot open image \/nowhere\/at\/all.img: ENOENT/,
-    );
+  test('dies while it works: the reason reaches the CPU', () => {
+    const died = `const text = 'out of luck'; for (let i = 0; i < text.length; i++)
+      window[${WORD.TEXT} + i] = text.charCodeAt(i);
+      window[${WORD.TEXT_LENGTH}] = text.length; Atomics.store(window, STATE, ${STATE.DIED});`;
+    expect(
+      thrown(() => new ThreadedMachine(pc, hostOfBody(`${RUN} setTimeout(() => { ${died} }, 50);`))),
+    ).toBe('HardwareThreadError: the hardware thread died: out of luck');
   });
 
   test('says nothing: the wait has a bound', () => {

@@ -1,0 +1,33 @@
+/** The pace of a machine by name, and the machine that runs at it. Not here: what a pace is (boards/). */
+import { type Board, type BootOptions, boot as bootHere, type Machine } from '../boards/index.ts';
+import type { ThreadedMachine } from '../boards/threaded.ts';
+import { bootThreaded } from '../bridge/threads.ts';
+import { suggestion } from '../support/nearest.ts';
+import { UserError } from './user-error.ts';
+
+const PACES = ['timed', 'functional', 'threaded'] as const;
+export type AnyPace = (typeof PACES)[number];
+export type AnyMachine = Machine | ThreadedMachine;
+
+/** Throws UserError for a pace that does not exist. */
+export function parsePace(text = 'timed'): AnyPace {
+  const pace = PACES.find((name) => name === text);
+  if (pace !== undefined) return pace;
+  throw new UserError(`--pace ${text}: it is timed, functional or threaded${suggestion(text, PACES)}`);
+}
+
+export interface AnyBootOptions {
+  readonly pace: AnyPace;
+  readonly seed: number;
+  /** Opens images at the paces of one thread; the hardware's own thread always opens files of the host. */
+  readonly openStore: NonNullable<BootOptions['openStore']>;
+}
+
+/** `boot` of boards/ at any pace. Throws as it and `bootThreaded` do. */
+export const boot = (board: Board, { pace, seed, openStore }: AnyBootOptions): AnyMachine =>
+  pace === 'threaded' ? bootThreaded(board, { seed }) : bootHere(board, { pace, seed, openStore });
+
+/** Ends what a machine keeps running. */
+export async function switchOff(machine: AnyMachine): Promise<void> {
+  if (machine.pace === 'threaded') await machine.close();
+}
