@@ -5,7 +5,7 @@
 import type { AnyMachine } from '../pace.ts';
 
 export class RunClock {
-  declare private readonly kernel: Machine['kernel'];
+  declare private readonly kernel: AnyMachine['kernel'];
   /** null: what is measured is simulated time. */
   declare private readonly hostNow: (() => number) | null;
 
