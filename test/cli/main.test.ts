@@ -50,7 +50,10 @@ describe('mistakes', () => {
     [['fio', job, '--seed'], 'doorbell: fio: --seed needs a value'],
     [['fio', job, '--seed=x'], 'doorbell: --seed x: a seed is a whole number below 2^53'],
     [['fio', job, '--pace=fast'], 'doorbell: --pace fast: it is timed, functional or threaded'],
-    [['fio', job, '--pace=timd'], 'doorbell: --pace timd: it is timed, functional or threaded; did you mean "timed"?'],
+    [
+      ['fio', job, '--pace=timd'],
+      'doorbell: --pace timd: it is timed, functional or threaded; did you mean "timed"?',
+    ],
     [
       ['fio', job, '--board=workstaton'],
       'doorbell: --board workstaton: neither a board (pc, workstation, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "workstation"?',
