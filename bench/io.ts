@@ -69,14 +69,15 @@ export class Counter {
   }
 }
 
-/** Posts `depth` commands, rings once, reaps all, over and over. */
+/** Posts `depth` commands, rings once, reaps all, over and over. Locals: a captured variable is stored at every turn. */
 export function runner(queue: QueuePair, counter: Counter, opcode: number, options: IoOptions) {
   const { bytes, depth } = options;
   const blocks = bytes / BLOCK;
-  const slbas = places(rangeOf(options), bytes).map((place) => place / BLOCK);
-  let position = 0;
+  const slbas = Int32Array.from(places(rangeOf(options), bytes), (place) => place / BLOCK);
+  let next = 0;
   return (ios: number): void => {
     const end = counter.completed + ios;
+    let position = next;
     while (counter.completed < end) {
       for (let i = 0; i < depth; i++) {
         queue.post(opcode, NSID, slbas[position]!, blocks);
@@ -85,6 +86,7 @@ export function runner(queue: QueuePair, counter: Counter, opcode: number, optio
       queue.ring();
       while (queue.outstanding > 0) queue.reap();
     }
+    next = position;
   };
 }
 
