@@ -115,14 +115,13 @@ function directionLines(
 }
 
 const KIB = 1024;
-/** From this many KiB/s on, fio shows MiB/s. */
-const MIB_FROM = 99_999;
+/** Above this mean rate, fio shows MiB/s. */
+const KIB_LIMIT = KIB * KIB * KIB;
 
 function sampleLines(bw: RateSamples, iops: RateSamples, group: GroupSum): string[] {
   const lines: string[] = [];
   if (bw.count > 0) {
-    const [unit, size] =
-      bw.min / KIB > MIB_FROM / 100 && bw.max / KIB > MIB_FROM ? ['MiB', KIB * KIB] : ['KiB', KIB];
+    const [unit, size] = bw.mean > KIB_LIMIT ? ['MiB', KIB * KIB] : ['KiB', KIB];
     const whole = (value: number) => String(Math.floor(value / size)).padStart(5);
     const fixed = (value: number) => (value / size).toFixed(2).padStart(5);
     const share = Math.min(100, (100 * bw.mean) / group.total);

@@ -165,3 +165,15 @@ test('an error stands in the head of its job, behind its errno', () => {
     'first: (groupid=0, jobs=1): err=84 (verify: block at offset 0: stale): pid=1: today',
   );
 });
+
+test.each([
+  [81 * 1024, '   bw (  KiB/s): min=   81, max=   81, per=0.04%, avg=81.00, stdev= 0.00, samples=2'],
+  [2 ** 30, '   bw (  KiB/s): min=1048576, max=1048576, per=100.00%, avg=1048576.00, stdev= 0.00, samples=2'],
+  [5011 * 2 ** 20, '   bw (  MiB/s): min= 5011, max= 5011, per=100.00%, avg=5011.00, stdev= 0.00, samples=2'],
+])('samples of %i bytes per second', (rate, line) => {
+  const stats = sample(jobs[0]!, 0, 1);
+  const counts = stats.directions[READ];
+  counts.bw.begin(0);
+  for (const half of [1, 2]) counts.bw.look(half * 500e6, (rate * half) / 2, 500e6);
+  expect(report([stats], 'today')).toContain(line);
+});
