@@ -4,7 +4,7 @@
  * keys mean together. Not here: resources, which firmware finds out (enumerate.ts).
  */
 
-import { checkProfile } from '../nvme/profile.ts';
+import { checkProfile } from '../nvme/profile-check.ts';
 import { MIB } from '../support/numbers.ts';
 import type { Board, NvmeBoard, PortBoard } from './board.ts';
 import { checkNamespace } from './namespaces.ts';

@@ -1,5 +1,6 @@
 /** Controllers to be fuzzed: the two that ship, and variations that `checkProfile` allows, at both paces. */
-import { type ControllerProfile, checkProfile, GENERIC } from '../../nvme/profile.ts';
+import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
+import { checkProfile } from '../../nvme/profile-check.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
 import type { Dice } from './dice.ts';
 

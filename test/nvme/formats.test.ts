@@ -1,7 +1,8 @@
 /** LBA formats as hosts choose them, and what Identify tells of them; blocks that are known to be deallocated. */
 import { describe, expect, test } from 'vitest';
 import { checkNamespace } from '../../boards/namespaces.ts';
-import { checkProfile, GENERIC } from '../../nvme/profile.ts';
+import { GENERIC } from '../../nvme/profile.ts';
+import { checkProfile } from '../../nvme/profile-check.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { ERROR_RECOVERY, FID } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_NAMESPACE, IDENTIFY_NVM_NAMESPACE } from '../../nvme/spec/identify.ts';

@@ -1,0 +1,59 @@
+/** docs/fidelity.md says of every command, feature, log page, structure and register what the controllers do. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { GENERIC } from '../../nvme/profile.ts';
+import { QEMU } from '../../nvme/profile-qemu.ts';
+import {
+  commandRows,
+  featureRows,
+  identifyRows,
+  isSilent,
+  logRows,
+  REGISTERS,
+  type Row,
+} from './fidelity.ts';
+import { FUNCTIONAL } from './harness.ts';
+
+const text = readFileSync(join(import.meta.dirname, '../../docs/fidelity.md'), 'utf8');
+const QEMU_FUNCTIONAL = { ...QEMU, timing: null };
+
+/** The cells of the table under a heading, without its head. */
+function table(heading: string): string[][] {
+  const section = text.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
+  const rows = section.split('\n').filter((line) => line.startsWith('|'));
+  return rows.slice(2).map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** What the table must say, a line for each row: number, name, `generic`, `qemu`. */
+const merge = (generic: readonly Row[], qemu: readonly Row[]): string[] =>
+  generic.map(([number, name, verdict], index) => [number, name, verdict, qemu[index]![2]].join(' | '));
+
+describe('docs/fidelity.md tells what the controllers do: table', () => {
+  test.each([
+    ['Admin commands', (profile: typeof GENERIC) => commandRows(profile, true)],
+    ['I/O commands', (profile: typeof GENERIC) => commandRows(profile, false)],
+    ['Features', featureRows],
+    ['Log pages', logRows],
+    ['Identify structures', identifyRows],
+  ] as const)('%s', (heading, rows) => {
+    const told = table(heading).map((cells) => cells.slice(0, 4).join(' | '));
+    expect(told).toEqual(merge(rows(FUNCTIONAL), rows(QEMU_FUNCTIONAL)));
+  });
+
+  test('Registers: each has a row, and what is absent reads 0 and takes nothing', () => {
+    const rows = table('Registers');
+    expect(rows.map(([, name]) => name)).toEqual(REGISTERS.map(([name]) => name));
+    for (const [index, [name, offset]] of REGISTERS.entries()) {
+      const [, , generic, qemu] = rows[index]!;
+      if (generic === 'absent') expect([name, isSilent(FUNCTIONAL, offset)]).toEqual([name, true]);
+      if (qemu === 'absent') expect([name, isSilent(QEMU_FUNCTIONAL, offset)]).toEqual([name, true]);
+      expect(['modelled', 'absent']).toContain(generic);
+    }
+  });
+});

@@ -1,0 +1,45 @@
+/** Profiles that cannot be, each with the sentence that names the combination; those that ship can. */
+import { expect, test } from 'vitest';
+import { EVERY_ADMIN_OPTION, NO_ADMIN_OPTION } from '../../nvme/admin/profile.ts';
+import { type ControllerProfile, GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
+import { checkProfile } from '../../nvme/profile-check.ts';
+import { QEMU } from '../../nvme/profile-qemu.ts';
+import { VERSION } from '../../nvme/spec/registers.ts';
+
+const OLD = { version: VERSION.V1_3, readyModes: 0, memoryBuffer_bytes: 0 };
+
+test.each([GENERIC, QEMU])('$name is possible', (profile) => {
+  expect(checkProfile(profile)).toBeNull();
+});
+
+test.each<[Partial<ControllerProfile>, string]>([
+  [
+    { ...OLD, admin: EVERY_ADMIN_OPTION },
+    'admin.persistentEvents is on, and version 0x10300 does not know it yet: it came with 0x10400',
+  ],
+  [
+    { ...OLD, version: 0x1_0201, admin: { ...NO_ADMIN_OPTION, sanitize: ['crypto'] } },
+    'admin.sanitize is on, and version 0x10201 does not know it yet: it came with 0x10300',
+  ],
+  [
+    { writeCache: false, dirty_bytes: 4096 },
+    'dirty_bytes is 4096, and without writeCache no written byte can be lost: 0',
+  ],
+  [{ commandSets: 0x03 }, 'commandSets 0x3 has reserved bits of CAP.CSS: 0x2'],
+  [{ commandSets: 0x80 }, 'commandSets 0x80 lets no host choose the NVM command set: set bit 0'],
+  [{ ...OLD, admin: NO_ADMIN_OPTION }, 'commandSets 0xc1 has bit 6, which version 0x10300 does not know yet'],
+  [{ sgls: 3 }, 'sgls 0x3: 3 in bits 1:0 is reserved'],
+  [{ sgls: 5 }, 'sgls 0x5 promises what is not modelled: 0x4'],
+  [{ sgls: 0x1_0000 }, 'sgls 0x10000 describes SGLs that bits 1:0 say are not supported'],
+  [
+    { mdts: 1, blockSizes: [512, 16_384] },
+    'blocks of 16384 bytes are more than one command moves with mdts 1, 8KiB; raise mdts',
+  ],
+  [
+    { timeout: 1, timing: { ...OPTANE_P4800X, mediaReady_ns: 1_200_000_000 } },
+    'timing.ready_ns and mediaReady_ns are 1200500000 ns, and timeout 1 lets the host wait 500000000 ns; ' +
+      'raise timeout to 3',
+  ],
+])('%o', (change, sentence) => {
+  expect(checkProfile({ ...GENERIC, ...change })).toBe(sentence);
+});
