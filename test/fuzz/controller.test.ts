@@ -4,9 +4,11 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { runs } from '../runs.ts';
-import type { Episode } from './fuzzer.ts';
+import { Episode } from './fuzzer.ts';
 import { fuzz, type Sabotage } from './run.ts';
 
 const COMMANDS = runs(100_000, 5_000_000);
@@ -20,6 +22,23 @@ test('T20 100,000 commands break no invariant', async () => {
 
 test('the same seed gives the same run', () => {
   expect(fuzz(7, 3000)).toEqual(fuzz(7, 3000));
+});
+
+/** Bytes of living JavaScript objects. */
+function heap_bytes(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
+test('one controller that lives long keeps its memory bounded', () => {
+  const episode = new Episode(3);
+  episode.run(5000);
+  const [heap, local] = [heap_bytes(), episode.world.memory.localFree];
+  episode.run(20_000);
+  expect(heap_bytes() - heap).toBeLessThan(4 * 1024 ** 2);
+  // Media take chunks until every block was written: 16 MiB of capacity, and metadata.
+  expect(local - episode.world.memory.localFree).toBeLessThan(20 * 1024 ** 2);
 });
 
 /** Replaces a method of one part of a controller; `original` is what it did. */
