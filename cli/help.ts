@@ -27,6 +27,8 @@ ${BOARD}
   --section NAME,...  only these jobs
   --stop-after TIME   end all jobs after so much time and report what was done, as Ctrl-C does in fio
   --in-memory         files that do not exist are held in memory instead of being made
+  --record FILE       write down what the run was made of, and hashes of its trace
+  --replay FILE       alone: do a recorded run again and say whether it is the same; status 1 when it is not
   --parse-only        only read the job file; it is silent about one without mistakes
 
 docs/fio.md lists every key with what becomes of it, and which of fio's own examples run.

@@ -10,6 +10,7 @@ import { UserError } from '../user-error.ts';
 import { type RunResult, runJobs } from './engine.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';
 import { jsonReport } from './json.ts';
+import { type RunInput, replay, TraceRecorder, writeRecording } from './recording.ts';
 import { heading, report } from './report.ts';
 import { parseTime } from './rules.ts';
 import { statusLine } from './status-line.ts';
@@ -19,7 +20,17 @@ import { terseReport } from './terse.ts';
 const FORMATS = ['normal', 'terse', 'json', 'json+'] as const;
 type Format = (typeof FORMATS)[number];
 const VERSION = 'doorbell-fio';
-const KEYS = ['board', 'pace', 'seed', 'output', 'output-format', 'section', 'stop-after'] as const;
+const KEYS = [
+  'board',
+  'pace',
+  'seed',
+  'output',
+  'output-format',
+  'section',
+  'stop-after',
+  'record',
+  'replay',
+] as const;
 /** Options without a value. */
 const FLAGS = ['--parse-only', '--in-memory'] as const;
 
@@ -34,6 +45,11 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   );
   const flags = new Set(argv.filter(isFlag));
   const [path, ...others] = rest;
+  if (options.replay !== undefined) {
+    if (rest.length > 0 || Object.keys(options).length > 1)
+      throw new UserError('fio: --replay stands alone; board, jobs and seed are those of the recording');
+    return replay(options.replay, output);
+  }
   if (path === undefined || others.length > 0)
     throw new UserError('fio: give one job file: doorbell fio JOB.fio');
   const pace = parsePace(options.pace);
@@ -45,7 +61,12 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const targets = findTargets(board, file.jobs, flags.has('--in-memory'));
   for (const note of [...file.notes, ...targets.notes]) output.error(note);
   if (flags.has('--parse-only')) return 0;
+  if (options.record !== undefined && pace !== 'timed')
+    throw new UserError(
+      '--record: only runs at the timed pace can be done again; at others the host has a say',
+    );
   const machine = boot(targets.board, { pace, seed, openStore });
+  const recorder = options.record === undefined ? null : new TraceRecorder(machine.trace);
   const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];
   if (options.output === undefined) output.lines(lines);
   const onProgress = output.isTerminal
@@ -61,6 +82,17 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
     ...onProgress,
   }).finally(() => switchOff(machine));
   output.status('');
+  if (recorder !== null) {
+    const input: RunInput = {
+      board,
+      file: path,
+      job: readFileSync(path, 'utf8'),
+      section: options.section?.split(',') ?? null,
+      seed,
+      stopAfter_ns: Number.isFinite(stopAfter_ns) ? stopAfter_ns : null,
+    };
+    writeRecording(options.record!, input, recorder.end());
+  }
   for (const { path: log, lines: entries } of result.logs) writeLines(`log ${log}`, log, entries);
   const body = formats.flatMap((format) => formatted(format, { result, file, machine, seed }));
   if (options.output === undefined) output.lines(body);
