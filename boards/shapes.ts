@@ -176,6 +176,8 @@ const PCIE = fields<PcieProfile>({
   maxPayload_bytes: optional(powerOfTwo(128, 4096)),
   aspm: optional(whole(0, 3)),
   deviceControl: optional(u16),
+  deviceControlWritable: optional(u16),
+  deviceControl2Writable: optional(u16),
   deviceCapabilities2: optional(whole(0, 0xffff_ffff)),
 });
 
@@ -246,6 +248,7 @@ const PROFILE = fields<ControllerProfile>({
   admin: ADMIN,
   savesFeatures: flag,
   pcie: optional(PCIE),
+  looseConfiguration: optional(flag),
   msixVectors: whole(1, 2048),
   msiVectors: oneOf(0, 1, 2, 4, 8, 16, 32),
   msixTable: whole(0, 2 ** 31),

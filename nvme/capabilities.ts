@@ -96,7 +96,7 @@ const bufferBar = ({ memoryBuffer_bytes }: ControllerProfile): BarDescription[] 
 /** The function's configuration space: registers in BAR0 and the memory buffer in BAR2, MSI-X, MSI, PCI Express with function level reset, power management. */
 export function describeFunction(profile: ControllerProfile, link: PcieDescription['link']): ConfigSpace {
   const { vendor, device, revision, subsystemVendor, subsystem } = profile;
-  const { bar_bytes: bytes, msixVectors: vectors, msixTable, msixPba } = profile;
+  const { bar_bytes: bytes, msixVectors: vectors, msixTable, msixPba, looseConfiguration } = profile;
   return configSpace({
     vendor,
     device,
@@ -105,6 +105,7 @@ export function describeFunction(profile: ControllerProfile, link: PcieDescripti
     subsystemVendor,
     subsystem,
     interruptPin: 1,
+    ...(looseConfiguration === true && { scratch: true, parityHardwired: true }),
     bars: [{ index: 0, bytes, is64: true, prefetchable: false }, ...bufferBar(profile)],
     capabilities: [
       {

@@ -22,5 +22,13 @@ export const QEMU: ControllerProfile = {
   memoryBuffer_bytes: 0,
   msiVectors: 0,
   admin: { ...NO_ADMIN_OPTION, namespaceManagement: true, format: true, doorbellBuffer: true },
-  pcie: { maxPayload_bytes: 128, aspm: 1, deviceControl: 0, deviceCapabilities2: 0x0030_0000 },
+  looseConfiguration: true,
+  pcie: {
+    maxPayload_bytes: 128,
+    aspm: 1,
+    deviceControl: 0,
+    deviceControlWritable: 0,
+    deviceControl2Writable: 0x8000,
+    deviceCapabilities2: 0x0030_0000,
+  },
 };

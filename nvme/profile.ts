@@ -31,7 +31,15 @@ export interface ControllerTiming {
 
 /** What the PCI Express capability tells besides the link. */
 export type PcieProfile = Partial<
-  Pick<PcieDescription, 'maxPayload_bytes' | 'aspm' | 'deviceControl' | 'deviceCapabilities2'>
+  Pick<
+    PcieDescription,
+    | 'maxPayload_bytes'
+    | 'aspm'
+    | 'deviceControl'
+    | 'deviceControlWritable'
+    | 'deviceControl2Writable'
+    | 'deviceCapabilities2'
+  >
 >;
 
 export interface ControllerProfile {
@@ -82,6 +90,8 @@ export interface ControllerProfile {
   readonly savesFeatures: boolean;
   /** 256-byte payloads and the defaults of machine/pcie/capabilities.ts where it says nothing. */
   readonly pcie?: PcieProfile;
+  /** As QEMU has it: configuration space of no capability is plain memory, and COMMAND.PARITY is not implemented. */
+  readonly looseConfiguration?: boolean;
   readonly msixVectors: number;
   /** Messages of the MSI capability, a power of two up to 32; 0: no MSI. */
   readonly msiVectors: number;

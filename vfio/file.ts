@@ -18,7 +18,7 @@ export interface MmapRequest {
   readonly offset: number;
 }
 
-export type FileKind = IoctlFdKind | 'eventfd' | 'fault-queue' | 'null' | 'sysfs';
+export type FileKind = IoctlFdKind | 'eventfd' | 'fault-queue' | 'memfd' | 'null' | 'sysfs';
 
 export abstract class OpenFile {
   abstract readonly kind: FileKind;
@@ -72,6 +72,11 @@ export abstract class OpenFile {
     const done = this.pwrite(source, this.position);
     if (done > 0) this.position += done;
     return done;
+  }
+
+  /** ftruncate(2): `size` bytes from now on. Returns 0 or a negative errno. */
+  truncate(_size: number): number {
+    return -EINVAL;
   }
 
   /** Returns the address of the new mapping, or a negative errno. */

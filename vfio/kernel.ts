@@ -19,6 +19,7 @@ import { FileTable } from './file-table.ts';
 import { IommufdContext } from './iommufd/context.ts';
 import type { AbiLevel } from './iommufd/state.ts';
 import { ContainerFile } from './legacy/container.ts';
+import { MemoryFile } from './memory-file.ts';
 import { NullFile } from './null-file.ts';
 import { Process } from './process.ts';
 import { Removals } from './removal.ts';
@@ -34,6 +35,8 @@ import {
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
   O_ACCMODE,
   O_RDONLY,
   O_RDWR,
@@ -65,6 +68,7 @@ export interface KernelParts {
 /** Reported whether asked for or not. */
 const ALWAYS = POLLERR | POLLHUP | POLLNVAL;
 const EVENTFD_FLAGS = EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC;
+const MEMFD_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 /** Turns of the microtask queue after which a wait that nothing can end is given up. */
 const IDLE_TURNS = 1000;
 
@@ -78,6 +82,7 @@ export class EmulatedKernel implements Kernel {
   onCall: ((name: string, args: string, ret: number) => void) | null = null;
   readonly #clock: Clock;
   readonly #host: HostProfile;
+  readonly #pages: Pages;
   readonly #removals: Removals;
 
   /** Boots: scans PCI, which firmware has set up, and opens descriptors 0, 1 and 2. */
@@ -85,6 +90,7 @@ export class EmulatedKernel implements Kernel {
     const { clock, iommu, abi = '6.12' } = parts;
     this.#clock = clock;
     this.#host = parts.host;
+    this.#pages = parts.pages;
     this.dmesg = parts.dmesg ?? new Dmesg(() => clock.now);
     this.process = new Process(parts.memory, parts.pages);
     const { process, files, dmesg } = this;
@@ -168,6 +174,20 @@ export class EmulatedKernel implements Kernel {
     const isKnown = (flags & ~EVENTFD_FLAGS) === 0;
     const ret = isKnown ? this.#install(new EventFd(this.#clock, initial >>> 0, flags)) : -EINVAL;
     return this.onCall === null ? ret : this.#report('eventfd2', `${initial}, ${flags}`, ret);
+  }
+
+  memfdCreate(name: string, flags: number): Fd {
+    this.#enter();
+    const isKnown = (flags & ~MEMFD_FLAGS) === 0;
+    const ret = isKnown ? this.#install(new MemoryFile(this.process, this.#pages)) : -EINVAL;
+    return this.onCall === null ? ret : this.#report('memfd_create', `"${name}", ${flags}`, ret);
+  }
+
+  ftruncate(fd: Fd, length: number): number {
+    this.#enter();
+    const file = this.#writable(fd);
+    const ret = typeof file === 'number' ? file : length < 0 ? -EINVAL : file.truncate(length);
+    return this.onCall === null ? ret : this.#report('ftruncate', `${fd}, ${length}`, ret);
   }
 
   poll(fd: Fd, events: number): number {

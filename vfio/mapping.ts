@@ -1,5 +1,5 @@
 /**
- * A stretch of the process's address space and what backs it: the base of all, and anonymous memory. An extent is a
+ * A stretch of the process's address space and what backs it: the base of all, and memory. An extent is a
  * physically contiguous run of pages that lives until neither an address nor a pin needs it.
  * Not here: where a stretch lies (process.ts), device registers (pci/bar-mapping.ts).
  */
@@ -99,7 +99,7 @@ export abstract class Vma implements Mapping {
 /** Physically contiguous pages with a count of the mappings and pins that need them. */
 export class Extent {
   readonly physical: number;
-  private pages: number;
+  pages: number;
   #references = 1;
   private readonly allocator: Pages;
 
@@ -132,8 +132,8 @@ export class Extent {
   }
 }
 
-/** Private anonymous memory: zeroed pages, present from the start. */
-export class AnonymousVma extends Vma {
+/** Pages of RAM, present from the start: private ones, or those of a file that is memory. */
+export class MemoryVma extends Vma {
   readonly extent: Extent;
   /** Physical address of the first byte. */
   readonly physical: number;
@@ -188,8 +188,8 @@ export class AnonymousVma extends Vma {
     this.memory.view.setUint32(this.physical + offset, value, true);
   }
 
-  protected override cut(offset: number): AnonymousVma {
-    return new AnonymousVma(this.memory, this.#backingFrom(offset), {
+  protected override cut(offset: number): MemoryVma {
+    return new MemoryVma(this.memory, this.#backingFrom(offset), {
       address: this.address + offset,
       length: this.length - offset,
       protection: this.protection,

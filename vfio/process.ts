@@ -8,7 +8,7 @@ import type { Pages } from '../machine/pages.ts';
 import { assert } from '../support/assert.ts';
 import { alignDown, alignUp, MIB, PAGE_MASK, PAGE_SIZE } from '../support/numbers.ts';
 import { LockedPages } from './locked-memory.ts';
-import { AnonymousVma, Extent, type Vma } from './mapping.ts';
+import { Extent, MemoryVma, type Vma } from './mapping.ts';
 import { E2BIG, EFAULT, EINVAL, ENOMEM } from './uapi/errno.ts';
 import type { Address } from './uapi/kernel.ts';
 import { PROT_READ, PROT_WRITE } from './uapi/mman.ts';
@@ -76,7 +76,7 @@ export class Process {
     const physical = this.#pages.allocate(length / PAGE_SIZE, align / PAGE_SIZE);
     if (physical < 0) return -ENOMEM;
     const extent = new Extent(this.#pages, physical, length / PAGE_SIZE);
-    this.#insert(new AnonymousVma(this.memory, extent, { address, length, protection, physical }));
+    this.#insert(new MemoryVma(this.memory, extent, { address, length, protection, physical }));
     return address;
   }
 
@@ -170,7 +170,7 @@ export class Process {
   /** One unsigned 32-bit word, or -EFAULT. */
   read32(address: Address): number {
     const vma = this.find(address);
-    if (!(vma instanceof AnonymousVma) || (vma.protection & PROT_READ) === 0) return -EFAULT;
+    if (!(vma instanceof MemoryVma) || (vma.protection & PROT_READ) === 0) return -EFAULT;
     if (address + 4 > vma.end) return this.#read32Across(address);
     return this.memory.view.getUint32(vma.physical + (address - vma.address), true);
   }
@@ -194,7 +194,7 @@ export class Process {
     for (let done = 0; done < bytes; ) {
       const vma = this.find(start + done);
       const access = writable ? PROT_WRITE : PROT_READ;
-      if (!(vma instanceof AnonymousVma) || (vma.protection & access) === 0) return -EFAULT;
+      if (!(vma instanceof MemoryVma) || (vma.protection & access) === 0) return -EFAULT;
       const offset = start + done - vma.address;
       const step = Math.min(vma.length - offset, bytes - done);
       const previous = runs.at(-1);
@@ -253,7 +253,7 @@ export class Process {
   /** Physical address of a range inside one mapping, as nearly every structure is, or -1. */
   #within(address: Address, length: number, access: number): number {
     const vma = this.find(address);
-    if (!(vma instanceof AnonymousVma) || (vma.protection & access) === 0) return -1;
+    if (!(vma instanceof MemoryVma) || (vma.protection & access) === 0) return -1;
     return address + length <= vma.end ? vma.physical + (address - vma.address) : -1;
   }
 
@@ -266,7 +266,7 @@ export class Process {
   ): number {
     for (let done = 0; done < length; ) {
       const vma = this.find(address + done);
-      if (!(vma instanceof AnonymousVma) || (vma.protection & access) === 0) return -EFAULT;
+      if (!(vma instanceof MemoryVma) || (vma.protection & access) === 0) return -EFAULT;
       const offset = address + done - vma.address;
       const step = Math.min(vma.length - offset, length - done);
       visit(vma.physical + offset, done, step);

@@ -41,18 +41,19 @@ const answerText = (field: string, value: Recorded): string =>
     ? `${value} (${errnoName(value)})`
     : String(value);
 
-/** Runs a case from nothing open to nothing open. Returns null when every answer is the recorded one. */
+/**
+ * Runs a case from nothing open to nothing open, all of it: the next case finds the device as the recorded one did.
+ * Returns null when every answer is the recorded one.
+ */
 export async function runCase(kernel: Kernel, { name, steps }: Case): Promise<Difference | null> {
   const run = new CaseRun(kernel);
-  try {
-    for (const [index, step] of steps.entries()) {
-      const different = await attempt(run, step);
-      if (different !== null) return { name, step: index, call: callText(step), ...different };
-    }
-    return null;
-  } finally {
-    run.end();
+  let first: Difference | null = null;
+  for (const [index, step] of steps.entries()) {
+    const different = await attempt(run, step);
+    if (different !== null) first ??= { name, step: index, call: callText(step), ...different };
   }
+  run.end();
+  return first;
 }
 
 /** Runs one step; an exception is no answer either, whether the step varies or not. */

@@ -57,6 +57,10 @@ export interface PcieDescription {
   readonly aspm?: number;
   /** Reset value of device control. Default: relaxed ordering, no snoop and 512-byte read requests (Base §7.5.3.4). */
   readonly deviceControl?: number;
+  /** Bits of device control that can be written, besides function level reset. Default: all. */
+  readonly deviceControlWritable?: number;
+  /** Bits of device control 2 that can be written. Default: none. */
+  readonly deviceControl2Writable?: number;
   /** The device capabilities 2 word. Default 0. */
   readonly deviceCapabilities2?: number;
 }
@@ -103,6 +107,8 @@ export type CapabilityDescription =
 export interface FunctionDescription extends HeaderDescription {
   /** In the order of the capability list; extended ones in the order of theirs. */
   readonly capabilities: readonly CapabilityDescription[];
+  /** Bytes of no capability keep what is written to them. Default: they read as 0. */
+  readonly scratch?: boolean;
 }
 
 /** Builds the configuration space of a function. Throws when the description contradicts itself. */
@@ -130,6 +136,7 @@ export function configSpace(description: FunctionDescription): ConfigSpace {
         break;
     }
   }
+  if (description.scratch === true) config.addScratch();
   return config;
 }
 
@@ -190,6 +197,8 @@ function addDeviceRegisters(config: ConfigSpace, description: PcieDescription): 
     flr,
     maxPayload_bytes,
     deviceControl = DEVICE_CONTROL_RESET,
+    deviceControlWritable = 0xffff,
+    deviceControl2Writable = 0,
     deviceCapabilities2 = 0,
   } = description;
   const payload = Math.log2(maxPayload_bytes) - 7;
@@ -197,10 +206,12 @@ function addDeviceRegisters(config: ConfigSpace, description: PcieDescription): 
   const capabilities = { MAX_PAYLOAD: payload, ROLE_BASED_ERRORS: 1, FLR: flr ? 1 : 0 };
   config.register(offset + PCIE.DEVICE_CAPABILITIES, 4, { value: DEVICE_CAPABILITIES.encode(capabilities) });
   config.register(offset + PCIE.DEVICE_CAPABILITIES_2, 4, { value: deviceCapabilities2 });
+  config.register(offset + PCIE.DEVICE_CONTROL_2, 2, { writable: deviceControl2Writable });
 
   const control = offset + PCIE.DEVICE_CONTROL;
   const flrBit = DEVICE_CONTROL.INITIATE_FLR.mask;
-  config.register(control, 2, { value: deviceControl, writable: flr ? 0xffff : 0xffff & ~flrBit });
+  const writable = (deviceControlWritable & ~flrBit) | (flr ? flrBit : 0);
+  config.register(control, 2, { value: deviceControl, writable });
   config.register(offset + PCIE.DEVICE_STATUS, 2, { clear: DEVICE_STATUS.ERRORS.mask });
   config.onWrite(control, (now) => {
     if ((now & flrBit) === 0) return;

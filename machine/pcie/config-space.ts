@@ -48,6 +48,8 @@ export interface HeaderDescription {
   readonly headerType?: 0 | 1;
   /** 1 to 4 for INTA to INTD; 0 (default) for none. */
   readonly interruptPin?: number;
+  /** COMMAND.PARITY cannot be set. */
+  readonly parityHardwired?: boolean;
   /** The device has functions beside function 0. */
   readonly multifunction?: boolean;
   readonly bars?: readonly BarDescription[];
@@ -73,6 +75,7 @@ export type ConfigChange = 'decode' | 'busMaster' | 'reset' | 'interrupts';
 export type WriteHook = (now: number, old: number) => void;
 
 const TWO_32 = 0x1_0000_0000;
+const HEADER_BYTES = 0x40;
 const ADDRESS_END = 2 ** 52; // no machine has addresses from here on
 const COMMAND_WORD = CONFIG.COMMAND >>> 2;
 const LAST_BAR = [5, 1] as const; // by header type
@@ -95,7 +98,8 @@ export class ConfigSpace {
     const { headerType = 0, bars = [] } = header;
     this.#bars = bars;
     this.register(CONFIG.VENDOR, 4, { value: header.vendor | (header.device << 16) });
-    const command = COMMAND.encode({ IO: 1, MEMORY: 1, BUS_MASTER: 1, PARITY: 1, SERR: 1, INTX_DISABLE: 1 });
+    const PARITY = header.parityHardwired === true ? 0 : 1;
+    const command = COMMAND.encode({ IO: 1, MEMORY: 1, BUS_MASTER: 1, PARITY, SERR: 1, INTX_DISABLE: 1 });
     this.register(CONFIG.COMMAND, 2, { writable: command });
     this.register(CONFIG.STATUS, 2, { clear: STATUS_ERRORS });
     this.register(CONFIG.REVISION, 4, { value: header.revision | (header.class << 8) });
@@ -136,6 +140,13 @@ export class ConfigSpace {
   /** Calls `listener` for every change, whether a write or a reset brought it about. */
   listen(listener: (change: ConfigChange) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Bytes behind the header that no capability has become plain memory, which resets leave alone, as QEMU has them. */
+  addScratch(): void {
+    for (let offset = HEADER_BYTES; offset < CONFIG_BYTES; offset++) {
+      if (this.#claimed[offset] === 0) this.register(offset, 1, { writable: 0xff, sticky: 0xff });
+    }
   }
 
   /** Appends a capability of `bytes` bytes at `offset` to the list that starts at 0x34. */

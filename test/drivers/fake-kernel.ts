@@ -106,6 +106,14 @@ export class FakeKernel implements Kernel {
     return 0;
   }
 
+  memfdCreate(): Fd {
+    throw new Error('the driver does not use memfd_create');
+  }
+
+  ftruncate(): number {
+    throw new Error('the driver does not ftruncate');
+  }
+
   dup(): Fd {
     throw new Error('the driver does not dup');
   }

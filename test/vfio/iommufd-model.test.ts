@@ -26,7 +26,7 @@ interface Entry {
 }
 
 interface Step {
-  readonly kind: 'map' | 'unmap' | 'copy' | 'attach' | 'detach';
+  readonly kind: 'map' | 'unmap' | 'copy' | 'attach' | 'detach' | 'destroy';
   readonly space: 0 | 1;
   readonly device: 0 | 1;
   readonly page: number;
@@ -38,7 +38,7 @@ interface Step {
 
 const bit = fc.constantFrom<(0 | 1)[]>(0, 1);
 const step: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constantFrom('map', 'map', 'unmap', 'unmap', 'copy', 'attach', 'attach', 'detach'),
+  kind: fc.constantFrom('map', 'map', 'unmap', 'unmap', 'copy', 'attach', 'attach', 'detach', 'destroy'),
   space: bit,
   device: bit,
   page: fc.nat(IOVA_PAGES - 1),
@@ -93,6 +93,11 @@ class Pair {
       return machine.call(U.IOMMU_IOAS_COPY, U.IommuIoasCopy, { flags, ...spaces, ...ranges }, context).ret;
     }
     if (kind === 'attach') return Math.min(context.attach(devids[device]!, ids[space]!), 0);
+    if (kind === 'destroy') {
+      const { ret } = machine.call(U.IOMMU_DESTROY, U.IommuDestroy, { id: ids[space]! }, context);
+      if (ret === 0) ids[space] = machine.ioas(context);
+      return ret;
+    }
     context.detach(devids[device]!);
     return 0;
   }
@@ -117,6 +122,11 @@ class Pair {
     if (kind === 'unmap') return this.#unmap(here, page, pages);
     if (kind === 'copy')
       return this.#copy(here, this.spaces[1 - space]!, { page, pages, from, writable, taken });
+    if (kind === 'destroy') {
+      if (this.seen.includes(space)) return -E.EBUSY;
+      here.clear();
+      return 0;
+    }
     this.seen[device] = kind === 'attach' ? space : null;
     return 0;
   }

@@ -29,7 +29,6 @@ import {
   VFIO_IOMMU_INFO_PGSIZES,
   VFIO_IOMMU_MAP_DMA,
   VFIO_IOMMU_UNMAP_DMA,
-  VFIO_NOIOMMU_IOMMU,
   VFIO_SET_IOMMU,
   VFIO_TYPE1_IOMMU,
   VFIO_TYPE1v2_IOMMU,
@@ -45,7 +44,6 @@ import type { Ioas } from './ioas.ts';
 import { mapUser, unmapRange } from './mapping.ts';
 import { ioasOf, type Request } from './request.ts';
 import type { ContextState } from './state.ts';
-import { UserPages } from './user-pages.ts';
 
 export const vfioIoas: Request = (state, argument) => {
   if (argument.u16(IommuVfioIoas.__reserved) !== 0) return -EOPNOTSUPP;
@@ -91,7 +89,6 @@ function checkExtension(state: ContextState, extension: number): number {
     case VFIO_TYPE1_IOMMU:
     case VFIO_TYPE1v2_IOMMU:
     case VFIO_UNMAP_ALL:
-    case VFIO_NOIOMMU_IOMMU:
       return 1;
     case VFIO_DMA_CC_IOMMU:
       if (state.compat === null) return -ENODEV;
@@ -119,7 +116,7 @@ function mapDma(state: ContextState, address: number): number {
     readable: (flags & VFIO_DMA_MAP_FLAG_READ) !== 0,
     writable: (flags & VFIO_DMA_MAP_FLAG_WRITE) !== 0,
   };
-  const range = { address: vaddr, length: size, fixed: iova, access, Pages: UserPages };
+  const range = { address: vaddr, length: size, fixed: iova, access, source: state.host.process };
   const mapped = mapUser(state, state.compat, range);
   return typeof mapped === 'number' ? mapped : 0;
 }

@@ -9,6 +9,7 @@ import {
   IOMMU_HW_INFO_FLAG_INPUT_TYPE,
   IOMMU_HW_INFO_TYPE_INTEL_VTD,
   IOMMU_HW_INFO_TYPE_NONE,
+  IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17,
   IOMMU_HWPT_DATA_NONE,
   IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
   IOMMU_HWPT_FAULT_ID_VALID,
@@ -58,7 +59,7 @@ export const hwptAlloc: Request = (state, argument) => {
 export const getHwInfo: Request = (state, argument) => {
   const flags = argument.u32(IommuHwInfo.flags);
   const younger = state.abi === '6.12' ? 0 : IOMMU_HW_INFO_FLAG_INPUT_TYPE;
-  if ((flags & ~younger) !== 0 || hasReservedBytes(argument, state.abi === '6.12')) return -EOPNOTSUPP;
+  if ((flags & ~younger) !== 0 || hasReservedBytes(argument)) return -EOPNOTSUPP;
   const device = state.objects.get(argument.u32(IommuHwInfo.dev_id));
   if (!(device instanceof BoundDevice)) return -ENOENT;
   const wanted = argument.u32(IommuHwInfo.out_data_type);
@@ -68,6 +69,7 @@ export const getHwInfo: Request = (state, argument) => {
   const { capLow, capHigh, ecapLow, ecapHigh } = state.iommu.words;
   const data = new Uint8Array(IommuHwInfoVtd.SIZE);
   const view = new DataView(data.buffer);
+  IommuHwInfoVtd.set(view, 0, 'flags', IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17);
   IommuHwInfoVtd.set(view, 0, 'cap_reg', (BigInt(capHigh) << 32n) | BigInt(capLow));
   IommuHwInfoVtd.set(view, 0, 'ecap_reg', (BigInt(ecapHigh) << 32n) | BigInt(ecapLow));
   const room = argument.u32(IommuHwInfo.data_len);
@@ -85,11 +87,10 @@ export const getHwInfo: Request = (state, argument) => {
   return argument.respond();
 };
 
-/** Bytes behind the type that must be zero; in 6.12 the PASID width was still one of them. */
-function hasReservedBytes(argument: Argument, withPasid: boolean): boolean {
+/** Bytes behind the PASID width that must be zero. */
+function hasReservedBytes(argument: Argument): boolean {
   const first = IommuHwInfo.__reserved;
-  const pasid = withPasid ? argument.u8(IommuHwInfo.out_max_pasid_log2) : 0;
-  return (pasid | argument.u8(first) | argument.u8(first + 1) | argument.u8(first + 2)) !== 0;
+  return (argument.u8(first) | argument.u8(first + 1) | argument.u8(first + 2)) !== 0;
 }
 
 export const setDirtyTracking: Request = (state, argument) => {

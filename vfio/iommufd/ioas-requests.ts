@@ -2,6 +2,7 @@
  * The requests about IO address spaces: arguments in the order Linux checks them, results back to the caller
  * (linux-abi.md §4.1 to §4.7). Not here: what the operations do (ioas.ts), options (option.ts).
  */
+import { MemoryFile } from '../memory-file.ts';
 import { EBADF, EINVAL, EMSGSIZE, ENOENT, EOPNOTSUPP, EOVERFLOW } from '../uapi/errno.ts';
 import {
   IOMMU_IOAS_MAP_FIXED_IOVA,
@@ -25,7 +26,7 @@ import { Ioas } from './ioas.ts';
 import { mapUser, unmapRange } from './mapping.ts';
 import { ioasOf, type Request } from './request.ts';
 import type { ContextState } from './state.ts';
-import { FilePages, UserPages } from './user-pages.ts';
+import { NO_MEMORY, type PinSource } from './user-pages.ts';
 
 const PERMISSIONS = IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
 const MAP_FLAGS = IOMMU_IOAS_MAP_FIXED_IOVA | PERMISSIONS;
@@ -87,7 +88,7 @@ export const ioasAllowIovas: Request = (state, argument) => {
 export const ioasMap: Request = (state, argument) => {
   if (hasUnknownFlags(argument) || argument.u32(IommuIoasMap.__reserved) !== 0) return -EOPNOTSUPP;
   const ioas = mapTarget(state, argument);
-  return typeof ioas === 'number' ? ioas : mapAndRespond(state, argument, ioas, UserPages);
+  return typeof ioas === 'number' ? ioas : mapAndRespond(state, argument, ioas, state.host.process);
 };
 
 /** [6.13] The same structure, but for a descriptor where MAP has a reserved word. */
@@ -95,8 +96,9 @@ export const ioasMapFile: Request = (state, argument) => {
   if (hasUnknownFlags(argument)) return -EOPNOTSUPP;
   const ioas = mapTarget(state, argument);
   if (typeof ioas === 'number') return ioas;
-  if (state.host.files.get(argument.s32(IommuIoasMapFile.fd)) === null) return -EBADF;
-  return mapAndRespond(state, argument, ioas, FilePages);
+  const file = state.host.files.get(argument.s32(IommuIoasMapFile.fd));
+  if (file === null) return -EBADF;
+  return mapAndRespond(state, argument, ioas, file instanceof MemoryFile ? file : NO_MEMORY);
 };
 
 /** MAP, MAP_FILE and COPY have their flags at one place. */
@@ -110,12 +112,12 @@ function mapTarget(state: ContextState, argument: Argument): Ioas | number {
   return ioasOf(state, argument.u32(IommuIoasMap.ioas_id)) ?? -ENOENT;
 }
 
-function mapAndRespond(state: ContextState, argument: Argument, ioas: Ioas, Pages: typeof UserPages): number {
+function mapAndRespond(state: ContextState, argument: Argument, ioas: Ioas, source: PinSource): number {
   const flags = argument.u32(IommuIoasMap.flags);
   const fixed = (flags & IOMMU_IOAS_MAP_FIXED_IOVA) === 0 ? null : argument.u64(IommuIoasMap.iova);
   const address = argument.u64(IommuIoasMap.user_va);
   const length = argument.u64(IommuIoasMap.length);
-  const iova = mapUser(state, ioas, { address, length, fixed, access: accessOf(flags), Pages });
+  const iova = mapUser(state, ioas, { address, length, fixed, access: accessOf(flags), source });
   if (typeof iova === 'number') return iova;
   argument.set64(IommuIoasMap.iova, iova);
   return argument.respond();
@@ -163,7 +165,7 @@ export const ioasChangeProcess: Request = (state, argument) => {
   if (argument.u32(IommuIoasChangeProcess.__reserved) !== 0) return -EOPNOTSUPP;
   for (const object of state.objects) {
     if (!(object instanceof Ioas)) continue;
-    for (const area of object.areas) if (!(area.pages instanceof FilePages)) return -EINVAL;
+    for (const area of object.areas) if (area.pages.source === state.host.process) return -EINVAL;
   }
   return 0;
 };

@@ -8,7 +8,7 @@ import { U64_MAX } from '../uapi/iommufd.ts';
 import type { Access } from './area.ts';
 import type { Ioas } from './ioas.ts';
 import type { ContextState } from './state.ts';
-import type { UserPages } from './user-pages.ts';
+import { type PinSource, UserPages } from './user-pages.ts';
 
 const LENGTH_MAX = U64_MAX - BigInt(PAGE_SIZE);
 
@@ -19,15 +19,15 @@ export interface UserRange {
   /** Where the device shall see it; null lets the IOAS choose. */
   readonly fixed: bigint | null;
   readonly access: Access;
-  readonly Pages: typeof UserPages;
+  readonly source: PinSource;
 }
 
-/** Maps memory of the caller. Returns the IOVA, or -EINVAL, -EOVERFLOW, or what `Ioas.map` says. */
+/** Maps memory of the caller or of a file. Returns the IOVA, or -EINVAL, -EOVERFLOW, or what `Ioas.map` says. */
 export function mapUser(state: ContextState, ioas: Ioas, range: UserRange): bigint | number {
-  const { address, length, fixed, access, Pages } = range;
+  const { address, length, fixed, access, source } = range;
   if (length === 0n || length > LENGTH_MAX) return -EINVAL;
   if (address + length > U64_MAX) return -EOVERFLOW;
-  const pages = new Pages(state.host.process, address, access.writable, state.accounting);
+  const pages = new UserPages(state.host.process, source, address, access.writable, state.accounting);
   return ioas.map([{ pages, startByte: pages.offset, length }], fixed, access);
 }
 

@@ -1,5 +1,5 @@
 /**
- * A stretch of user memory that areas map: what one MAP names, shared by every COPY of it. Its pages are pinned when
+ * A stretch of memory that areas map: what one MAP or MAP_FILE names, shared by every COPY of it. Its pages are pinned when
  * the first page table needs them and let go when the last area that a page table holds is gone; until then nobody
  * looks at the memory at all (linux-abi.md §5).
  * Not here: where the pages appear to a device (area.ts, ioas.ts).
@@ -11,6 +11,15 @@ import { EINVAL } from '../uapi/errno.ts';
 
 const PAGE_OFFSET = BigInt(PAGE_MASK);
 const PAGE_SHIFT = 12n;
+
+/** What pages come from: the caller's address space, or a file that is memory. */
+export interface PinSource {
+  /** Pins the pages of a range. `address` is a virtual address or an offset. Returns a negative errno on failure. */
+  pin(address: number, length: number, writable: boolean): PinnedPages | number;
+}
+
+/** A file that is no memory. */
+export const NO_MEMORY: PinSource = { pin: () => -EINVAL };
 
 /** Whose count the pinned pages go into: nobody's with CAP_IPC_LOCK, else the user's or the address space's. */
 export type Accounting = 'user' | 'mm';
@@ -32,14 +41,23 @@ export class UserPages {
   readonly writable: boolean;
   /** Byte of its page at which the memory begins. */
   readonly offset: bigint;
-  /** Number of the first page in the process; beyond 2^41 or so no process has memory, so a number will do. */
+  /** Number of the first page in the process or the file; beyond 2^41 or so no process has memory, so a number will do. */
   readonly #page: number;
   readonly #process: Process;
+  readonly source: PinSource;
   readonly #account: LockedPages | null;
   /** In ascending order, never overlapping. */
   readonly #pins: Pin[] = [];
 
-  constructor(process: Process, address: bigint, writable: boolean, accounting: Accounting) {
+  /** `process` pays for the pages of `source` that are pinned; `address` is of the process or in the file. */
+  constructor(
+    process: Process,
+    source: PinSource,
+    address: bigint,
+    writable: boolean,
+    accounting: Accounting,
+  ) {
+    this.source = source;
     this.address = address;
     this.writable = writable;
     this.offset = address & PAGE_OFFSET;
@@ -108,14 +126,9 @@ export class UserPages {
     return 0;
   }
 
-  /** Pins `pages` pages from number `page` on. Returns a negative errno when that cannot be. */
-  protected pinMemory(page: number, pages: number): PinnedPages | number {
-    return this.#process.pin(page * PAGE_SIZE, pages * PAGE_SIZE, this.writable);
-  }
-
   #pinRange(first: number, last: number): Pin | number {
     const pages = last - first + 1;
-    const pinned = this.pinMemory(this.#page + first, pages);
+    const pinned = this.source.pin((this.#page + first) * PAGE_SIZE, pages * PAGE_SIZE, this.writable);
     if (typeof pinned === 'number') return pinned;
     const charged = this.#account?.charge(pages, this.#process.memlockLimit_pages) ?? 0;
     if (charged < 0) {
@@ -129,12 +142,5 @@ export class UserPages {
     this.#pins.splice(this.#pins.indexOf(pin), 1);
     pin.pinned.release();
     this.#account?.uncharge(pin.last - pin.first + 1);
-  }
-}
-
-/** Pages of a file [6.13]. No file of the emulated kernel is memory (memfd, shmem), so pinning them is EINVAL. */
-export class FilePages extends UserPages {
-  protected override pinMemory(): number {
-    return -EINVAL;
   }
 }

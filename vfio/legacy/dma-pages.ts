@@ -4,7 +4,7 @@
  * Not here: where the pages appear to devices (type1.ts).
  */
 import { PAGE_SIZE } from '../../support/numbers.ts';
-import { AnonymousVma } from '../mapping.ts';
+import { MemoryVma } from '../mapping.ts';
 import { BarVma } from '../pci/bar-mapping.ts';
 import type { PhysicalRun, PinnedPages, Process } from '../process.ts';
 import { EFAULT } from '../uapi/errno.ts';
@@ -51,7 +51,7 @@ export class DmaPages {
       this.#append({ physical: vma.physical + (address - vma.address), bytes: step });
       return step;
     }
-    return vma instanceof AnonymousVma ? this.#pin(address, step, writable) : -EFAULT;
+    return vma instanceof MemoryVma ? this.#pin(address, step, writable) : -EFAULT;
   }
 
   #pin(address: number, bytes: number, writable: boolean): number {

@@ -12,7 +12,7 @@ import { PAGE_MASK } from '../../support/numbers.ts';
 import { AreaList, type Placed } from '../iommufd/areas.ts';
 import { holes, type Interval } from '../iommufd/intervals.ts';
 import type { Process } from '../process.ts';
-import { EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM } from '../uapi/errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM } from '../uapi/errno.ts';
 import { U64_MAX } from '../uapi/iommufd.ts';
 import type { ContainerGroup } from './container-group.ts';
 import { DmaPages } from './dma-pages.ts';
@@ -89,8 +89,12 @@ export class Type1 {
 
   // ---- groups -------------------------------------------------------------------------------------------------------
 
-  /** Points every function of a group at the page table. Returns 0, -EPERM, -ENOMEM or -ENOSPC. */
+  /**
+   * Points every function of a group at the page table. Returns 0, -EBUSY while the process is about to move its memory,
+   * -EPERM, -ENOMEM or -ENOSPC.
+   */
   attach({ iommuGroup, isolatedMsi }: ContainerGroup): number {
+    for (const mapping of this.mappings) if (!mapping.hasAddress) return -EBUSY;
     if (!isolatedMsi) return -EPERM;
     for (const [index, requester] of iommuGroup.requesters.entries()) {
       const error = this.iommu.attach(requester, this.#domain);

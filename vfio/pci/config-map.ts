@@ -101,14 +101,13 @@ export class ConfigMap {
     );
   }
 
-  /** The first extended capability cannot be unlinked: hidden, it keeps its place with no id. */
+  /** The first extended capability cannot be unlinked: hidden or absent, it keeps its place with no id. */
   #addExtended(): void {
     const device = this.#device;
     let at: number = CONFIG.EXTENDED;
     let previous = 0;
     for (let seen = 0; at >= CONFIG.EXTENDED && seen < LIST_MAX; seen++) {
       const header = device.read32(at);
-      if (header === 0 || header === 0xffff_ffff) break;
       const known = EXTENDED.get(EXTENDED_HEADER.ID.get(header));
       const isFirst = at === CONFIG.EXTENDED;
       if (known !== undefined || isFirst) {

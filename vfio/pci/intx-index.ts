@@ -94,6 +94,12 @@ export class IntxIndex {
     if (this.enabled && !disabled) this.unmask();
   }
 
+  /** The end of the device's use: nothing of it is left to the next one. */
+  end(): void {
+    if (this.enabled) this.disable();
+    this.#disabled = false;
+  }
+
   disable(): void {
     this.setUnmask(-1);
     this.#trigger?.drop();

@@ -114,7 +114,7 @@ export class PciIrqs {
 
   /** Tears the active index down, at the end of the device's use. */
   disable(): void {
-    if (this.intx.enabled) this.intx.disable();
+    this.intx.end();
     if (this.msi.enabled > 0) this.msi.disable();
     if (this.msix.enabled > 0) this.msix.disable();
     for (const eventfd of this.#notices.values()) eventfd.drop();

@@ -48,6 +48,10 @@ export interface Kernel {
   /** The mapping that begins at an address `mmap` returned, or null. */
   mapping(address: Address): Mapping | null;
   eventfd(initial: number, flags: number): Fd;
+  /** An empty file that is memory, which other processes and iommufd (MAP_FILE) can share. `flags` are MFD_* of mman.ts. */
+  memfdCreate(name: string, flags: number): Fd;
+  /** Makes a file `length` bytes long. */
+  ftruncate(fd: Fd, length: number): number;
   /** POLLIN and the like that hold now; never waits. */
   poll(fd: Fd, events: number): number;
   /** Names in a directory, sorted, or a negative errno. For the few parts of sysfs that drivers read. */

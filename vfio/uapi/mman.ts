@@ -1,5 +1,5 @@
 /**
- * Flags of open, mmap, eventfd and poll as Linux has them on x86-64 (asm-generic/fcntl.h, mman.h, poll.h,
+ * Flags of open, mmap, memfd_create, eventfd and poll as Linux has them on x86-64 (asm-generic/fcntl.h, mman.h, poll.h,
  * eventfd.h). Not here: what a descriptor does with them, and flags of calls that the boundary does not have
  * (mremap, madvise, fcntl).
  */
@@ -35,6 +35,10 @@ export const MAP_HUGE_SHIFT = 26;
 export const MAP_HUGE_MASK = 0x3f;
 export const MAP_HUGE_2MB = 0x5400_0000;
 export const MAP_HUGE_1GB = 0x7800_0000;
+
+// memfd_create(2) flags.
+export const MFD_CLOEXEC = 0x1;
+export const MFD_ALLOW_SEALING = 0x2;
 
 // open(2) flags, octal as every manual page prints them.
 export const O_RDONLY = 0o0;
