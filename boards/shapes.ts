@@ -259,6 +259,7 @@ const PROFILE = fields<ControllerProfile>({
     return Number.isInteger(bytes / PAGE_SIZE) && bytes >= 0 && bytes <= 2 ** 28;
   }),
   strict: flag,
+  asQemu: optional(flag),
   commandSlots: whole(1, 65_536),
   writeCache: flag,
   dirty_bytes: whole(0, 2 ** 30),

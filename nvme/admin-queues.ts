@@ -84,9 +84,13 @@ export class AdminQueues {
   }
 
   #checkDeleteCq(slot: number): number {
-    const { cqs } = this.#parts;
+    const { cqs, profile } = this.#parts;
     const qid = this.#deleted(slot);
-    if (qid === 0 || !cqs.exists(qid)) return this.#badId(`there is no I/O completion queue ${qid}`);
+    if (qid === 0 || !cqs.exists(qid)) {
+      const reason = `there is no I/O completion queue ${qid}`;
+      if (profile.asQemu !== true) return this.#badId(reason);
+      return this.#explain(STATUS.COMPLETION_QUEUE_INVALID, reason, SQE.CDW10);
+    }
     if (cqs.users(qid) === 0) return STATUS.SUCCESS;
     const reason = `${cqs.users(qid)} submission queue(s) still complete to queue ${qid}`;
     return this.#explain(STATUS.INVALID_QUEUE_DELETION, reason, SQE.CDW10);
@@ -99,16 +103,17 @@ export class AdminQueues {
   // ---- submission queues ------------------------------------------------------------------------------------------
 
   #checkCreateSq(slot: number): number {
-    const { slots, sqs, cqs, features, cc } = this.#parts;
+    const { slots, sqs, cqs, features, profile, cc } = this.#parts;
     const cdw11 = slots.dword(slot, SQE.CDW11);
     if (CC.IOSQES.get(cc()) !== SQES)
       return this.#badSize(`CC.IOSQES is ${CC.IOSQES.get(cc())}, not ${SQES}`);
     const cqid = CREATE_SQ_CDW11.CQID.get(cdw11);
-    if (cqid === 0 || cqid > features.completionQueues) {
+    const isUnknown = cqid === 0 || cqid > features.completionQueues;
+    if (isUnknown && profile.asQemu !== true) {
       const reason = `CQID ${cqid} is not from 1 to ${features.completionQueues}`;
       return this.#explain(STATUS.INVALID_QUEUE_IDENTIFIER, reason, SQE.CDW11 + 2);
     }
-    if (!cqs.exists(cqid)) {
+    if (cqid === 0 || !cqs.exists(cqid)) {
       const reason = `completion queue ${cqid} was not created`;
       return this.#explain(STATUS.COMPLETION_QUEUE_INVALID, reason, SQE.CDW11 + 2);
     }

@@ -175,7 +175,8 @@ export class AdminCommands {
     const cdw0 = slots.dword(slot, SQE.OPC);
     const opcode = CDW0.OPC.get(cdw0);
     const isForIo = CC.CSS.get(this.#parts.cc()) === CSS.ADMIN_ONLY && OF_IO_QUEUES.includes(opcode);
-    if (this.#effects[opcode] === undefined || isForIo) {
+    const isMissing = this.#parts.profile.asQemu === true && opcode === ADMIN.NAMESPACE_MANAGEMENT;
+    if (this.#effects[opcode] === undefined || isForIo || isMissing) {
       return health.explain(STATUS.INVALID_OPCODE, 'this controller does not have the command', SQE.OPC);
     }
     if (CDW0.FUSE.get(cdw0) !== FUSE.NONE)
@@ -188,7 +189,8 @@ export class AdminCommands {
     if (!this.isMediaReady && ON_MEDIA.includes(opcode)) {
       return health.explain(STATUS.ADMIN_MEDIA_NOT_READY, 'the medium is not ready yet');
     }
-    if (WITHOUT_NAMESPACE.includes(opcode) && slots.dword(slot, SQE.NSID) !== 0) {
+    const isBound = this.#parts.profile.asQemu !== true && WITHOUT_NAMESPACE.includes(opcode);
+    if (isBound && slots.dword(slot, SQE.NSID) !== 0) {
       return this.#refuse('the command does not use NSID, which must be 0', SQE.NSID);
     }
     return this.#commands[opcode]!.check(slot);

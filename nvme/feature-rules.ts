@@ -65,6 +65,23 @@ const KNOWN_BITS: Readonly<Record<number, number>> = {
   [FID.RESERVATION_PERSISTENCE]: RESERVATION_PERSISTENCE.encode({ PTPL: 1 }),
 };
 
+/** The only features that QEMU lets a host change. */
+const CHANGEABLE_IN_QEMU: readonly number[] = [
+  FID.TEMPERATURE_THRESHOLD,
+  FID.ERROR_RECOVERY,
+  FID.VOLATILE_WRITE_CACHE,
+  FID.NUMBER_OF_QUEUES,
+  FID.ASYNC_EVENT,
+  FID.TIMESTAMP,
+  FID.HOST_BEHAVIOR,
+  FID.COMMAND_SET_PROFILE,
+];
+/** Its defaults: no limit on arbitration bursts, namespace notices on. */
+const QEMU_DEFAULTS = { burst: 7, events: 0x100 } as const;
+
+export const isChangeable = (profile: ControllerProfile, fid: number): boolean =>
+  profile.asQemu !== true || CHANGEABLE_IN_QEMU.includes(fid);
+
 /** The name of a feature that the specification defines. */
 export const nameOf = (fid: number): string => FEATURES[fid]!.name;
 export const isOfNamespace = (fid: number): boolean => FEATURES[fid]!.scope === 'namespace';
@@ -76,12 +93,13 @@ export function createValues(
 ): Record<number, FeatureValues> {
   const values = (...defaults: number[]) => new FeatureValues(defaults, profile.savesFeatures);
   const queues = profile.maxQueuePairs - 1;
+  const isQemu = profile.asQemu === true;
   const vectors = Array.from({ length: profile.msixVectors }, (_, IV) =>
     INTERRUPT_VECTOR.encode({ IV, CD: IV === 0 ? 1 : 0 }),
   );
   const cache = { [FID.VOLATILE_WRITE_CACHE]: values(VOLATILE_WRITE_CACHE.encode({ WCE: 1 })) };
   return {
-    [FID.ARBITRATION]: values(ARBITRATION.encode({ AB: ARBITRATION_BURST })),
+    [FID.ARBITRATION]: values(ARBITRATION.encode({ AB: isQemu ? QEMU_DEFAULTS.burst : ARBITRATION_BURST })),
     [FID.POWER_MANAGEMENT]: values(0),
     [FID.TEMPERATURE_THRESHOLD]: values(
       TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: TEMPERATURE.WARNING }),
@@ -96,7 +114,7 @@ export function createValues(
     [FID.INTERRUPT_COALESCING]: values(0),
     [FID.INTERRUPT_VECTOR]: values(...vectors),
     [FID.WRITE_ATOMICITY]: values(0),
-    [FID.ASYNC_EVENT]: values(0),
+    [FID.ASYNC_EVENT]: values(isQemu ? QEMU_DEFAULTS.events : 0),
     ...optionalValues(profile, namespaces),
     [FID.RESERVATION_NOTIFICATION]: new FeatureValues(Array<number>(namespaces.largest + 1).fill(0), false),
     [FID.RESERVATION_PERSISTENCE]: new FeatureValues(Array<number>(namespaces.largest + 1).fill(0), false),
@@ -136,6 +154,7 @@ function eventBits({ admin }: ControllerProfile): number {
 
 /** Why Set Features cannot give a feature this value, or null. */
 export function valueProblem(profile: ControllerProfile, fid: number, cdw11: number): string | null {
+  if (fid === FID.ASYNC_EVENT && profile.asQemu === true) return null;
   const known = fid === FID.ASYNC_EVENT ? eventBits(profile) : KNOWN_BITS[fid]!;
   const unknown = (cdw11 & ~known) >>> 0;
   if (unknown !== 0) return `bits ${hex(unknown, 8)} are reserved or not supported`;
@@ -184,6 +203,7 @@ export function valueToKeep(profile: ControllerProfile, fid: number, cdw11: numb
   }
   if (fid !== FID.NUMBER_OF_QUEUES) return cdw11;
   const largest = profile.maxQueuePairs - 1;
+  if (profile.asQemu === true) return NUMBER_OF_QUEUES.encode({ NSQR: largest, NCQR: largest });
   return NUMBER_OF_QUEUES.encode({
     NSQR: Math.min(NUMBER_OF_QUEUES.NSQR.get(cdw11), largest),
     NCQR: Math.min(NUMBER_OF_QUEUES.NCQR.get(cdw11), largest),

@@ -13,6 +13,7 @@ import type { PersistentEvents } from './admin/persistent-events.ts';
 import { type FeatureData, HostBehavior, HostIdentifier, type Timestamp } from './feature-data.ts';
 import {
   createValues,
+  isChangeable,
   isOfNamespace,
   nameOf,
   selectorProblem,
@@ -140,6 +141,9 @@ export class Features {
     }
     const status = this.#checkScope(slot, fid);
     if (status !== STATUS.SUCCESS) return status;
+    if (!isChangeable(this.#parts.profile, fid)) {
+      return health.explain(STATUS.FEATURE_NOT_CHANGEABLE, `${nameOf(fid)} cannot be changed`, SQE.CDW10);
+    }
     const problem = valueProblem(this.#parts.profile, fid, cdw11);
     if (problem !== null) return this.#refuse(`${nameOf(fid)}: ${problem}`, SQE.CDW11);
     if (fid === FID.NUMBER_OF_QUEUES && this.#hasQueues()) {
@@ -249,7 +253,7 @@ export class Features {
         FEATURE_CAPABILITIES.encode({
           SAVEABLE: this.#isSaveable(fid) ? 1 : 0,
           NAMESPACE_SPECIFIC: isOfNamespace(fid) ? 1 : 0,
-          CHANGEABLE: 1,
+          CHANGEABLE: isChangeable(this.#parts.profile, fid) ? 1 : 0,
         }),
       );
       return;

@@ -115,7 +115,10 @@ export class Lifecycle {
     this.#cc = wasEnabled && CC.EN.get(written) === 1 ? ((written & ~keep) | (old & keep)) >>> 0 : written;
     const isEnabled = CC.EN.get(this.#cc) === 1;
     if (!wasEnabled && isEnabled) this.#enable();
-    else if (wasEnabled && !isEnabled) this.#disable();
+    else if (wasEnabled && !isEnabled) {
+      this.#disable();
+      if (profile.asQemu === true) this.#cc = 0;
+    }
     const shn = CC.SHN.get(this.#cc);
     if (shn !== SHN.NONE && shn !== CC.SHN.get(old)) this.#shutdown();
     this.#emit();

@@ -1,6 +1,6 @@
 /**
  * The controller that QEMU 7.2 shows: the personality of the machine whose answers are in conformance/. It differs
- * from GENERIC in identity and limits; commands it refuses in other ways than the specification are not imitated.
+ * from GENERIC in identity, limits, and what `asQemu` stands for; its answers to bad data pointers are not imitated.
  */
 import { NO_ADMIN_OPTION } from './admin/profile.ts';
 import { type ControllerProfile, GENERIC } from './profile.ts';
@@ -23,6 +23,7 @@ export const QEMU: ControllerProfile = {
   msiVectors: 0,
   admin: { ...NO_ADMIN_OPTION, namespaceManagement: true, format: true, doorbellBuffer: true },
   looseConfiguration: true,
+  asQemu: true,
   pcie: {
     maxPayload_bytes: 128,
     aspm: 1,

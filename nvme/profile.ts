@@ -106,6 +106,11 @@ export interface ControllerProfile {
    * registers.
    */
   readonly strict: boolean;
+  /**
+   * Where the specification leaves room, and in a few places where it does not, the controller does as QEMU 7.2: fields that
+   * a command does not use are not looked at, few features can be changed, and others, each said where it is.
+   */
+  readonly asQemu?: boolean;
   /** Commands in flight inside the controller. */
   readonly commandSlots: number;
   /** Volatile write cache present. */

@@ -34,6 +34,13 @@ import { WriteUncorrectable, WriteZeroes } from './zeroes.ts';
 const RESERVED_FLAGS = 0x3c00;
 const FUSE_RESERVED = 3;
 const PSDT_RESERVED = 3;
+const NOT_IN_QEMU: readonly number[] = [
+  NVM.WRITE_UNCORRECTABLE,
+  NVM.RESERVATION_REGISTER,
+  NVM.RESERVATION_REPORT,
+  NVM.RESERVATION_ACQUIRE,
+  NVM.RESERVATION_RELEASE,
+];
 /** In a slot's namespace word: a Flush of all namespaces, the complement of no NSID. */
 const ALL_NAMESPACES = -1;
 
@@ -155,6 +162,7 @@ export class IoCommands {
     const opcode = CDW0.OPC.get(cdw0);
     const psdt = CDW0.PSDT.get(cdw0);
     if (opcode !== NVM.FLUSH && this.#commandOf(slot) === undefined) return STATUS.INVALID_OPCODE;
+    if (this.#context.profile.asQemu === true && NOT_IN_QEMU.includes(opcode)) return STATUS.INVALID_OPCODE;
     if ((cdw0 & RESERVED_FLAGS) !== 0) return this.#refuseFlags('bits 13:10 of CDW0 are reserved');
     if (CDW0.FUSE.get(cdw0) === FUSE_RESERVED) return this.#refuseFlags('FUSE 3 is reserved');
     if (psdt === PSDT_RESERVED) return this.#refuseFlags('PSDT 3 is reserved');

@@ -60,10 +60,16 @@ describe('features that are a number', () => {
 
   test('a controller that saves nothing says so and refuses', () => {
     const harness = ready({ profile: { ...QEMU, timing: null } });
-    expect(value(harness, FID.ARBITRATION, FEATURE_SELECT.CAPABILITIES)).toBe(4);
+    expect(value(harness, FID.VOLATILE_WRITE_CACHE, FEATURE_SELECT.CAPABILITIES)).toBe(4);
     expect(
       statusName(set(harness, FID.ARBITRATION, 1, { cdw10: (FID.ARBITRATION | SAVE) >>> 0 }).status),
     ).toBe('FEATURE_NOT_SAVEABLE');
+  });
+
+  test('a controller whose features are fixed says so and refuses', () => {
+    const harness = ready({ profile: { ...QEMU, timing: null } });
+    expect(value(harness, FID.ARBITRATION, FEATURE_SELECT.CAPABILITIES)).toBe(0);
+    expect(statusName(set(harness, FID.ARBITRATION, 1).status)).toBe('FEATURE_NOT_CHANGEABLE');
   });
 });
 

@@ -176,7 +176,7 @@ describe('status (Base 2.1 §4.2.3)', () => {
   test.each([
     ['INVALID_FIELD', 1], ['SUCCESS', 0], ['DATA_TRANSFER_ERROR', 0], ['ABORTED_SQ_DELETION', 0],
     ['LBA_OUT_OF_RANGE', 1], ['NAMESPACE_NOT_READY', 0], ['INVALID_QUEUE_IDENTIFIER', 1],
-    ['AER_LIMIT_EXCEEDED', 0], ['COMPARE_FAILURE', 1], ['WRITE_FAULT', 0], ['TOO_MANY_OPEN_ZONES', 0],
+    ['AER_LIMIT_EXCEEDED', 0], ['COMPARE_FAILURE', 0], ['WRITE_FAULT', 0], ['TOO_MANY_OPEN_ZONES', 0],
     ['HOST_PATHING_ERROR', 0],
   ] as const)('DNR of %s is %i', (name, dnr) => expect(DNR_BY_DEFAULT[STATUS[name]]).toBe(dnr));
 
