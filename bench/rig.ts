@@ -10,7 +10,7 @@ import { NvmeDriver } from '../drivers/nvme/index.ts';
 import { DmaSpace } from '../drivers/vfio/dma.ts';
 import { REG } from '../iommu/spec/registers.ts';
 import { random } from '../support/random.ts';
-import { AnonymousVma } from '../vfio/mapping.ts';
+import { MemoryVma } from '../vfio/mapping.ts';
 import { IOMMU_IOAS_MAP, IOMMU_IOAS_MAP_FIXED_IOVA, IommuIoasMap } from '../vfio/uapi/iommufd.ts';
 
 export const BLOCK = 512;
@@ -37,7 +37,7 @@ export interface Rig {
 class PlacedSpace extends DmaSpace {
   override map(address: number, length: number, access: number): number {
     const mapping = this.kernel.mapping(address);
-    if (!(mapping instanceof AnonymousVma)) throw new Error('only memory can be placed');
+    if (!(mapping instanceof MemoryVma)) throw new Error('only memory can be placed');
     const iova = mapping.physical;
     const flags = access | IOMMU_IOAS_MAP_FIXED_IOVA;
     const values = { size: IommuIoasMap.SIZE, flags, ioas_id: this.id, user_va: address, length, iova };
