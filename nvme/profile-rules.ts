@@ -23,18 +23,10 @@ const KNOWN_SETS = CAP_CSS.NVM | CAP_CSS.IO_COMMAND_SETS | CAP_CSS.ADMIN_ONLY;
 /** SGLs that are modelled: SUPPORT and the bits of descriptors that PCI Express has. */
 const KNOWN_SGLS = SGLS.SUPPORT.mask | SGLS.BIT_BUCKET.mask | SGLS.MPTR_SGL.mask;
 const SGLS_RESERVED = 3;
-/** CAP.TO counts these. */
-const TIMEOUT_UNIT_NS = 500_000_000;
 
 /** One sentence naming the first combination that breaks a rule, or null. */
 export function checkRules(profile: ControllerProfile): string | null {
-  return (
-    checkOptions(profile) ??
-    checkCommandSets(profile) ??
-    checkSgls(profile) ??
-    checkBlocks(profile) ??
-    checkTime(profile)
-  );
+  return checkOptions(profile) ?? checkCommandSets(profile) ?? checkSgls(profile) ?? checkBlocks(profile);
 }
 
 function checkOptions({ version, admin, writeCache, dirty_bytes }: ControllerProfile): string | null {
@@ -73,16 +65,4 @@ function checkBlocks({ blockSizes, metadataFormats, mdts, pageMin }: ControllerP
   const large = all.find((block_bytes) => block_bytes > most);
   if (large === undefined) return null;
   return `blocks of ${large} bytes are more than one command moves with mdts ${mdts}, ${formatSize(most)}; raise mdts`;
-}
-
-/** A controller that obeys its own timing is ready before CAP.TO ends. */
-function checkTime({ timing, timeout }: ControllerProfile): string | null {
-  if (timing === null) return null;
-  const ready_ns = timing.ready_ns + timing.mediaReady_ns;
-  const limit_ns = timeout * TIMEOUT_UNIT_NS;
-  if (ready_ns <= limit_ns) return null;
-  return (
-    `timing.ready_ns and mediaReady_ns are ${ready_ns} ns, and timeout ${timeout} lets the host wait ` +
-    `${limit_ns} ns; raise timeout to ${Math.ceil(ready_ns / TIMEOUT_UNIT_NS)}`
-  );
 }

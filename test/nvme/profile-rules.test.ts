@@ -1,7 +1,7 @@
 /** Profiles that cannot be, each with the sentence that names the combination; those that ship can. */
 import { expect, test } from 'vitest';
 import { EVERY_ADMIN_OPTION, NO_ADMIN_OPTION } from '../../nvme/admin/profile.ts';
-import { type ControllerProfile, GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
+import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
 import { checkProfile } from '../../nvme/profile-check.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
 import { VERSION } from '../../nvme/spec/registers.ts';
@@ -34,11 +34,6 @@ test.each<[Partial<ControllerProfile>, string]>([
   [
     { mdts: 1, blockSizes: [512, 16_384] },
     'blocks of 16384 bytes are more than one command moves with mdts 1, 8KiB; raise mdts',
-  ],
-  [
-    { timeout: 1, timing: { ...OPTANE_P4800X, mediaReady_ns: 1_200_000_000 } },
-    'timing.ready_ns and mediaReady_ns are 1200500000 ns, and timeout 1 lets the host wait 500000000 ns; ' +
-      'raise timeout to 3',
   ],
 ])('%o', (change, sentence) => {
   expect(checkProfile({ ...GENERIC, ...change })).toBe(sentence);
