@@ -7,7 +7,7 @@ import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/
 import { T, type Trace } from '../machine/trace.ts';
 import { type CompletionQueues, CQ, QUEUE, type SubmissionQueues } from './queues.ts';
 import { NO_SLOT, SLOT, type Slots } from './slots.ts';
-import { DNR_BY_DEFAULT } from './spec/status.ts';
+import { DNR_BY_DEFAULT, OTHER_RETRY } from './spec/status.ts';
 
 // File constants fold; imported bindings do not (slots.ts).
 const { BASE, HEAD, SIZE, TAIL } = QUEUE;
@@ -16,6 +16,7 @@ const { CID, CQID, NEXT, RESULT, RESULT1, SQID, STATUS } = SLOT;
 const NONE = NO_SLOT;
 const OK = DMA_OK;
 const DNR = DNR_BY_DEFAULT;
+const CODE = OTHER_RETRY - 1;
 
 /** Where interrupts go: out, or to what gathers them first. */
 export interface InterruptSink {
@@ -80,7 +81,7 @@ export class Completer {
       i32[at + RESULT]!,
       i32[at + RESULT1]!,
       i32[submission + HEAD]! | (sqid << 16),
-      i32[at + CID]! | (phase << 16) | (status << 17) | (DNR[status]! << 31),
+      i32[at + CID]! | (phase << 16) | ((status & CODE) << 17) | (DNR[status]! << 31),
     );
     if (result !== OK) {
       this.#unwritable(i32[at + CQID]!, tail, result);
@@ -88,7 +89,7 @@ export class Completer {
     }
     i32[queue + TAIL] = next;
     if (next === 0) i32[queue + PHASE] = phase ^ 1;
-    if (this.trace.on === true) this.#emit(slot, sqid, status);
+    if (this.trace.on === true) this.#emit(slot, sqid, status & CODE);
     this.slots.give(slot);
     if (i32[queue + INTERRUPTS] === 1) this.#interrupt(i32[at + CQID]!, i32[queue + VECTOR]!);
     return true;

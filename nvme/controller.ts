@@ -74,6 +74,7 @@ export class NvmeController extends PcieFunction {
       health,
       timing,
       strict: profile.strict,
+      isLoose: profile.asQemu === true,
       fatal: (reason) => this.lifecycle.loseQueue(reason),
     });
     const { engine } = this;

@@ -16,7 +16,7 @@ import type { ControllerTiming } from './profile.ts';
 import { PrpWalker } from './prp.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
 import { DATA_NONE, DATA_TO_CONTROLLER, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
-import { STATUS } from './spec/status.ts';
+import { codeOf, STATUS } from './spec/status.ts';
 
 /**
  * `check` or `execute` keeps the command. It goes on through `accept` or `mapped`, or ends through `complete`: an
@@ -27,6 +27,7 @@ export const HELD = -1;
 const { SUCCESS } = STATUS;
 const { BYTES, DIRECTION, EVENT, SQID, STATUS: SLOT_STATUS } = SLOT;
 const OK = DMA_OK;
+const PAGE = 4096;
 const NO_DATA = DATA_NONE;
 const TO_HOST = DATA_TO_HOST;
 const TO_CONTROLLER = DATA_TO_CONTROLLER;
@@ -70,6 +71,8 @@ export interface EngineParts {
   readonly timing: ControllerTiming | null;
   /** Command identifiers in use are looked for. */
   readonly strict: boolean;
+  /** Data pointers as QEMU takes them (ControllerProfile.asQemu): any alignment, and memory out of reach is no error. */
+  readonly isLoose: boolean;
   /** The controller cannot go on: CSTS.CFS. `reason` is one sentence. */
   readonly fatal: (reason: string) => void;
 }
@@ -90,6 +93,7 @@ export class Engine {
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
   private readonly health: FailureLog;
+  private readonly isLoose: boolean;
   private readonly takesNoTime: boolean;
   /** null: identifiers are not looked at. */
   private readonly guard: CidGuard | null;
@@ -120,11 +124,12 @@ export class Engine {
     this.cqs = cqs;
     this.health = parts.health;
     this.guard = parts.strict ? new CidGuard(slots) : null;
+    this.isLoose = parts.isLoose;
     this.takesNoTime = parts.timing === null && this.guard === null;
     this.decode_ns = timing.decode_ns;
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);
-    this.prp = new PrpWalker(memory, dma, slots);
+    this.prp = new PrpWalker(memory, dma, slots, parts.isLoose);
     const begin = (first: number, count: number, sqid: number): void => this.#begin(first, count, sqid);
     this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
     this.completer = new Completer({ memory, trace, dma, interrupts, slots, sqs, cqs, fatal });
@@ -298,11 +303,23 @@ export class Engine {
    */
   move(isToHost: boolean, address: number, local: number, bytes: number): DmaResult {
     const result = isToHost ? this.dma.write(address, local, bytes) : this.dma.read(address, local, bytes);
-    if (result !== OK) {
-      this.#failedAt = this.dma.refusedAt;
-      this.#failedWith = result;
-    }
+    if (result === OK) return result;
+    if (this.isLoose) return this.#moveWhatCan(isToHost, address, local, bytes);
+    this.#failedAt = this.dma.refusedAt;
+    this.#failedWith = result;
     return result;
+  }
+
+  /** Page by page: what cannot be read is zero, what cannot be written is lost. */
+  #moveWhatCan(isToHost: boolean, address: number, local: number, bytes: number): DmaResult {
+    for (let done = 0; done < bytes; ) {
+      const step = Math.min(bytes - done, PAGE - ((address + done) & (PAGE - 1)));
+      if (isToHost) this.dma.write(address + done, local + done, step);
+      else if (this.dma.read(address + done, local + done, step) !== OK)
+        this.memory.fill(local + done, 0, step);
+      done += step;
+    }
+    return OK;
   }
 
   /** Why the command failed, taken from whoever knows: the data movement, or the command set. */
@@ -328,7 +345,7 @@ export class Engine {
   fail(slot: number, status: number, reason = this.#reason(slot)): void {
     const { slots } = this;
     const sqid = slots.sqid(slot);
-    this.health.commandFailed(slot, status, reason);
+    this.health.commandFailed(slot, codeOf(status), reason);
     if (sqid !== 0) this.nvm.drop(slot);
     this.complete(slot, status);
   }

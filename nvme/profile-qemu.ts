@@ -1,8 +1,9 @@
 /**
  * The controller that QEMU 7.2 shows: the personality of the machine whose answers are in conformance/. It differs
- * from GENERIC in identity, limits, and what `asQemu` stands for; its answers to bad data pointers are not imitated.
+ * from GENERIC in identity, limits, and what `asQemu` stands for.
  */
 import { NO_ADMIN_OPTION } from './admin/profile.ts';
+import { NO_LIMITS } from './io/limits.ts';
 import { type ControllerProfile, GENERIC } from './profile.ts';
 import { VERSION } from './spec/registers.ts';
 
@@ -14,6 +15,7 @@ export const QEMU: ControllerProfile = {
   firmware: '7.2',
   nqn: 'nqn.2019-08.org.qemu:',
   maxQueueEntries: 2048,
+  limits: { ...NO_LIMITS, verify: 7 },
   weightedArbitration: false,
   savesFeatures: false,
   readyModes: 0,

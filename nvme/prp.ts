@@ -10,7 +10,7 @@ import { assert } from '../support/assert.ts';
 import { highWord, lowWord, u64 } from '../support/numbers.ts';
 import { SEGMENT, SLOT, type Slots } from './slots.ts';
 import { SQE } from './spec/commands.ts';
-import { STATUS } from './spec/status.ts';
+import { OTHER_RETRY, STATUS } from './spec/status.ts';
 
 const LARGEST_PAGE = 65_536;
 const ENTRY = 8;
@@ -26,15 +26,18 @@ export class PrpWalker {
   private readonly memory: Memory;
   private readonly dma: DmaPort;
   private readonly slots: Slots;
+  /** As QEMU: data and lists may begin at any byte, and a list out of reach is not worth a retry. */
+  private readonly isLoose: boolean;
   /** SRAM for the list page that is being walked. */
   private readonly list: number;
   /** Page size of the host, 2^(12 + CC.MPS). */
   #page = 4096;
 
-  constructor(memory: Memory, dma: DmaPort, slots: Slots) {
+  constructor(memory: Memory, dma: DmaPort, slots: Slots, isLoose: boolean) {
     this.memory = memory;
     this.dma = dma;
     this.slots = slots;
+    this.isLoose = isLoose;
     this.list = memory.reserve(LARGEST_PAGE, 64);
     assert(this.list >= 0, 'device memory holds one PRP list page');
   }
@@ -62,7 +65,8 @@ export class PrpWalker {
     const segment = this.slots.segmentsAt(slot);
     const low = i32[word]!;
     const inFirst = page - (low & (page - 1));
-    if ((low & 3) !== 0) return this.#refuse('PRP1', u32[word]!, u32[word + 1]!, 'is not dword aligned');
+    if ((low & 3) !== 0 && !this.isLoose)
+      return this.#refuse('PRP1', u32[word]!, u32[word + 1]!, 'is not dword aligned');
     f64[segment >>> 1] = u64(low, i32[word + 1]!);
     if (bytes <= inFirst) {
       i32[segment + PIECE_BYTES] = bytes;
@@ -108,7 +112,7 @@ export class PrpWalker {
   #walkList(slot: number, listLow: number, listHigh: number, bytes: number): number {
     const { i32, u32, f64 } = this.memory;
     const page = this.#page;
-    if ((listLow & 7) !== 0)
+    if ((listLow & 7) !== 0 && !this.isLoose)
       return this.#refuse('PRP2', listLow, listHigh, 'is a list and must be qword aligned');
     let list = u64(listLow, listHigh);
     let left = bytes;
@@ -117,7 +121,7 @@ export class PrpWalker {
     let end = f64[first >>> 1]! + i32[first + PIECE_BYTES]!;
     let index = 0;
     while (left > 0) {
-      const room = (page - (list & (page - 1))) / ENTRY;
+      const room = Math.floor((page - (list & (page - 1))) / ENTRY);
       const needed = Math.ceil(left / page);
       const entries = Math.min(room, needed);
       const result = this.dma.read(list, this.list, entries * ENTRY);
@@ -154,7 +158,7 @@ export class PrpWalker {
   #unreadable(list: number, result: DmaResult): number {
     const address = hex64(lowWord(list), highWord(list));
     this.reason = `the PRP list at ${address} cannot be read: ${DMA_SENTENCES[result]}`;
-    return STATUS.DATA_TRANSFER_ERROR;
+    return this.isLoose ? STATUS.DATA_TRANSFER_ERROR | OTHER_RETRY : STATUS.DATA_TRANSFER_ERROR;
   }
 
   #refuseEntry(index: number, low: number, high: number): number {

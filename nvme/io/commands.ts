@@ -12,7 +12,7 @@ import { FID } from '../spec/features.ts';
 import { SGLS } from '../spec/identify.ts';
 import { ASYNC_EVENT } from '../spec/logs.ts';
 import { CC, CSS } from '../spec/registers.ts';
-import { STATUS } from '../spec/status.ts';
+import { OTHER_RETRY, STATUS } from '../spec/status.ts';
 import { ZoneAppend, ZoneManagementReceive, ZoneManagementSend } from '../zones/commands.ts';
 import type { Context, IoCommand } from './command.ts';
 import { Copy } from './copy.ts';
@@ -161,8 +161,8 @@ export class IoCommands {
     const cdw0 = this.#slots.dword(slot, SQE.OPC);
     const opcode = CDW0.OPC.get(cdw0);
     const psdt = CDW0.PSDT.get(cdw0);
+    if (this.#context.profile.asQemu === true) return this.#checkAsQemu(slot);
     if (opcode !== NVM.FLUSH && this.#commandOf(slot) === undefined) return STATUS.INVALID_OPCODE;
-    if (this.#context.profile.asQemu === true && NOT_IN_QEMU.includes(opcode)) return STATUS.INVALID_OPCODE;
     if ((cdw0 & RESERVED_FLAGS) !== 0) return this.#refuseFlags('bits 13:10 of CDW0 are reserved');
     if (CDW0.FUSE.get(cdw0) === FUSE_RESERVED) return this.#refuseFlags('FUSE 3 is reserved');
     if (psdt === PSDT_RESERVED) return this.#refuseFlags('PSDT 3 is reserved');
@@ -170,6 +170,22 @@ export class IoCommands {
     if (psdt === PSDT.SGL_METADATA_SGL && !this.#isMetadataSglSupported)
       return this.#refuseFlags('the metadata pointer cannot name an SGL segment');
     return STATUS.SUCCESS;
+  }
+
+  /** QEMU asks for the namespace first, then for the opcode, and takes what is reserved. */
+  #checkAsQemu(slot: number): number {
+    const cdw0 = this.#slots.dword(slot, SQE.OPC);
+    const opcode = CDW0.OPC.get(cdw0);
+    const nsid = this.#slots.dword(slot, SQE.NSID);
+    if (nsid !== NSID_BROADCAST) {
+      const refusal = this.#context.access.refusal(nsid);
+      if (refusal !== null) return this.#refuseNamespace(refusal);
+    }
+    if (opcode === NVM.FLUSH) return STATUS.SUCCESS;
+    if (nsid === NSID_BROADCAST) return this.#context.refuse('the command is for one namespace', SQE.NSID);
+    if (this.#commandOf(slot) === undefined || NOT_IN_QEMU.includes(opcode)) return STATUS.INVALID_OPCODE;
+    if (CDW0.FUSE.get(cdw0) === FUSE.NONE) return STATUS.SUCCESS;
+    return this.#refuseFlags('commands are not fused') | OTHER_RETRY;
   }
 
   #refuseFlags(reason: string): number {

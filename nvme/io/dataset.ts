@@ -4,7 +4,7 @@
  */
 import { u64 } from '../../support/numbers.ts';
 import type { Namespace } from '../namespace.ts';
-import { DATA_TO_CONTROLLER } from '../slots.ts';
+import { DATA_NONE, DATA_TO_CONTROLLER } from '../slots.ts';
 import { DSM_CDW10, DSM_CDW11, DSM_RANGE, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
 import type { Access, Context, IoCommand } from './command.ts';
@@ -28,6 +28,7 @@ export class DatasetManagement implements IoCommand {
   check(slot: number): number {
     const ranges = DSM_CDW10.NR.get(this.#context.dword(slot, SQE.CDW10)) + 1;
     this.#context.setPlace(slot, 0);
+    if (this.#isHint(slot)) return this.#context.setData(slot, DATA_NONE, 0);
     return this.#context.setData(slot, DATA_TO_CONTROLLER, ranges * DSM_RANGE.SIZE);
   }
 
@@ -36,13 +37,14 @@ export class DatasetManagement implements IoCommand {
   }
 
   execute(slot: number, namespace: Namespace): number {
-    const { transfer, data, slots } = this.#context;
+    const { transfer, data, slots, profile } = this.#context;
+    if (this.#isHint(slot)) return STATUS.SUCCESS;
     const fetched = transfer.fetch(slot, data);
     if (fetched !== STATUS.SUCCESS) return fetched;
     const ranges = slots.bytes(slot) / DSM_RANGE.SIZE;
     for (let range = 0; range < ranges; range++) {
       const { first, count } = this.#range(range);
-      if (first + count <= namespace.blocks) continue;
+      if (first + count <= namespace.blocks || profile.asQemu === true) continue;
       const reason = `range ${range} ends at block ${first + count}, the namespace at ${namespace.blocks}`;
       return this.#context.health.explain(STATUS.LBA_OUT_OF_RANGE, reason, SQE.PRP1);
     }
@@ -51,10 +53,18 @@ export class DatasetManagement implements IoCommand {
     if (limited !== STATUS.SUCCESS) return limited;
     for (let range = 0; range < ranges; range++) {
       const { first, count } = this.#range(range);
+      // QEMU passes over ranges beyond the end.
+      if (first + count > namespace.blocks) continue;
       const status = this.#context.blocks.discard(namespace, first, count);
       if (status !== STATUS.SUCCESS) return status;
     }
     return STATUS.SUCCESS;
+  }
+
+  /** QEMU does not even fetch the ranges when there is nothing to deallocate. */
+  #isHint(slot: number): boolean {
+    const isDeallocation = DSM_CDW11.AD.get(this.#context.dword(slot, SQE.CDW11)) === 1;
+    return this.#context.profile.asQemu === true && !isDeallocation;
   }
 
   #checkLimits(ranges: number): number {

@@ -222,9 +222,22 @@ const NAMES = new Map<number, StatusName>(
   Object.entries(STATUS).map(([name, status]) => [status, name as StatusName]),
 );
 
-/** 1 when a controller sets Do Not Retry with this code by default, else 0. Unknown codes give 0. */
-export const DNR_BY_DEFAULT: Readonly<Uint8Array> = Uint8Array.from({ length: 0x800 }, (_, status) =>
-  NAMES.has(status) && !WORTH_A_RETRY.has(status) ? 1 : 0,
+/** A code with this bit goes to the host with the other DNR than the usual one. */
+export const OTHER_RETRY = 0x800;
+/** The code without that bit. */
+export const codeOf = (status: number): number => status & (OTHER_RETRY - 1);
+
+/**
+ * 1 when a controller sets Do Not Retry with this code by default, else 0; behind those, with OTHER_RETRY, the
+ * opposite. Unknown codes give 0.
+ */
+export const DNR_BY_DEFAULT: Readonly<Uint8Array> = Uint8Array.from(
+  { length: 2 * OTHER_RETRY },
+  (_, status) => {
+    const code = codeOf(status);
+    if (!NAMES.has(code)) return 0;
+    return WORTH_A_RETRY.has(code) === status >= OTHER_RETRY ? 1 : 0;
+  },
 );
 
 const ofCode = (status: number): string => `status ${hex(status, 3)}`;
