@@ -23,6 +23,8 @@ interface Entry {
   readonly area: { readonly first: number; readonly pages: number };
   readonly physical: number;
   readonly writable: boolean;
+  /** What MAP said; a copy shares the pages, so one made read-only may be copied on as writable. */
+  readonly mappedWritable: boolean;
 }
 
 interface Step {
@@ -110,6 +112,7 @@ class Pair {
       area: { first: page + i, pages: 1 },
       physical,
       writable,
+      mappedWritable: writable,
     });
     if (kind === 'map') {
       if (taken) return -E.EEXIST;
@@ -161,14 +164,13 @@ class Pair {
       sources.push(source);
     }
     if (taken) return -E.EEXIST;
-    if (writable && sources.some((source) => !source.writable)) return -E.EPERM;
+    if (writable && sources.some((source) => !source.mappedWritable)) return -E.EPERM;
     // Each source area becomes one area of the copy.
     for (let i = 0; i < pages; ) {
       let count = 1;
       while (i + count < pages && sources[i + count]!.area === sources[i]!.area) count++;
       const area = { first: page + i, pages: count };
-      for (let end = i + count; i < end; i++)
-        here.set(page + i, { area, physical: sources[i]!.physical, writable });
+      for (let end = i + count; i < end; i++) here.set(page + i, { ...sources[i]!, area, writable });
     }
     return 0;
   }
