@@ -12,7 +12,7 @@ import type { Result } from './run.ts';
 const NAME = 'doorbell-sweep';
 const TRIES = 5;
 /** A worker that has not renewed its claim for so long is dead, and its run goes to another. */
-const CLAIM_MS = 3000;
+const CLAIM_MS = 1500;
 const LOOK_MS = 250;
 
 type BullMq = typeof import('bullmq');
