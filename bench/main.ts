@@ -30,6 +30,30 @@ function runChild(variant: string, isQuick: boolean): Metric[] {
   return JSON.parse(child.stdout) as Metric[];
 }
 
+const USAGE = `npm run bench [-- OPTIONS NAME…]: every variant, or those named or beginning so
+  --quick         shorter, and without the long rows
+  --json FILE     the figures as {metrics: [{name, value, unit, detail}]}
+Names: ${Object.keys(VARIANTS).join(' ')}`;
+
+/** The options of the command line; null, and a sentence, for one that does not exist. */
+function readOptions() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        variant: { type: 'string' },
+        profile: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}; npm run bench -- --help lists the options`);
+    return null;
+  }
+}
+
 async function runHere(name: string, profile: string | undefined): Promise<number> {
   const variant = VARIANTS[name];
   if (variant === undefined) return unknownName(name);
@@ -85,15 +109,13 @@ function print(rows: readonly Metric[]): void {
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      json: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      variant: { type: 'string' },
-      profile: { type: 'string' },
-    },
-  });
+  const options = readOptions();
+  if (options === null) return 2;
+  const { values, positionals } = options;
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
   if (values.variant !== undefined) return runHere(values.variant, values.profile);
   const names = Object.keys(VARIANTS);
   const unknown = positionals.find((prefix) => !names.some((name) => name.startsWith(prefix)));

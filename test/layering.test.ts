@@ -3,6 +3,7 @@
  * picture of the design says; the rows below it prove that the reader and the table refuse what they should.
  * Not here: exact name resolution. Biome bans ambient globals by scope; the scan here also sees `globalThis.Date`.
  */
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -117,13 +118,22 @@ function findCircle(graph: ReadonlyMap<string, readonly string[]>): string[] | u
   return undefined;
 }
 
+/** Files and folders beside the rooms that git does not know: a user's own, such as programs tried out in a clone. */
+function ownThings(root: string): ReadonlySet<string> {
+  const argv = ['ls-files', '--others', '--exclude-standard', '--directory'];
+  const { stdout } = spawnSync('git', argv, { cwd: root, encoding: 'utf8' });
+  const paths = (stdout ?? '').split('\n').map((path) => path.replace(/\/$/, ''));
+  return new Set(paths.filter((path) => !path.includes('/')));
+}
+
 /** Every TypeScript file of the rooms and the root by its path; tool settings (`*.config.ts`) are in no room. */
 function readSources(): Map<string, string> {
   const root = join(import.meta.dirname, '..');
+  const own = ownThings(root);
   const list = (folder: string): string[] =>
     readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
       const path = posix.join(folder, entry.name);
-      if (/^\.|^node_modules$|^dist$|\.config\.ts$/.test(entry.name)) return [];
+      if (/^\.|^node_modules$|^dist$|\.config\.ts$/.test(entry.name) || own.has(path)) return [];
       if (entry.isDirectory()) return list(path);
       return path.endsWith('.ts') ? [path] : [];
     });

@@ -65,6 +65,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
     throw new UserError(
       '--record: only runs at the timed pace can be done again; at others the host has a say',
     );
+  if (options.record !== undefined) writeLines(`--record ${options.record}`, options.record, []);
   const machine = boot(targets.board, { pace, seed, openStore });
   const recorder = options.record === undefined ? null : new TraceRecorder(machine.trace);
   const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];

@@ -7,7 +7,7 @@ import type { Output } from '../output.ts';
 import { UserError } from '../user-error.ts';
 import { expand, parseAxis, parseSeeds, type Run } from './grid.ts';
 import { Pool } from './pool.ts';
-import { runByQueue, serveQueue } from './queue.ts';
+import { checkQueue, runByQueue, serveQueue } from './queue.ts';
 import { jobsOf, type Result } from './run.ts';
 import { Store } from './store.ts';
 import { resultTable } from './table.ts';
@@ -35,6 +35,8 @@ export async function sweepCommand(argv: readonly string[], output: Output): Pro
     seeds: parseSeeds(options.seeds ?? '1'),
   });
   for (const run of runs) jobsOf(run);
+  const threads = parseThreads(options.threads);
+  if (options.queue !== undefined) checkQueue(options.queue);
   const store = new Store(options.output ?? `${file.replace(/\.fio$/, '')}.sweep`);
   store.begin(runs);
   const missing = store.missing(runs);
@@ -44,7 +46,7 @@ export async function sweepCommand(argv: readonly string[], output: Output): Pro
     progress.one(result.settings);
   };
   if (options.queue !== undefined) await runByQueue(options.queue, missing, take);
-  else await runHere(missing, parseThreads(options.threads), take);
+  else await runHere(missing, threads, take);
   const results = store.merge(runs);
   output.status('');
   output.lines(resultTable(results));

@@ -25,6 +25,11 @@ async function bullmq(): Promise<BullMq> {
   }
 }
 
+/** Throws UserError for an address that is none. */
+export function checkQueue(url: string): void {
+  connection(url);
+}
+
 function connection(url: string): ConnectionOptions {
   let parsed: URL;
   try {
