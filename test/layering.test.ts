@@ -147,6 +147,7 @@ describe('the sources', () => {
   test('are found and read', () => {
     expect([...sources.keys()]).toEqual(expect.arrayContaining(['support/bits.ts', 'test/layering.test.ts']));
     expect(imports.get('test/layering.test.ts')?.map(({ specifier }) => specifier)).toEqual([
+      'node:child_process',
       'node:fs',
       'node:path',
       'vitest',
