@@ -62,7 +62,7 @@ const ON_MEDIA: readonly number[] = [
 
 export class AdminCommands {
   readonly features: Features;
-  /** Doors for scenarios: failures on demand, and telemetry. */
+  /** Doors for tests: failures on demand, and telemetry. */
   readonly sanitize: Sanitize;
   readonly selfTest: SelfTest;
   readonly telemetry: Telemetry;

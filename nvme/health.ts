@@ -224,7 +224,7 @@ export class Health {
 
   // ---- condition --------------------------------------------------------------------------------------------------
 
-  /** Composite temperature in Kelvin. A scenario sets it; crossing a threshold raises the event. */
+  /** Composite temperature in Kelvin. A test sets it; crossing a threshold raises the event. */
   get temperature_K(): number {
     return this.#temperature_K;
   }

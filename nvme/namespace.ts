@@ -145,7 +145,7 @@ export class Namespace {
     this.setSpecial(SPECIAL.UNCORRECTABLE, !this.uncorrectable.isEmpty);
   }
 
-  /** A scenario wears blocks out: until they are written again, reading one takes `recovery_ns` of retries. */
+  /** For tests, which wear blocks out: until they are written again, reading one takes `recovery_ns` of retries. */
   weaken(first: number, count: number, recovery_ns: number): void {
     this.weak.add(first, first + count);
     this.recovery_ns = recovery_ns;

@@ -71,7 +71,7 @@ export interface SanitizeParts extends ManagementParts {
 }
 
 export class Sanitize implements AdminCommand {
-  /** A scenario sets it: the next operation ends in failure. */
+  /** A test sets it: the next operation ends in failure. */
   failsNext = false;
   readonly #parts: SanitizeParts;
   readonly #onDone: HandlerId;

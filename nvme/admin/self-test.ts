@@ -1,6 +1,6 @@
 /**
  * Device Self-test: starts and aborts the short and the extended test, and keeps the last twenty results (Base 2.1
- * §5.1.5, §8.1.7). A test passes when its time is over, unless a scenario lets it fail.
+ * §5.1.5, §8.1.7). A test passes when its time is over, unless `failsNext` is set.
  * Not here: segments of a test; progress is a share of its time.
  */
 import type { EventId, HandlerId } from '../../machine/clock.ts';
@@ -29,7 +29,7 @@ interface Result {
 }
 
 export class SelfTest implements AdminCommand {
-  /** A scenario sets it: the next test to end finds a failure in an unknown segment. */
+  /** A test sets it: the next self-test to end finds a failure in an unknown segment. */
   failsNext = false;
   readonly #parts: CommandParts;
   readonly #onDone: HandlerId;

@@ -223,7 +223,7 @@ export class Zones {
     this.#extensions.set(zone, bytes);
   }
 
-  /** The medium of a zone wears out: a scenario makes it read-only or offline. */
+  /** For tests: the medium of a zone wears out, which makes it read-only or offline. */
   degrade(zone: number, state: typeof ZONE.READ_ONLY | typeof ZONE.OFFLINE): void {
     this.#enter(zone, state);
   }
