@@ -62,7 +62,8 @@ export function configurationProblem(profile: ControllerProfile, registers: Conf
   const { CSS: css, MPS: mps, AMS: ams, IOSQES: iosqes, IOCQES: iocqes } = CC.decode(registers.cc);
   if ((commandSetBit(css) & profile.commandSets) === 0) return `CC.CSS ${css} is not among CAP.CSS`;
   const isWeighted = ams === AMS.WEIGHTED_ROUND_ROBIN && profile.weightedArbitration;
-  if (ams !== AMS.ROUND_ROBIN && !isWeighted) return `CC.AMS ${ams} is not among CAP.AMS`;
+  if (ams !== AMS.ROUND_ROBIN && !isWeighted && profile.asQemu !== true)
+    return `CC.AMS ${ams} is not among CAP.AMS`;
   if (mps < profile.pageMin || mps > profile.pageMax) {
     return `CC.MPS ${mps} is outside CAP.MPSMIN ${profile.pageMin} to CAP.MPSMAX ${profile.pageMax}`;
   }
@@ -73,6 +74,8 @@ export function configurationProblem(profile: ControllerProfile, registers: Conf
   const isMisaligned = (address: number) => (address & (page - 1)) !== 0;
   if (isMisaligned(registers.asq)) return `ASQ ${hex(registers.asq)} is not aligned to the page size ${page}`;
   if (isMisaligned(registers.acq)) return `ACQ ${hex(registers.acq)} is not aligned to the page size ${page}`;
+  if (profile.asQemu === true && (iosqes !== SQES || iocqes !== CQES))
+    return `CC.IOSQES ${iosqes} and CC.IOCQES ${iocqes} are not ${SQES} and ${CQES}`;
   if (iosqes > SQES) return `CC.IOSQES ${iosqes} is larger than ${SQES}`;
   if (iocqes > CQES) return `CC.IOCQES ${iocqes} is larger than ${CQES}`;
   return null;

@@ -184,7 +184,17 @@ export class NvmeController extends PcieFunction {
 
   override barWritePart(bar: number, offset: number, size: 1 | 2, value: number): void {
     if (bar === 0) this.#tellWidth('write', offset, size);
+    if (bar === 0 && offset < DOORBELL_BASE && this.profile.asQemu === true)
+      return this.#writePartAsQemu(offset, size, value);
     if (bar !== 0 || !this.profile.strict) super.barWritePart(bar, offset, size, value);
+  }
+
+  /** QEMU writes zeroes to the rest of the dword, of ASQ and ACQ to the rest of two bytes, and nothing inside a register. */
+  #writePartAsQemu(offset: number, size: 1 | 2, value: number): void {
+    if ((offset & 3) !== 0) return;
+    const part = value & (size === 1 ? 0xff : 0xffff);
+    const isKept = offset === REG.ASQ || offset === REG.ACQ;
+    this.#writeRegister(offset, isKept ? ((this.lifecycle.read(offset) & ~0xffff) | part) >>> 0 : part);
   }
 
   #tellWidth(access: 'read' | 'write', offset: number, size: number): void {

@@ -6,7 +6,7 @@
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
-import { highWord, lowWord, u64 } from '../support/numbers.ts';
+import { u64 } from '../support/numbers.ts';
 import type { AdminCommands } from './admin.ts';
 import { configurationProblem, fixedConfiguration, knownConfiguration } from './capabilities.ts';
 import type { Engine } from './engine.ts';
@@ -38,6 +38,12 @@ export interface LifecycleParts {
   readonly nvm: NvmCommands;
 }
 
+/** The bits of AQA, ASQ and ACQ that are not reserved. */
+const registerMask = (offset: number): number => {
+  if (offset === REG.AQA) return AQA.ASQS.mask | AQA.ACQS.mask;
+  return offset === REG.ASQ || offset === REG.ACQ ? ~(PAGE - 1) : -1;
+};
+
 export class Lifecycle {
   readonly #parts: LifecycleParts;
   readonly #onReady: HandlerId;
@@ -48,8 +54,8 @@ export class Lifecycle {
   #cc = 0;
   #csts = 0;
   #aqa = 0;
-  #asq = 0;
-  #acq = 0;
+  /** ASQ and ACQ, low word first. */
+  readonly #queues = new Uint32Array(4);
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts;
@@ -79,14 +85,8 @@ export class Lifecycle {
         return this.#csts;
       case REG.AQA:
         return this.#aqa;
-      case REG.ASQ:
-        return lowWord(this.#asq);
-      case REG.ASQ_HI:
-        return highWord(this.#asq);
-      case REG.ACQ:
-        return lowWord(this.#acq);
       default:
-        return highWord(this.#acq);
+        return this.#queues[(offset - REG.ASQ) >>> 2]!;
     }
   }
 
@@ -94,20 +94,26 @@ export class Lifecycle {
   write(offset: number, value: number): void {
     if (offset === REG.CC) this.#configure(value);
     else if (offset === REG.CSTS) this.#csts &= ~(value & CSTS.NSSRO.mask);
-    else if (CC.EN.get(this.#cc) === 0) this.#writeQueue(offset, value);
+    else if (this.#parts.profile.asQemu === true) this.#writeQueue(offset, value);
+    else if (CC.EN.get(this.#cc) === 0) this.#writeQueue(offset, value & registerMask(offset));
   }
 
   #writeQueue(offset: number, value: number): void {
-    const aligned = value & ~(PAGE - 1);
-    if (offset === REG.AQA) this.#aqa = value & (AQA.ASQS.mask | AQA.ACQS.mask);
-    else if (offset === REG.ASQ) this.#asq = u64(aligned, highWord(this.#asq));
-    else if (offset === REG.ASQ_HI) this.#asq = u64(lowWord(this.#asq), value);
-    else if (offset === REG.ACQ) this.#acq = u64(aligned, highWord(this.#acq));
-    else this.#acq = u64(lowWord(this.#acq), value);
+    if (offset === REG.AQA) this.#aqa = value >>> 0;
+    else this.#queues[(offset - REG.ASQ) >>> 2] = value;
+  }
+
+  get #asq(): number {
+    return u64(this.#queues[0]!, this.#queues[1]!);
+  }
+
+  get #acq(): number {
+    return u64(this.#queues[2]!, this.#queues[3]!);
   }
 
   #configure(value: number): void {
     const { profile } = this.#parts;
+    if (profile.asQemu === true) return this.#configureAsQemu(value >>> 0);
     const old = this.#cc;
     const wasEnabled = CC.EN.get(old) === 1;
     const keep = fixedConfiguration(profile);
@@ -115,12 +121,24 @@ export class Lifecycle {
     this.#cc = wasEnabled && CC.EN.get(written) === 1 ? ((written & ~keep) | (old & keep)) >>> 0 : written;
     const isEnabled = CC.EN.get(this.#cc) === 1;
     if (!wasEnabled && isEnabled) this.#enable();
-    else if (wasEnabled && !isEnabled) {
-      this.#disable();
-      if (profile.asQemu === true) this.#cc = 0;
-    }
+    else if (wasEnabled && !isEnabled) this.#disable();
     const shn = CC.SHN.get(this.#cc);
     if (shn !== SHN.NONE && shn !== CC.SHN.get(old)) this.#shutdown();
+    this.#emit();
+  }
+
+  /** QEMU keeps every bit, looks at SHN only where EN stays as it is, and is back at CC 0 when EN goes. */
+  #configureAsQemu(value: number): void {
+    const old = this.#cc;
+    const wasEnabled = CC.EN.get(old) === 1;
+    const isEnabled = CC.EN.get(value) === 1;
+    const was = CC.SHN.get(old);
+    const shn = CC.SHN.get(value);
+    this.#cc = wasEnabled && !isEnabled ? 0 : value;
+    if (!wasEnabled && isEnabled) this.#enable();
+    else if (wasEnabled && !isEnabled) this.#disable();
+    else if (was === SHN.NONE && shn !== SHN.NONE) this.#shutdown();
+    else if (shn === SHN.NONE) this.#csts = CSTS.SHST.set(this.#csts, SHST.NORMAL);
     this.#emit();
   }
 
@@ -175,14 +193,14 @@ export class Lifecycle {
     this.#csts &= CSTS.NSSRO.mask;
   }
 
-  /** Every other reset: the registers too. `isOfSubsystem`: NSSR was written. */
+  /** Every other reset: the registers too, but QEMU's of the admin queues. `isOfSubsystem`: NSSR was written. */
   reset(isOfSubsystem: boolean): void {
     this.#stop();
     this.#cc = 0;
     this.#csts = CSTS.encode({ NSSRO: isOfSubsystem ? 1 : 0 });
+    if (this.#parts.profile.asQemu === true) return;
     this.#aqa = 0;
-    this.#asq = 0;
-    this.#acq = 0;
+    this.#queues.fill(0);
   }
 
   #stop(): void {
@@ -208,11 +226,12 @@ export class Lifecycle {
   }
 
   #finishShutdown(): void {
-    const { nvm, namespaces, engine } = this.#parts;
+    const { nvm, namespaces, engine, profile } = this.#parts;
     this.#pendingState = NO_EVENT;
     nvm.flush();
     namespaces.closeZones();
-    engine.running = false;
+    // QEMU goes on with commands.
+    if (profile.asQemu !== true) engine.running = false;
     this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
   }
 
@@ -240,10 +259,10 @@ export class Lifecycle {
 
   /** CSTS.CFS: nothing is fetched or posted until a reset. `reason` is one sentence. */
   fail(reason: string): void {
-    const { health, engine, admin } = this.#parts;
+    const { health, engine, admin, profile } = this.#parts;
     health.failed(reason);
     engine.running = false;
-    this.#csts = CSTS.CFS.set(this.#csts, 1);
+    this.#csts = CSTS.CFS.set(profile.asQemu === true ? 0 : this.#csts, 1);
     admin.telemetry.captureFailure(reason);
     this.#emit();
   }
