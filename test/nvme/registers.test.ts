@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { COMMAND, CONFIG, PM, PM_CONTROL, POWER_STATE } from '../../machine/pcie/spec.ts';
+import { QEMU } from '../../nvme/profile-qemu.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { CNS } from '../../nvme/spec/identify.ts';
 import { CAP_HI, CC, CRTO, CSTS, NSSR_MAGIC, REG, SHN, SHST } from '../../nvme/spec/registers.ts';
@@ -54,6 +55,19 @@ describe('registers', () => {
     }
     const { BPS, PMRS, NSSS } = CAP_HI.decode(harness.read32(REG.CAP_HI));
     expect([BPS, PMRS, NSSS]).toEqual([0, 0, 0]);
+  });
+
+  test('as QEMU: parts fill the rest with zeroes, reserved bits stay, resets leave the queues', () => {
+    const harness = new Harness({ profile: { ...QEMU, timing: null } });
+    harness.write32(REG.AQA, 0xffff_ffff);
+    harness.rc.writePart(BAR + REG.AQA + 2, 2, 0x1f);
+    expect(harness.read32(REG.AQA)).toBe(0xffff_ffff);
+    harness.rc.writePart(BAR + REG.AQA, 2, 0x1f);
+    harness.write32(REG.ASQ, 0x1234_5678);
+    harness.rc.writePart(BAR + REG.ASQ, 1, 0xaa);
+    flr(harness);
+    harness.configure();
+    expect([harness.read32(REG.AQA), harness.read32(REG.ASQ)]).toEqual([0x1f, 0x1234_00aa]);
   });
 
   test('R6 parts of a register are merged and told; a strict profile ignores the write', () => {
