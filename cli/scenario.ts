@@ -68,16 +68,20 @@ async function load(path: string): Promise<Record<string, unknown>> {
   }
 }
 
-const KEYS = ['name', 'teaches', 'settings', 'board', 'events', 'program', 'expect'] as const;
+const KEYS = ['name', 'teaches', 'settings', 'takes', 'board', 'events', 'program', 'expect'] as const;
+
+const OPTIONAL: readonly string[] = ['events', 'takes'];
 
 /** What keeps an object from being a scenario, as a clause, or null. */
 function shortcoming(value: Partial<Scenario>): string | null {
   const unknown = Object.keys(value).find((key) => !KEYS.some((known) => known === key));
   if (unknown !== undefined) return `"${unknown}" is not a key of a scenario${suggestion(unknown, KEYS)}`;
-  const missing = KEYS.find((key) => key !== 'events' && value[key] === undefined);
+  const missing = KEYS.find((key) => !OPTIONAL.includes(key) && value[key] === undefined);
   if (missing !== undefined) return `the scenario has no "${missing}"`;
   if (typeof value.board !== 'function') return '"board" must be a function of the settings';
   if (typeof value.program !== 'function') return '"program" must be a function of the context';
+  const opaque = Object.entries(value.takes ?? {}).find(([, shape]) => typeof shape !== 'function');
+  if (opaque !== undefined) return `"takes.${opaque[0]}" must be a shape such as whole(1, 64)`;
   return Object.keys(value.expect!).length === 0 ? '"expect" is empty, so nothing could fail' : null;
 }
 
@@ -95,10 +99,8 @@ function changed({ name, settings }: Scenario, changes: readonly string[]): Sett
       throw new UserError(`scenario ${name}: --set ${change}: no setting "${key}"${advice}`);
     }
     if (text === '') throw new UserError(`scenario ${name}: --set ${change}: write --set ${key}=VALUE`);
-    const value = typeof old === 'number' ? Number(text) : text;
-    if (typeof value === 'number' && !(Number.isFinite(value) && value >= 0))
-      throw new UserError(`scenario ${name}: --set ${change}: ${key} is a number of zero or more`);
-    result[key] = value;
+    const isNumber = typeof old === 'number' && Number.isFinite(Number(text));
+    result[key] = isNumber ? Number(text) : text;
   }
   return result;
 }

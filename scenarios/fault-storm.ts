@@ -1,5 +1,5 @@
 /** A drive that is given addresses which nobody has mapped. */
-import { boardWith, defineScenario, device, loop, NvmeDriver } from './kit/index.ts';
+import { boardWith, defineScenario, device, loop, NvmeDriver, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'fault-storm',
@@ -9,6 +9,7 @@ export default defineScenario({
     'So the first lines matter: later ones may be missing, and the count of lines is not the count of faults.',
   ],
   settings: { commands: 200, depth: 32 },
+  takes: { commands: whole(2, 100_000), depth: whole(2, 1023) },
   board: () => boardWith(device('null')),
   async program({ machine, begin, settings }) {
     const driver = await NvmeDriver.open(machine.kernel);

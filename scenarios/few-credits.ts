@@ -1,5 +1,5 @@
 /** A fast link behind a port with few buffers. */
-import { boardWith, defineScenario, device, fio, linkOf } from './kit/index.ts';
+import { boardWith, defineScenario, device, fio, linkOf, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'few-credits',
@@ -9,6 +9,7 @@ export default defineScenario({
     'Rate is then credits times payload over the time of a credit: more lanes do not help, larger payloads do.',
   ],
   settings: { credits: 4 },
+  takes: { credits: whole(1, 65_536) },
   board: ({ credits }) => boardWith({ ...device('null'), link: { ...linkOf(5, 4), writeCredits: credits } }),
   async program(context) {
     const { read } = await fio(context, '[read]\nrw=read\nbs=128k\niodepth=16\nio_size=16m');

@@ -1,5 +1,5 @@
 /** A drive is pulled out while it works. */
-import { defineScenario, hotRemoval, loop, NvmeDriver, pc } from './kit/index.ts';
+import { defineScenario, hotRemoval, loop, NvmeDriver, pc, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'hot-removal',
@@ -9,6 +9,7 @@ export default defineScenario({
     'What it has in flight is lost, and memory must stay mapped until then: but nothing can touch it any more.',
   ],
   settings: { depth: 16, after_us: 200 },
+  takes: { depth: whole(1, 1023), after_us: whole(50, 100_000) },
   board: () => pc,
   events: ({ after_us }) => [hotRemoval(after_us)],
   async program({ machine, begin, settings }) {

@@ -1,5 +1,15 @@
 /** A link that loses three of its four lanes. */
-import { boardWith, defineScenario, device, loop, NvmeDriver, rateBetween, retrain } from './kit/index.ts';
+import {
+  boardWith,
+  defineScenario,
+  device,
+  loop,
+  NvmeDriver,
+  oneOf,
+  rateBetween,
+  retrain,
+  whole,
+} from './kit/index.ts';
 
 const PCI_EXPRESS = 0x10;
 const LINK_STATUS = 0x12;
@@ -12,6 +22,7 @@ export default defineScenario({
     'The only trace is the Link Status register, which lspci -vv shows beside Link Capabilities.',
   ],
   settings: { lanes: 1, down_us: 100 },
+  takes: { lanes: oneOf(1, 2, 4), down_us: whole(50, 100_000) },
   board: () => boardWith(device('null')),
   events: ({ lanes, down_us }) => [retrain(500, 4, lanes as 1 | 2 | 4, down_us)],
   async program({ machine, begin, settings }) {

@@ -1,5 +1,5 @@
 /** An interrupt that never comes. */
-import { defineScenario, lostInterrupts, NvmeDriver, pc } from './kit/index.ts';
+import { defineScenario, lostInterrupts, NvmeDriver, pc, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'lost-msi',
@@ -9,6 +9,7 @@ export default defineScenario({
     'One that aborts or resets without looking turns a lost interrupt into lost work.',
   ],
   settings: { timeout_us: 5000 },
+  takes: { timeout_us: whole(100, 1_000_000) },
   board: () => pc,
   events: () => [lostInterrupts(0)],
   async program({ machine, begin, elapsed_ns, settings }) {

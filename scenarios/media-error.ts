@@ -1,5 +1,5 @@
 /** A block that the medium cannot give back. */
-import { defineScenario, mediaError, NvmeDriver, pc } from './kit/index.ts';
+import { defineScenario, mediaError, NvmeDriver, pc, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'media-error',
@@ -9,6 +9,7 @@ export default defineScenario({
     'The SMART log counts it, which is often the first that anybody hears of a dying medium.',
   ],
   settings: { lba: 42 },
+  takes: { lba: whole(1, 524_286) },
   board: () => pc,
   events: ({ lba }) => [mediaError(100, lba)],
   async program({ machine, begin, settings: { lba } }) {

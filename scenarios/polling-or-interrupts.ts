@@ -1,5 +1,5 @@
 /** The same reads by polling memory and by sleeping until MSI-X. */
-import { defineScenario, fio, pc } from './kit/index.ts';
+import { defineScenario, fio, pc, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'polling-or-interrupts',
@@ -9,6 +9,7 @@ export default defineScenario({
     'Polling saves them and pays with a CPU that does nothing else.',
   ],
   settings: { depth: 1 },
+  takes: { depth: whole(1, 4) },
   board: () => pc,
   async program(context) {
     const text = `[global]\nrw=randread\nbs=4k\niodepth=${context.settings.depth}\nio_size=2m\n[polling]\nhipri=1\n[sleeping]\nstonewall\nhipri=0`;

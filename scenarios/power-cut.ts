@@ -1,5 +1,5 @@
 /** Power fails between a write and its flush. */
-import { defineScenario, type NvmeBoard, NvmeDriver, pc, powerCut } from './kit/index.ts';
+import { defineScenario, type NvmeBoard, NvmeDriver, pc, powerCut, whole } from './kit/index.ts';
 
 const [port] = pc.rootPorts;
 const drive = port!.device as NvmeBoard;
@@ -12,6 +12,7 @@ export default defineScenario({
     'What was flushed before the power cut is there afterwards, what came later is as if never written.',
   ],
   settings: { cache: 1_048_576 },
+  takes: { cache: whole(4096, 2 ** 30) },
   board: ({ cache }) => ({
     ...pc,
     rootPorts: [{ ...port!, device: { ...drive, profile: { ...drive.profile, dirty_bytes: cache } } }],

@@ -1,5 +1,5 @@
 /** Little's law on a drive: what depth buys, and what it costs. */
-import { boardWith, defineScenario, device, fio } from './kit/index.ts';
+import { boardWith, DEVICE, defineScenario, device, fio, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'queue-depth',
@@ -9,6 +9,7 @@ export default defineScenario({
     "Little's law holds at every depth: commands in flight are throughput times latency.",
   ],
   settings: { device: 'optane-p4800x', deep: 32 },
+  takes: { device: DEVICE, deep: whole(24, 256) },
   board: (settings) => boardWith(device(settings.device)),
   async program(context) {
     const jobs = [1, 8, context.settings.deep].map((depth) => `[qd${depth}]\nstonewall\niodepth=${depth}`);

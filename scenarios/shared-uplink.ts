@@ -1,5 +1,5 @@
 /** Two drives behind one switch. */
-import { defineScenario, fio, workstation } from './kit/index.ts';
+import { defineScenario, fio, whole, workstation } from './kit/index.ts';
 
 export default defineScenario({
   name: 'shared-uplink',
@@ -9,6 +9,7 @@ export default defineScenario({
     'Together they get what the uplink carries, in equal parts.',
   ],
   settings: { depth: 16 },
+  takes: { depth: whole(4, 256) },
   board: () => workstation,
   async program(context) {
     const text = `[global]\nrw=read\nbs=128k\niodepth=${context.settings.depth}\nruntime=4ms\ntime_based

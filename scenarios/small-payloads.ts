@@ -1,5 +1,5 @@
 /** What the header of each packet costs. */
-import { boardWith, boot, defineScenario, device, fio, linkOf } from './kit/index.ts';
+import { boardWith, boot, defineScenario, device, fio, linkOf, oneOf } from './kit/index.ts';
 
 export default defineScenario({
   name: 'small-payloads',
@@ -9,6 +9,7 @@ export default defineScenario({
     'The smallest Max Payload Size on the way counts, so one old port slows down a whole path.',
   ],
   settings: { payload: 128, larger: 512 },
+  takes: { payload: oneOf(128, 256), larger: oneOf(512, 1024, 2048, 4096) },
   board: ({ payload }) =>
     boardWith({ ...device('null'), link: { ...linkOf(4, 4), maxPayload_bytes: payload } }),
   async program({ seed, machine, settings }) {

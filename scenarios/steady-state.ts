@@ -1,5 +1,5 @@
 /** A flash drive before and after it has run out of erased blocks. */
-import { boardWith, defineScenario, device, fio } from './kit/index.ts';
+import { boardWith, defineScenario, device, fio, oneOf } from './kit/index.ts';
 
 export default defineScenario({
   name: 'steady-state',
@@ -9,6 +9,7 @@ export default defineScenario({
     'Benchmarks of the first minutes say little about the rest; more over-provisioning moves less.',
   ],
   settings: { device: 'kioxia-cm7', size: '32m' },
+  takes: { device: oneOf('970pro', '990pro', 'kioxia-cm7'), size: oneOf('32m') },
   board: (settings) => boardWith(device(settings.device), settings.size),
   async program(context) {
     const write = 'rw=randwrite\nbs=4k\niodepth=128\nnorandommap';

@@ -1,5 +1,5 @@
 /** A command that the firmware has lost. */
-import { defineScenario, NvmeDriver, pc, stuckCommand } from './kit/index.ts';
+import { defineScenario, NvmeDriver, pc, stuckCommand, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'stuck-command',
@@ -9,6 +9,7 @@ export default defineScenario({
     'A controller reset does that for all queues at once; afterwards the drive is as new.',
   ],
   settings: { timeout_us: 2000 },
+  takes: { timeout_us: whole(100, 1_000_000) },
   board: () => pc,
   events: () => [stuckCommand(4, 1)],
   async program({ machine, begin, elapsed_ns, settings }) {

@@ -1,5 +1,5 @@
 /** A buffer is unmapped while the drive still writes to it. */
-import { at, defineScenario, NvmeDriver, pc } from './kit/index.ts';
+import { at, defineScenario, NvmeDriver, pc, whole } from './kit/index.ts';
 
 export default defineScenario({
   name: 'unmap-in-flight',
@@ -9,6 +9,7 @@ export default defineScenario({
     'The fault log names device and address, the completion says Data Transfer Error: together they tell the bug.',
   ],
   settings: { after_us: 3 },
+  takes: { after_us: whole(0, 8) },
   board: () => pc,
   async program({ machine, begin, settings }) {
     const driver = await NvmeDriver.open(machine.kernel);

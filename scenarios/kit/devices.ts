@@ -2,6 +2,10 @@
 import { DEVICES, type Device, deviceNamed } from '../../boards/index.ts';
 import { UserError } from '../../cli/user-error.ts';
 import { suggestion } from '../../support/nearest.ts';
+import { oneOf } from '../../support/shape.ts';
+
+/** A setting that names a device profile. */
+export const DEVICE = oneOf(...DEVICES.map(({ name }) => name));
 
 /** The device profile of that name. Throws UserError with the nearest one. */
 export function device(name: string): Device {

@@ -12,7 +12,8 @@ export {
   workstation,
 } from '../../boards/index.ts';
 export { NvmeDriver } from '../../drivers/nvme/index.ts';
-export { device } from './devices.ts';
+export { must, oneOf, type Shape, whole } from '../../support/shape.ts';
+export { DEVICE, device } from './devices.ts';
 export {
   at,
   faultStorm,

@@ -3,6 +3,7 @@ import { runJobs } from '../../cli/fio/engine.ts';
 import { parseJobFile } from '../../cli/fio/job-file.ts';
 import { READ, WRITE } from '../../cli/fio/stats.ts';
 import { findTargets } from '../../cli/fio/targets.ts';
+import { UserError } from '../../cli/user-error.ts';
 import type { Context, Settings } from './scenario.ts';
 
 /** One job, its clones together. Rates are per second of simulated time. */
@@ -14,12 +15,19 @@ export interface JobFigures {
   readonly errno: number;
 }
 
-/** Runs the jobs of `text`; figures by the name of the job. Drives are opened for the jobs and closed after them. */
+/**
+ * Runs the jobs of `text`; figures by the name of the job. Drives are opened for the jobs and closed after them.
+ * Throws UserError for a mistake in `text`, and for two jobs of one name.
+ */
 export async function fio(
   { machine, seed }: Pick<Context<Settings>, 'machine' | 'seed'>,
   text: string,
 ): Promise<Readonly<Record<string, JobFigures>>> {
   const { jobs } = parseJobFile(text, 'scenario.fio');
+  const names = jobs.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw new UserError(`fio: two jobs are named "${twice}"; figures go by name, so give each its own`);
   const options = { machine, jobs, targets: findTargets(machine.board, jobs), seed, hostNow: () => 0 };
   const { clones } = await runJobs(options);
   const figures = jobs.map((job): [string, JobFigures] => {

@@ -1,6 +1,7 @@
 /** Runs a scenario: boots its board, lets events happen at their times, and judges what the program observed. */
 import { type BootOptions, boot } from '../../boards/index.ts';
 import type { Context, Observed, Scenario, ScenarioEvent, Settings } from './scenario.ts';
+import { checkSettings } from './settings.ts';
 
 export interface ScenarioResult {
   readonly scenario: string;
@@ -14,12 +15,16 @@ export interface ScenarioResult {
   readonly simulated_ns: number;
 }
 
-/** The same scenario, settings and seed give the same result. Rejects with what the program throws. */
+/**
+ * The same scenario, settings and seed give the same result. Rejects with what the program throws, and with UserError
+ * for settings that the scenario does not take.
+ */
 export async function runScenario(
   scenario: Scenario,
   settings: Settings = scenario.settings,
   { seed = 1, ...options }: BootOptions = {},
 ): Promise<ScenarioResult> {
+  checkSettings(scenario, settings);
   const machine = boot(scenario.board(settings), { ...options, seed });
   const { clock } = machine;
   const pending: ScenarioEvent[] = [];

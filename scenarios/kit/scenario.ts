@@ -4,6 +4,7 @@
  * events that come with Doorbell (events.ts), jobs inside programs (jobs.ts).
  */
 import type { Board, Machine } from '../../boards/index.ts';
+import type { Shape } from '../../support/shape.ts';
 
 /** What `--set key=value` can change, with its default. */
 export type Settings = Readonly<Record<string, number | string>>;
@@ -35,6 +36,8 @@ export interface Scenario<S extends Settings = Settings, O extends Observed = Ob
   /** What it teaches, in three lines. */
   readonly teaches: readonly [string, string, string];
   readonly settings: S;
+  /** What each setting may be, such as `whole(1, 64)`; any number of zero or more, or any text, when absent. */
+  readonly takes?: Readonly<Record<keyof S, Shape>>;
   readonly board: (settings: S) => Board;
   readonly events?: (settings: S) => readonly ScenarioEvent[];
   readonly program: (context: Context<S>) => Promise<O>;

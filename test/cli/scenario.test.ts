@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { SCENARIOS } from '../../scenarios/index.ts';
 import {
   at,
+  boot,
   defineScenario,
   faultStorm,
   fio,
@@ -37,6 +38,23 @@ describe('shipped scenarios', () => {
       expect(teaches).toHaveLength(3);
       for (const line of teaches) expect(line.length).toBeLessThanOrEqual(130);
     }
+  });
+
+  test('each of their settings says what it takes, and refuses what is not one', async () => {
+    for (const scenario of SCENARIOS) {
+      expect(Object.keys(scenario.takes ?? {}), scenario.name).toEqual(Object.keys(scenario.settings));
+      for (const key of Object.keys(scenario.settings)) {
+        const wrong = runScenario(scenario, { ...scenario.settings, [key]: -1 });
+        await expect(wrong).rejects.toThrow(`scenario ${scenario.name}: ${key} must be `);
+      }
+    }
+  });
+
+  test('two jobs of one name are refused: their figures go by name', async () => {
+    const machine = boot(pc);
+    await expect(fio({ machine, seed: 1 }, '[a]\nsize=4k\n[a]\nsize=4k')).rejects.toThrow(
+      'fio: two jobs are named "a"; figures go by name, so give each its own',
+    );
   });
 
   test('the same seed gives the same result', async () => {
@@ -81,8 +99,35 @@ describe('the command', () => {
       'scenario media-error: --set lbs=1: no setting "lbs"; did you mean "lba"?',
     ],
     [['media-error', '--set', 'lba'], 'scenario media-error: --set lba: write --set lba=VALUE'],
-    [['media-error', '--set', 'lba=x'], 'scenario media-error: --set lba=x: lba is a number of zero or more'],
-    [['queue-depth', '--set', 'device=990por'], 'no device profile "990por"; did you mean "990pro"?'],
+    [
+      ['media-error', '--set', 'lba=x'],
+      'scenario media-error: lba must be a whole number from 1 to 524286, got "x"',
+    ],
+    [
+      ['media-error', '--set', 'lba=0'],
+      'scenario media-error: lba must be a whole number from 1 to 524286, got 0',
+    ],
+    [
+      ['fault-storm', '--set', 'depth=5000'],
+      'scenario fault-storm: depth must be a whole number from 2 to 1023, got 5000',
+    ],
+    [
+      ['fault-storm', '--set', 'commands=1.5'],
+      'scenario fault-storm: commands must be a whole number from 2 to 100000, got 1.5',
+    ],
+    [['link-retrain', '--set', 'lanes=3'], 'scenario link-retrain: lanes must be 1, 2 or 4, got 3'],
+    [
+      ['small-payloads', '--set', 'payload=4096'],
+      'scenario small-payloads: payload must be 128 or 256, got 4096',
+    ],
+    [
+      ['queue-depth', '--set', 'device=990por'],
+      'scenario queue-depth: device must be optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7 or null, got "990por"',
+    ],
+    [
+      ['queue-depth', '--set', 'deep=8'],
+      'scenario queue-depth: deep must be a whole number from 24 to 256, got 8',
+    ],
     [['media-error', 'twice'], 'scenario: unexpected "twice"; give one name or file'],
   ])('%j is one sentence', async (argv, sentence) => {
     expect(await doorbell('scenario', ...argv)).toEqual({ status: 2, out: '', err: `doorbell: ${sentence}` });
