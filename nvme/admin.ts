@@ -30,7 +30,7 @@ import { Logs } from './logs.ts';
 import { ADMIN, CDW0, FUSE, PSDT, SQE } from './spec/commands.ts';
 import { PERSISTENT_EVENT_TYPE, RESET_EVENT } from './spec/persistent-events.ts';
 import { CC, CSS } from './spec/registers.ts';
-import { STATUS } from './spec/status.ts';
+import { OTHER_RETRY, STATUS } from './spec/status.ts';
 
 /** Commands that do not use the NSID field, which must then be 0. Base 2.1 §3.2.1.2 */
 const WITHOUT_NAMESPACE: readonly number[] = [
@@ -179,11 +179,8 @@ export class AdminCommands {
     if (this.#effects[opcode] === undefined || isForIo || isMissing) {
       return health.explain(STATUS.INVALID_OPCODE, 'this controller does not have the command', SQE.OPC);
     }
-    if (CDW0.FUSE.get(cdw0) !== FUSE.NONE)
-      return this.#refuse('admin commands are never fused (FUSE)', SQE.FLAGS);
-    if (CDW0.PSDT.get(cdw0) !== PSDT.PRP) {
-      return this.#refuse('admin commands on PCI Express use PRPs (PSDT 0)', SQE.FLAGS, 6);
-    }
+    const form = this.#checkForm(cdw0);
+    if (form !== STATUS.SUCCESS) return form;
     const gate = this.sanitize.gate(slot, opcode);
     if (gate !== STATUS.SUCCESS) return gate;
     if (!this.isMediaReady && ON_MEDIA.includes(opcode)) {
@@ -194,6 +191,18 @@ export class AdminCommands {
       return this.#refuse('the command does not use NSID, which must be 0', SQE.NSID);
     }
     return this.#commands[opcode]!.check(slot);
+  }
+
+  /** FUSE and PSDT; QEMU looks at PSDT first, and thinks that FUSE is worth a retry. */
+  #checkForm(cdw0: number): number {
+    const isQemu = this.#parts.profile.asQemu === true;
+    const hasSgl = CDW0.PSDT.get(cdw0) !== PSDT.PRP;
+    if (CDW0.FUSE.get(cdw0) !== FUSE.NONE && !(isQemu && hasSgl)) {
+      const status = this.#refuse('admin commands are never fused (FUSE)', SQE.FLAGS);
+      return isQemu ? status | OTHER_RETRY : status;
+    }
+    if (!hasSgl) return STATUS.SUCCESS;
+    return this.#refuse('admin commands on PCI Express use PRPs (PSDT 0)', SQE.FLAGS, 6);
   }
 
   /** Does the work; data for the host stay in the buffer. Returns a status, or HELD. */

@@ -29,6 +29,8 @@ const OF_NAMESPACE_AND_SET: readonly number[] = [
   CNS.COMMAND_SET_NAMESPACE,
   CNS.COMMAND_SET_ALLOCATED_NAMESPACE,
 ];
+/** What QEMU does not have although it has namespaces to attach. */
+const NOT_IN_QEMU: readonly number[] = [CNS.INDEPENDENT_NAMESPACE, CNS.ATTACHED_CONTROLLERS, CNS.CONTROLLERS];
 /** CNTID that means the controller that executes the command. */
 const THIS_CONTROLLER = 0xffff;
 
@@ -164,7 +166,8 @@ export class Identify implements AdminCommand {
     const cns = IDENTIFY_CDW10.CNS.get(cdw10);
     const csi = IDENTIFY_CDW11.CSI.get(slots.dword(slot, SQE.CDW11));
     const structure = this.#structures[cns];
-    if (structure === undefined) {
+    const isMissing = this.#parts.profile.asQemu === true && NOT_IN_QEMU.includes(cns);
+    if (structure === undefined || isMissing) {
       return this.#refuse(`CNS ${hex(cns, 2)} is not supported (Base 2.1 §5.1.13.1)`, SQE.CDW10);
     }
     if (structure.isOfCommandSet === true && !this.#hasCommandSet(csi)) {
@@ -218,7 +221,7 @@ export class Identify implements AdminCommand {
         SQE.NSID,
       );
     }
-    const isCommon = structure.nsid === 'any' && profile.admin.namespaceManagement;
+    const isCommon = structure.nsid === 'any' && profile.admin.namespaceManagement && profile.asQemu !== true;
     if (nsid === NSID_BROADCAST && isCommon) return STATUS.SUCCESS;
     if (!namespaces.isValid(nsid)) {
       return this.#badNamespace(`NSID ${hex(nsid)} is not valid, the largest is ${namespaces.largest}`);

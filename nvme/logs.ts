@@ -29,7 +29,8 @@ export interface LogPage {
   readonly parameters?: number;
 }
 
-export interface LogParts extends Pick<AdminParts, 'slots' | 'health' | 'events' | 'memory'> {
+export interface LogParts
+  extends Pick<AdminParts, 'profile' | 'slots' | 'health' | 'events' | 'memory' | 'namespaces'> {
   /** All pages but 00h, by identifier. */
   readonly pages: Readonly<Record<number, LogPage>>;
   /** Largest data transfer of one command. */
@@ -45,10 +46,12 @@ export class Logs implements AdminCommand {
 
   constructor(parts: LogParts) {
     this.#parts = parts;
-    this.#pages = {
-      ...parts.pages,
-      [LID.SUPPORTED_LOGS]: { bytes: () => SUPPORTED_LOGS_BYTES, write: (at) => this.#writeSupported(at) },
-    };
+    if (parts.profile.asQemu === true) this.#pages = parts.pages;
+    else
+      this.#pages = {
+        ...parts.pages,
+        [LID.SUPPORTED_LOGS]: { bytes: () => SUPPORTED_LOGS_BYTES, write: (at) => this.#writeSupported(at) },
+      };
   }
 
   /** Refuses an unknown page or an impossible part of one; sets the data phase. Returns a status. */
@@ -56,6 +59,7 @@ export class Logs implements AdminCommand {
     const { slots, health, maxTransfer_bytes } = this.#parts;
     const lid = this.#lid(slot);
     const page = this.#pages[lid];
+    if (this.#parts.profile.asQemu === true) return this.#checkAsQemu(slot, lid, page);
     if (page === undefined) {
       const reason = `log page ${hex(lid, 2)} is not supported (Base 2.1 §5.1.12)`;
       return health.explain(STATUS.INVALID_LOG_PAGE, reason, SQE.CDW10);
@@ -79,6 +83,22 @@ export class Logs implements AdminCommand {
     const problem = page.problem?.(this.#lsp(slot)) ?? null;
     if (problem !== null) return health.explain(problem.status, problem.reason, SQE.CDW10 + 1);
     slots.setData(slot, DATA_TO_HOST, bytes);
+    return STATUS.SUCCESS;
+  }
+
+  /** QEMU asks for a namespace in the SMART page alone, and sends no more than there is. */
+  #checkAsQemu(slot: number, lid: number, page: LogPage | undefined): number {
+    const { slots, health, namespaces, maxTransfer_bytes } = this.#parts;
+    if (this.#length(slot) > maxTransfer_bytes) return this.#refuse('more than MDTS allows', SQE.CDW10 + 2);
+    if (page === undefined) return this.#refuse(`log page ${hex(lid, 2)} is not supported`, SQE.CDW10);
+    const left = page.bytes() - this.#offset(slot);
+    if (left <= 0) return this.#refuse('the offset is beyond the end of the page', SQE.CDW12);
+    const nsid = slots.dword(slot, SQE.NSID);
+    if (lid === LID.SMART && nsid !== NSID_BROADCAST && namespaces.attached(nsid) === undefined) {
+      const reason = `there is no namespace ${hex(nsid)}`;
+      return health.explain(STATUS.INVALID_NAMESPACE_OR_FORMAT, reason, SQE.NSID);
+    }
+    slots.setData(slot, DATA_TO_HOST, Math.min(this.#length(slot), left));
     return STATUS.SUCCESS;
   }
 

@@ -8,7 +8,7 @@ import { ABORT_CDW10, ABORT_RESULT, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
 import type { AdminCommand, AdminParts } from './command.ts';
 
-type Parts = Pick<AdminParts, 'slots' | 'engine' | 'events' | 'health'>;
+type Parts = Pick<AdminParts, 'profile' | 'slots' | 'sqs' | 'engine' | 'events' | 'health'>;
 
 /**
  * A held event request or a command on its way completes as aborted, before the Abort does. Admin commands run one at
@@ -21,8 +21,14 @@ export class Abort implements AdminCommand {
     this.#parts = parts;
   }
 
-  check(): number {
-    return STATUS.SUCCESS;
+  /** QEMU refuses a queue that is not there; the result says that nothing was aborted. */
+  check(slot: number): number {
+    const { profile, slots, sqs, health } = this.#parts;
+    const { SQID } = ABORT_CDW10.decode(slots.dword(slot, SQE.CDW10));
+    const isThere = SQID < profile.maxQueuePairs && sqs.exists(SQID);
+    if (profile.asQemu !== true || isThere) return STATUS.SUCCESS;
+    slots.setResult(slot, ABORT_RESULT.encode({ NOT_ABORTED: 1 }));
+    return health.explain(STATUS.INVALID_FIELD, `there is no submission queue ${SQID}`, SQE.CDW10);
   }
 
   execute(slot: number): number {

@@ -12,6 +12,7 @@ import {
   ASYNC_EVENT,
   COMMAND_EFFECTS_LOG,
   EFFECTS_BYTES,
+  ERROR_LOG_ENTRY,
   FEATURE_EFFECTS,
   FEATURE_SCOPE,
   FIRMWARE_SLOT_LOG,
@@ -67,7 +68,10 @@ const fixed = (bytes: number, write: (at: number) => void): LogPage => ({ bytes:
 function mandatoryPages({ profile, memory, health, firmware, namespaces }: PageParts): Pages {
   const { view, u8 } = memory;
   return {
-    [LID.ERROR]: fixed(health.errors.bytes, (at) => health.errors.write(u8, at)),
+    [LID.ERROR]: fixed(profile.asQemu === true ? ERROR_LOG_ENTRY.SIZE : health.errors.bytes, (at) => {
+      // QEMU keeps no errors: one empty entry.
+      if (profile.asQemu !== true) health.errors.write(u8, at);
+    }),
     [LID.SMART]: fixed(SMART_LOG.SIZE, (at) => health.writeSmart(view, at)),
     [LID.FIRMWARE_SLOT]: fixed(FIRMWARE_SLOT_LOG.SIZE, (at) => firmware.writeLog(at)),
     [LID.COMMAND_EFFECTS]: fixed(COMMAND_EFFECTS_LOG.SIZE, (at) => {

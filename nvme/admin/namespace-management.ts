@@ -152,6 +152,8 @@ export class NamespaceAttachment implements AdminCommand {
     const nsid = slots.dword(slot, SQE.NSID);
     const status = checkAllocated(this.#parts, nsid);
     if (status !== STATUS.SUCCESS) return status;
+    if (this.#parts.profile.asQemu === true)
+      return health.explain(STATUS.INVALID_FIELD, `namespace ${nsid} is not shared`, SQE.NSID);
     const refusal = namespaces.closure(nsid);
     if (refusal !== null) return health.explain(refusal.status, refusal.reason, SQE.NSID);
     slots.setData(slot, DATA_TO_CONTROLLER, CONTROLLER_LIST_SIZE);

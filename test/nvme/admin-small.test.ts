@@ -89,7 +89,7 @@ describe('commands that Identify denies', () => {
     for (const opcode of [ADMIN.SANITIZE, ADMIN.DEVICE_SELF_TEST, ADMIN.FIRMWARE_COMMIT, ADMIN.KEEP_ALIVE])
       expect(name(harness, { opcode })).toBe('INVALID_OPCODE');
     for (const lid of [LID.SELF_TEST, LID.TELEMETRY_HOST, LID.PERSISTENT_EVENTS, LID.SANITIZE_STATUS])
-      expect(statusName(getLog(harness, lid, 512).status)).toBe('INVALID_LOG_PAGE');
+      expect(statusName(getLog(harness, lid, 512).status)).toBe('INVALID_FIELD');
     for (const fid of [FID.HOST_MEMORY_BUFFER, FID.KEEP_ALIVE, FID.SANITIZE_CONFIG])
       expect(statusName(getFeature(harness, fid).status)).toBe('INVALID_FIELD');
   });
