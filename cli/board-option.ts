@@ -1,14 +1,17 @@
 /** Boards by name or file: the shipped ones, one for each device profile, and a module or JSON file of the user's own. */
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { type Board, boardWith, DEVICES, deviceNamed, pc, workstation } from '../boards/index.ts';
+import { checkBoard } from '../boards/check.ts';
+import { type Board, BoardError, boardWith, DEVICES, deviceNamed, pc, workstation } from '../boards/index.ts';
 import { suggestion } from '../support/nearest.ts';
+import { loadModule } from './load-module.ts';
 import { UserError } from './user-error.ts';
 
 export const BOARDS: readonly Board[] = [pc, workstation];
 
-/** Finds a board. A module may export it under any name; the first one counts. Throws UserError. */
+/**
+ * Finds a board. A module may export it under any name; what is most like a board counts. Throws UserError, also for a
+ * board in a file that cannot exist.
+ */
 export async function findBoard(text: string): Promise<Board> {
   const shipped = BOARDS.find(({ name }) => name === text);
   if (shipped !== undefined) return shipped;
@@ -20,11 +23,18 @@ export async function findBoard(text: string): Promise<Board> {
       `--board ${text}: neither a board (${names.join(', ')}) nor a file${suggestion(text, names)}`,
     );
   }
-  const values = text.endsWith('.json') ? [parseJson(text)] : Object.values(await load(text));
-  const board = values.find(isBoard);
-  if (board === undefined)
-    throw new UserError(`--board ${text}: no board in it; a board has name, ram, media, host and rootPorts`);
-  return board;
+  const values = text.endsWith('.json')
+    ? [parseJson(text)]
+    : Object.values(await loadModule(`--board ${text}`, text));
+  const board = values.reduce((best, value) => (likeness(value) > likeness(best) ? value : best), undefined);
+  if (likeness(board) === 0)
+    throw new UserError(`--board ${text}: no board in it; a board has ${KEYS.join(', ')}`);
+  try {
+    checkBoard(board as Board);
+  } catch (error) {
+    throw error instanceof BoardError ? new UserError(`--board ${text}: ${error.message}`) : error;
+  }
+  return board as Board;
 }
 
 function parseJson(path: string): unknown {
@@ -35,15 +45,8 @@ function parseJson(path: string): unknown {
   }
 }
 
-async function load(path: string): Promise<Record<string, unknown>> {
-  try {
-    return (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw new UserError(`--board ${path}: ${(error as Error).message}`);
-  }
-}
+const KEYS = ['name', 'description', 'ram', 'media', 'host', 'iommu', 'rootPorts'];
 
-const KEYS = ['name', 'ram', 'media', 'host', 'iommu', 'rootPorts'];
-
-const isBoard = (value: unknown): value is Board =>
-  typeof value === 'object' && value !== null && KEYS.every((key) => key in value);
+/** How many keys of a board `value` has. */
+const likeness = (value: unknown): number =>
+  typeof value === 'object' && value !== null ? KEYS.filter((key) => key in value).length : 0;

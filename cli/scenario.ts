@@ -3,12 +3,11 @@
  * happened, what was observed and whether it was expected. Exit status 1 when an expectation does not hold.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { SCENARIOS } from '../scenarios/index.ts';
 import { runScenario, type Scenario, type ScenarioResult, type Settings } from '../scenarios/kit/index.ts';
 import { suggestion } from '../support/nearest.ts';
 import { parseArguments, parseSeed } from './arguments.ts';
+import { loadModule } from './load-module.ts';
 import type { Output } from './output.ts';
 import { UserError } from './user-error.ts';
 
@@ -24,9 +23,20 @@ export async function scenarioCommand(argv: readonly string[], output: Output): 
   }
   const scenario = await findScenario(name);
   const settings = changed(scenario, changes);
-  const result = await runScenario(scenario, settings, { seed: parseSeed(options.seed) });
+  const run = runScenario(scenario, settings, { seed: parseSeed(options.seed) });
+  const result = await untilIdle(scenario.name, run);
   output.lines(isJson ? [JSON.stringify(result, null, 2)] : describe(scenario, result));
   return result.holds ? 0 : 1;
+}
+
+/** Rejects when Node has nothing left to do, so that what `run` awaits can never come. */
+function untilIdle(name: string, run: Promise<ScenarioResult>): Promise<ScenarioResult> {
+  return new Promise((resolve, reject) => {
+    const idle = () =>
+      reject(new UserError(`scenario ${name}: the program did not finish, and nothing is left to happen`, 1));
+    process.once('beforeExit', idle);
+    run.then(resolve, reject).finally(() => process.off('beforeExit', idle));
+  });
 }
 
 /** The options that may come more than once, or without a value. */
@@ -52,20 +62,12 @@ async function findScenario(text: string): Promise<Scenario> {
     const advice = suggestion(text, names) || '; "doorbell scenario list" names them';
     throw new UserError(`scenario ${text}: neither a scenario nor a file${advice}`);
   }
-  const module = await load(text);
+  const module = await loadModule(`scenario ${text}`, text);
   const found = Object.values(module).find((value) => typeof value === 'object' && value !== null);
   const missing = found === undefined ? 'no object in it' : shortcoming(found as Partial<Scenario>);
   if (missing !== null)
     throw new UserError(`scenario ${text}: ${missing}; export default defineScenario({ ... })`);
   return found as Scenario;
-}
-
-async function load(path: string): Promise<Record<string, unknown>> {
-  try {
-    return (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw new UserError(`scenario ${path}: ${(error as Error).message}`);
-  }
 }
 
 const KEYS = ['name', 'teaches', 'settings', 'takes', 'board', 'events', 'program', 'expect'] as const;

@@ -1,8 +1,10 @@
 /** Events that come with Doorbell. Each is something that happens to hardware; the program has to notice by itself. */
 import type { Machine } from '../../boards/index.ts';
+import { UserError } from '../../cli/user-error.ts';
 import { Bridge } from '../../machine/pcie/bridge.ts';
 import type { LinkProfile } from '../../machine/timing/link.ts';
 import type { NvmeController } from '../../nvme/controller.ts';
+import { atLeast, oneOf, type Shape, whole } from '../../support/shape.ts';
 import type { ScenarioEvent } from './scenario.ts';
 
 /** Far above what drivers are given. */
@@ -15,7 +17,35 @@ export const at = (after_us: number, what: string, happen: (machine: Machine) =>
   happen,
 });
 
-const driveOf = (machine: Machine, drive: number): NvmeController => machine.controllers[drive]!;
+const TIME = atLeast(0, 'a number of microseconds, zero or more');
+const COUNT = whole(0, Number.MAX_SAFE_INTEGER);
+const TAKES: Readonly<Record<string, Shape>> = {
+  after_us: TIME,
+  down_us: TIME,
+  generation: oneOf(1, 2, 3, 4, 5),
+  lanes: oneOf(1, 2, 4, 8, 16),
+};
+
+/** An event of the name `event` whose arguments are fit. Throws UserError for the first that is not. */
+function checked(
+  event: string,
+  values: Readonly<Record<string, unknown>> & { readonly after_us: number },
+  what: string,
+  happen: (machine: Machine) => void,
+): ScenarioEvent {
+  for (const [key, value] of Object.entries(values)) {
+    const wrong = (TAKES[key] ?? COUNT)(value, key);
+    if (wrong !== null) throw new UserError(`${event}: ${key} ${wrong.problem}`);
+  }
+  return at(values.after_us, what, happen);
+}
+
+function driveOf({ controllers, board }: Machine, drive: number): NvmeController {
+  const found = controllers[drive];
+  if (found === undefined)
+    throw new UserError(`no drive ${drive} on board ${board.name}; it has ${controllers.length}, from 0`);
+  return found;
+}
 
 /** The port above a drive. */
 function portOf({ rootComplex }: Machine, { bus }: NvmeController): Bridge {
@@ -37,24 +67,40 @@ function portOf({ rootComplex }: Machine, { bus }: NvmeController): Bridge {
 
 /** A block of a namespace can no longer be read, until it is written. */
 export const mediaError = (after_us: number, lba: number, nsid = 1, drive = 0): ScenarioEvent =>
-  at(after_us, `the medium loses block ${lba} of namespace ${nsid}`, (machine) =>
-    driveOf(machine, drive).namespace(nsid)?.setUncorrectable(lba, 1, true),
+  checked(
+    'mediaError',
+    { after_us, lba, nsid, drive },
+    `the medium loses block ${lba} of namespace ${nsid}`,
+    (machine) => {
+      const namespace = driveOf(machine, drive).namespace(nsid);
+      if (namespace === null || namespace === undefined || lba >= namespace.blocks)
+        throw new UserError(`mediaError: drive ${drive} has no block ${lba} in a namespace ${nsid}`);
+      namespace.setUncorrectable(lba, 1, true);
+    },
   );
 
 /** Power fails and comes back: what only a volatile write cache held is gone. */
 export const powerCut = (after_us: number, drive = 0): ScenarioEvent =>
-  at(after_us, `drive ${drive} loses power`, (machine) => driveOf(machine, drive).powerCut());
+  checked('powerCut', { after_us, drive }, `drive ${drive} loses power`, (machine) =>
+    driveOf(machine, drive).powerCut(),
+  );
 
 /** The firmware loses a command of a queue; it never completes by itself. */
 export const stuckCommand = (after_us: number, sqid: number, drive = 0): ScenarioEvent =>
-  at(after_us, `drive ${drive} loses a command of queue ${sqid}`, (machine) =>
-    driveOf(machine, drive).engine.lose(sqid),
+  checked(
+    'stuckCommand',
+    { after_us, sqid, drive },
+    `drive ${drive} loses a command of queue ${sqid}`,
+    (machine) => driveOf(machine, drive).engine.lose(sqid),
   );
 
 /** The next messages that reach the CPU are lost. */
 export const lostInterrupts = (after_us: number, count = 1): ScenarioEvent =>
-  at(after_us, `the next ${count} interrupt message${count === 1 ? '' : 's'} are lost`, (machine) =>
-    machine.interrupts.lose(count),
+  checked(
+    'lostInterrupts',
+    { after_us, count },
+    count === 1 ? 'the next interrupt message is lost' : `the next ${count} interrupt messages are lost`,
+    (machine) => machine.interrupts.lose(count),
   );
 
 /** The link of a drive goes down and comes back with another speed and width. */
@@ -65,20 +111,28 @@ export const retrain = (
   down_us = 50,
   drive = 0,
 ): ScenarioEvent =>
-  at(after_us, `the link of drive ${drive} retrains to gen ${generation} x${lanes}`, (machine) =>
-    portOf(machine, driveOf(machine, drive)).retrain(generation, lanes, down_us * 1000),
+  checked(
+    'retrain',
+    { after_us, generation, lanes, down_us, drive },
+    `the link of drive ${drive} retrains to gen ${generation} x${lanes}`,
+    (machine) => portOf(machine, driveOf(machine, drive)).retrain(generation, lanes, down_us * 1000),
   );
 
 /** Somebody pulls the drive out. */
 export const hotRemoval = (after_us: number, drive = 0): ScenarioEvent =>
-  at(after_us, `drive ${drive} is pulled out`, (machine) => {
+  checked('hotRemoval', { after_us, drive }, `drive ${drive} is pulled out`, (machine) => {
     const controller = driveOf(machine, drive);
     portOf(machine, controller).unplug(controller.devfn);
   });
 
 /** A drive gone wild: writes to so many addresses that nobody has mapped, as fast as they can be sent. */
 export const faultStorm = (after_us: number, count: number, drive = 0): ScenarioEvent =>
-  at(after_us, `drive ${drive} writes to ${count} addresses that are not mapped`, (machine) => {
-    const { dma } = driveOf(machine, drive);
-    for (let page = 0; page < count; page++) dma!.write(WILD + page * 4096, machine.rootComplex.scratch, 4);
-  });
+  checked(
+    'faultStorm',
+    { after_us, count, drive },
+    `drive ${drive} writes to ${count} addresses that are not mapped`,
+    (machine) => {
+      const { dma } = driveOf(machine, drive);
+      for (let page = 0; page < count; page++) dma!.write(WILD + page * 4096, machine.rootComplex.scratch, 4);
+    },
+  );

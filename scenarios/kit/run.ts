@@ -1,5 +1,6 @@
 /** Runs a scenario: boots its board, lets events happen at their times, and judges what the program observed. */
 import { type BootOptions, boot } from '../../boards/index.ts';
+import { UserError } from '../../cli/user-error.ts';
 import type { Context, Observed, Scenario, ScenarioEvent, Settings } from './scenario.ts';
 import { checkSettings } from './settings.ts';
 
@@ -47,6 +48,12 @@ export async function runScenario(
     },
   };
   const observed = await scenario.program(context);
+  if (typeof observed !== 'object' || observed === null) {
+    const got = observed === null ? 'null' : typeof observed;
+    throw new UserError(
+      `scenario ${scenario.name}: the program must return an object with what it observed, not ${got}`,
+    );
+  }
   const expectations = Object.entries(scenario.expect).map(([sentence, holds]) => ({
     sentence,
     holds: holds(observed, settings),

@@ -35,6 +35,13 @@ describe('help', () => {
 describe('mistakes', () => {
   const broken = file('broken.json', '{');
   const empty = file('empty.json', '{"name": "x"}');
+  const nothing = file('nothing.json', '{"a": 1}');
+  const { ram, ...rest } = pc;
+  const misspelt = file('misspelt.json', JSON.stringify({ ...rest, rma: ram }));
+  const lacking = file('lacking.json', JSON.stringify(rest));
+  const [port] = pc.rootPorts;
+  const sata = { ...pc, rootPorts: [{ ...port, device: { ...port!.device, kind: 'sata' } }] };
+  const strange = file('sata.json', JSON.stringify(sata));
   const impossible = file('impossible.json', JSON.stringify({ ...pc, name: 'mine', ram: '1k' }));
   test.each([
     [['lspcy'], 'doorbell: unknown verb "lspcy"; did you mean "lspci"?'],
@@ -59,11 +66,21 @@ describe('mistakes', () => {
       'doorbell: --board workstaton: neither a board (pc, workstation, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "workstation"?',
     ],
     [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}: `],
+    [['fio', job, `--board=${empty}`], `doorbell: --board ${empty}: board x: description: is missing`],
     [
-      ['fio', job, `--board=${empty}`],
-      `doorbell: --board ${empty}: no board in it; a board has name, ram, media, host and rootPorts`,
+      ['fio', job, `--board=${nothing}`],
+      `doorbell: --board ${nothing}: no board in it; a board has name, description, ram, media, host, iommu, rootPorts`,
     ],
-    [['fio', job, `--board=${impossible}`], 'doorbell: board mine: ram: '],
+    [
+      ['lspci', `--board=${misspelt}`],
+      `doorbell: --board ${misspelt}: board pc: rma: is not a key here; did you mean "ram"?`,
+    ],
+    [['lspci', `--board=${lacking}`], `doorbell: --board ${lacking}: board pc: ram: is missing`],
+    [
+      ['fio', job, `--board=${strange}`],
+      `doorbell: --board ${strange}: board pc: rootPorts[0].device: must be null or have a kind, 'nvme' or 'switch'`,
+    ],
+    [['fio', job, `--board=${impossible}`], `doorbell: --board ${impossible}: board mine: ram: `],
     [['lspci', '-q'], 'doorbell: lspci: unknown option "-q"; it takes -x -xxx -xxxx -n -nn -t -v -s SLOT'],
     [['lspci', '-s'], 'doorbell: lspci: -s takes a slot such as 01:00.0'],
     [['lspci', '-s', 'zz'], 'doorbell: lspci: "zz" is no slot; write [[domain]:][bus]:[slot][.[function]]'],

@@ -1,9 +1,11 @@
 /** Scenarios: every shipped one holds, a file of one's own runs, and mistakes are one sentence. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { reason } from '../../cli/load-module.ts';
 import { SCENARIOS } from '../../scenarios/index.ts';
 import {
   at,
@@ -11,8 +13,11 @@ import {
   defineScenario,
   faultStorm,
   fio,
+  lostInterrupts,
+  mediaError,
   NvmeDriver,
   pc,
+  powerCut,
   retrain,
   runScenario,
 } from '../../scenarios/kit/index.ts';
@@ -167,6 +172,43 @@ describe("a file of one's own", () => {
     expect(bad.out).toMatch(/FAILS {2}it is so$/);
   });
 
+  const command = join(import.meta.dirname, '../../cli/doorbell.js');
+  const inNode = (path: string) =>
+    spawnSync(process.execPath, [command, 'scenario', path], { encoding: 'utf8' });
+
+  test('a program that never finishes, or returns nothing, is told so', async () => {
+    const never = own('true').replace('return {', 'await new Promise(() => {}); return {');
+    expect(inNode(file('never.mts', never))).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: 'doorbell: scenario mine: the program did not finish, and nothing is left to happen\n',
+    });
+    const nothing = own('true').replace(/return {.*/, '');
+    expect(await doorbell('scenario', file('nothing.ts', nothing))).toMatchObject({
+      status: 2,
+      err: 'doorbell: scenario mine: the program must return an object with what it observed, not undefined',
+    });
+  });
+
+  test('a .ts file that Node takes for CommonJS is told what to do', () => {
+    mkdirSync(join(folder, 'commonjs'));
+    file('commonjs/package.json', '{}');
+    const path = file(
+      'commonjs/mine.ts',
+      own('true').replace("'doorbell/scenario'", `'${new URL(kit).pathname}'`),
+    );
+    expect(inNode(path)).toMatchObject({
+      status: 2,
+      stderr: `doorbell: scenario ${path}: it is taken for CommonJS; put "type": "module" into the package.json beside it, or name it .mts\n`,
+    });
+  });
+
+  test('a Node that reads no TypeScript is explained', () => {
+    expect(reason({ code: 'ERR_UNKNOWN_FILE_EXTENSION', message: 'Unknown file extension ".ts"' })).toMatch(
+      /^Node v\S+ reads no TypeScript by itself; run "npm install tsx", or write it in JavaScript \(\.mjs\)$/,
+    );
+  });
+
   test.each([
     ['empty.ts', 'export const nothing = 1;', /: no object in it; export default defineScenario/],
     [
@@ -189,6 +231,20 @@ describe("a file of one's own", () => {
 });
 
 describe('events', () => {
+  test('are refused with one sentence when they cannot be', () => {
+    expect(() => mediaError(0, { lba: 5 } as unknown as number)).toThrow(
+      /^mediaError: lba must be a whole number from 0 to \d+, got {"lba":5}$/,
+    );
+    expect(() => mediaError(0, 5, 9).happen(boot(pc))).toThrow(
+      'mediaError: drive 0 has no block 5 in a namespace 9',
+    );
+    expect(() => powerCut(-1)).toThrow('powerCut: after_us must be a number of microseconds, zero or more');
+    expect(() => powerCut(0, 7).happen(boot(pc))).toThrow('no drive 7 on board pc; it has 1, from 0');
+    expect(() => retrain(0, 3, 3 as 2)).toThrow('retrain: lanes must be 1, 2, 4, 8 or 16, got 3');
+    expect(lostInterrupts(0).what).toBe('the next interrupt message is lost');
+    expect(lostInterrupts(0, 3).what).toBe('the next 3 interrupt messages are lost');
+  });
+
   test('happen at their times, also those that the program adds; a wild drive leaves one fault', async () => {
     const scenario = defineScenario({
       name: 'wild',
