@@ -177,6 +177,16 @@ export function valueProblem(profile: ControllerProfile, fid: number, cdw11: num
   );
 }
 
+/** QEMU takes thresholds of temperatures that are not there, forgets them, and answers 0. */
+export const isOtherTemperature = (profile: ControllerProfile, fid: number, cdw11: number): boolean =>
+  profile.asQemu === true &&
+  fid === FID.TEMPERATURE_THRESHOLD &&
+  TEMPERATURE_THRESHOLD.TMPSEL.get(cdw11) !== TMPSEL.COMPOSITE;
+
+/** What QEMU tells as defaults: 0 for two features that begin with another value. */
+export const isDefaultZero = (profile: ControllerProfile, fid: number): boolean =>
+  profile.asQemu === true && (fid === FID.VOLATILE_WRITE_CACHE || fid === FID.ASYNC_EVENT);
+
 /** Why the feature has no value that CDW11 selects, or null: a vector or a temperature that is not there. */
 export function selectorProblem(profile: ControllerProfile, fid: number, cdw11: number): string | null {
   if (fid === FID.INTERRUPT_VECTOR) {
@@ -187,6 +197,7 @@ export function selectorProblem(profile: ControllerProfile, fid: number, cdw11: 
   }
   if (fid !== FID.TEMPERATURE_THRESHOLD) return null;
   const { TMPSEL: sensor, THSEL: type } = TEMPERATURE_THRESHOLD.decode(cdw11);
+  if (isOtherTemperature(profile, fid, cdw11)) return null;
   if (type > THSEL.UNDER) return `THSEL ${type} is reserved`;
   return sensor === TMPSEL.COMPOSITE ? null : `TMPSEL ${sensor} names a temperature that is not there`;
 }

@@ -14,7 +14,9 @@ import { type FeatureData, HostBehavior, HostIdentifier, type Timestamp } from '
 import {
   createValues,
   isChangeable,
+  isDefaultZero,
   isOfNamespace,
+  isOtherTemperature,
   nameOf,
   selectorProblem,
   valueProblem,
@@ -182,6 +184,7 @@ export class Features {
     if (fid === FID.HOST_MEMORY_BUFFER) return this.#hostMemory!.set(slot, at);
     const data = this.#data[fid];
     if (data !== undefined) return this.#setData(slot, fid, data, at);
+    if (isOtherTemperature(this.#parts.profile, fid, cdw11)) return STATUS.SUCCESS;
     const isSaved = SET_FEATURES_CDW10.SV.get(cdw10) === 1;
     const value = valueToKeep(this.#parts.profile, fid, cdw11);
     if (fid === FID.NUMBER_OF_QUEUES) slots.setResult(slot, value);
@@ -266,6 +269,10 @@ export class Features {
       data.get(new DataView(memory.buffer, at, bytes), select);
       return;
     }
+    const { profile } = this.#parts;
+    const isZero = select === FEATURE_SELECT.DEFAULT && isDefaultZero(profile, fid);
+    if (isZero || isOtherTemperature(profile, fid, slots.dword(slot, SQE.CDW11)))
+      return slots.setResult(slot, 0);
     const [index] = this.#indices(slot, fid, slots.dword(slot, SQE.CDW11));
     if (fid === FID.RESERVATION_PERSISTENCE && select === FEATURE_SELECT.CURRENT) {
       // The namespace knows: Reservation Register changes it too.
@@ -287,6 +294,7 @@ export class Features {
   // ---- rules ------------------------------------------------------------------------------------------------------
 
   #exists(fid: number): boolean {
+    if (fid === FID.HOST_IDENTIFIER && this.#parts.profile.asQemu === true) return false;
     if (fid === FID.HOST_MEMORY_BUFFER) return this.#hostMemory !== null;
     return this.#values[fid] !== undefined || this.#data[fid] !== undefined;
   }
