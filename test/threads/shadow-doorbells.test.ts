@@ -80,7 +80,7 @@ test('no doorbell is lost, and most need not be rung', async () => {
   });
   await admin.createQueues(queue, -1);
 
-  const ios = runs(15_000, 5_000_000);
+  const ios = runs(5_000, 5_000_000);
   const draw = random(1, 'shadow');
   let done = 0;
   let failed = 0;
