@@ -3,6 +3,7 @@
  * nvme-cli's. Not here: changing anything; programs do that through the driver.
  */
 import { findNvme, NvmeDriver } from '../../drivers/nvme/index.ts';
+import { NSID_BROADCAST } from '../../nvme/spec/commands.ts';
 import { CNS, IDENTIFY_CONTROLLER } from '../../nvme/spec/identify.ts';
 import { ERROR_LOG_ENTRY, LID, SMART_LOG } from '../../nvme/spec/logs.ts';
 import { suggestion } from '../../support/nearest.ts';
@@ -38,8 +39,10 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
 const VERBS: Readonly<Record<string, (request: Request) => Promise<string[]> | string[]>> = {
   'id-ctrl': async ({ driver }) => idCtrl(await driver.identify(CNS.CONTROLLER)),
   'id-ns': async ({ driver, nsid }) => idNs(await driver.identify(CNS.NAMESPACE, nsid ?? 1), nsid ?? 1),
-  'smart-log': async ({ driver, device }) =>
-    smartLog(viewOf(await driver.getLogPage(LID.SMART, SMART_LOG.SIZE)), device),
+  'smart-log': async ({ driver, device, flags }) => {
+    const of = flags.nsid ?? NSID_BROADCAST;
+    return smartLog(viewOf(await driver.getLogPage(LID.SMART, SMART_LOG.SIZE, of)), device, of);
+  },
   'error-log': async ({ driver, device, flags }) => {
     const most = IDENTIFY_CONTROLLER.get(await driver.identify(CNS.CONTROLLER), 0, 'ELPE') + 1;
     const entries = Math.min(flags.entries ?? most, most);

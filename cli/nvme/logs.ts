@@ -1,4 +1,5 @@
 /** `nvme smart-log` and `nvme error-log` in nvme-cli's layout (2.3). */
+import { NSID_BROADCAST } from '../../nvme/spec/commands.ts';
 import { ERROR_LOG_ENTRY, SMART_LOG } from '../../nvme/spec/logs.ts';
 import { statusName, statusSentence } from '../../nvme/spec/status.ts';
 import { alternateHex, wide } from './fields.ts';
@@ -23,8 +24,8 @@ export function decimalSize(bytes: number): string {
   return `${(bytes / 1000 ** power).toFixed(2)} ${PREFIXES[power]}B`;
 }
 
-/** `view` is the log page; `device` such as `nvme0`. */
-export function smartLog(view: DataView, device: string): string[] {
+/** `view` is the log page; `device` such as `nvme0`; `nsid` is whose log it is, FFFFFFFFh the controller's. */
+export function smartLog(view: DataView, device: string, nsid = NSID_BROADCAST): string[] {
   const log = SMART_LOG.decode(view, 0);
   const sensors = [1, 2, 3, 4, 5, 6, 7, 8] as const;
   const lines: readonly (readonly [string, number, string | number | bigint])[] = [
@@ -56,7 +57,7 @@ export function smartLog(view: DataView, device: string): string[] {
     ['Thermal Management T2 Total Time', 1, log.TMT2_TIME],
   ];
   return [
-    `Smart Log for NVME device:${device} namespace-id:ffffffff`,
+    `Smart Log for NVME device:${device} namespace-id:${nsid.toString(16)}`,
     ...lines.map(([label, tabs, value]) => `${label}${'\t'.repeat(tabs)}: ${value}`),
   ];
 }

@@ -25,7 +25,9 @@ const CAUSES: Readonly<Partial<Record<StatusName, string>>> = {
     'or bus master is off; the kernel log has the fault',
   PRP_OFFSET_INVALID:
     'a buffer is not aligned to four bytes, or a later page of it does not start at a page boundary',
-  INVALID_FIELD: 'the transfer exceeds MDTS, the namespace is not active, or a reserved dword is not zero',
+  INVALID_FIELD:
+    'the transfer exceeds MDTS, the namespace is not active, the controller lacks this feature or log page, or a reserved ' +
+    'dword is not zero',
   INVALID_NAMESPACE_OR_FORMAT: 'there is no namespace with this number',
   INVALID_QUEUE_SIZE: 'the queue has more entries than CAP.MQES allows',
   INVALID_QUEUE_IDENTIFIER: 'the controller granted fewer queues, or the queue exists already',

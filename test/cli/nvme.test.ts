@@ -91,6 +91,12 @@ describe('a drive', () => {
     expect(after).toContain('Data Units Read\t\t\t\t: 9 (4.61 MB)');
   });
 
+  test('smart-log -n asks for the log of one namespace, which this drive does not keep', async () => {
+    const { status, err } = await doorbell('nvme', 'smart-log', '-n', '1');
+    expect(status).toBe(1);
+    expect(err).toContain('Get Log Page in namespace 1');
+  });
+
   test('show-regs shows the controller as the driver set it up', async () => {
     const registers = await lines('show-regs', '/dev/nvme0', '-H');
     expect(registers).toContain('cc      : 460001');
