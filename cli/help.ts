@@ -12,6 +12,13 @@ const AFTER = '  --after JOB.fio     first run these jobs, so that there is some
 const BOARD =
   '  --board NAME|FILE   pc, workstation, a device profile, or a .json, .js or .ts file of your own';
 
+const OWN_BOARD = `import { deviceNamed, linkOf, pc } from 'doorbell/boards';
+const profile = deviceNamed('990pro').controller;
+const namespaces = [{ size: '64m' }, { size: '1g', block_bytes: 4096 }];
+const device = { kind: 'nvme', serial: 'MINE0', profile, namespaces };
+export default { ...pc, name: 'mine', ram: '512m', rootPorts: [{ at: '04.0', link: linkOf(4, 4), device }] };
+`;
+
 export const PAGES: Readonly<Record<string, Page>> = {
   fio: {
     summary: 'run a fio job file on an emulated machine',
@@ -49,16 +56,33 @@ ${BOARD}`,
   },
   boards: {
     summary: 'list the boards that come with Doorbell',
-    text: `doorbell boards [NAME]
+    text: `doorbell boards [NAME|FILE]
 
-Describes every board, or one, with its namespaces and its PCI tree.`,
+Describes every board, or one, with its namespaces and its PCI tree. A board of your own is a .json file, or a module that
+exports one; it is easiest to copy one that comes with Doorbell and change a line. Save this as mine.mjs:
+
+${OWN_BOARD}
+and say --board mine.mjs wherever a verb takes a board. Its keys (sizes are bytes or texts such as 64m, times nanoseconds):
+  name, description   texts
+  ram, media          sizes: RAM, and room for what is written to namespaces without an image; together below 4 GiB
+  host                what software and memory cost: store_ns, load_ns, syscall_ns, interrupt_ns, wakeup_ns and others
+  iommu               options of the VT-d unit, all of which may be absent: iotlbEntries, tableBits, cachingMode and others
+  mmioBase            first address of BARs; may be absent
+  rootPorts           a list of ports: { at: '04.0', link, device }
+    link              linkOf(generation, lanes), or its keys: generation, lanes, maxPayload_bytes and others
+    device            null, { kind: 'switch', ports } or { kind: 'nvme', serial, profile, namespaces }
+      profile         of the controller; "doorbell profiles NAME" shows its knobs; deviceNamed(NAME).controller is one
+      namespaces      a list of { size }; block_bytes, image, metadata, zones, readOnly, eui64 and others may be there
+The whole of it, with a sentence for each key, is node_modules/doorbell/dist/boards/board.d.ts (boards/board.ts in a
+checkout); whatever cannot exist is refused with its place and what would be possible.`,
   },
   scenario: {
     summary: 'run a scenario: a board, a program, what happens to it, and what is expected',
     text: `doorbell scenario [list | NAME | FILE.ts] [OPTIONS]
 
 Lists the scenarios that come with Doorbell with what each teaches, or runs one of them, or one of your own: a module that
-exports defineScenario({ name, teaches, settings, board, events, program, expect }) from 'doorbell/scenario'.
+exports defineScenario({ name, teaches, settings, takes, board, events, program, expect }) from 'doorbell/scenario'; takes and
+events may be absent. A .ts file needs tsx installed beside Doorbell (Node 20) and "type": "module", or the name .mts.
   --seed N            seed of everything that is left to chance; the same seed gives the same run (1)
   --set KEY=VALUE     change a setting; more than once for several
   --json              the result, or the list, as JSON

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { pc } from '../../boards/index.ts';
 import { PAGES } from '../../cli/help.ts';
@@ -30,6 +31,16 @@ describe('help', () => {
     expect(page.out).toContain(`doorbell ${verb}`);
     expect(await doorbell(verb, '--help')).toEqual(page);
   });
+});
+
+test("help boards shows a board of one's own that boots, and names every key of one", async () => {
+  const { out } = await doorbell('help', 'boards');
+  const program = out.slice(out.indexOf('import '), out.indexOf('and say --board'));
+  const boards = pathToFileURL(join(import.meta.dirname, '../../boards/index.ts')).href;
+  const path = file('mine.mjs', program.replace("'doorbell/boards'", `'${boards}'`));
+  expect((await doorbell('boards', path)).out).toContain('nvme0n2: 1g in memory, drive MINE0 (');
+  for (const key of [...Object.keys(pc), 'mmioBase'])
+    expect(out).toMatch(new RegExp(`^  .*\\b${key}\\b`, 'm'));
 });
 
 describe('mistakes', () => {
