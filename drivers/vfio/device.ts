@@ -15,12 +15,17 @@ import {
   VFIO_DEVICE_GET_IRQ_INFO,
   VFIO_DEVICE_GET_REGION_INFO,
   VFIO_DEVICE_RESET,
+  VFIO_DEVICE_SET_IRQS,
+  VFIO_IRQ_SET_ACTION_TRIGGER,
+  VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_REQ_IRQ_INDEX,
   VFIO_REGION_INFO_FLAG_MMAP,
   VfioDeviceAttachIommufdPt,
   VfioDeviceBindIommufd,
   VfioDeviceInfo,
   VfioIrqInfo,
+  VfioIrqSet,
   VfioRegionInfo,
 } from '../../vfio/uapi/vfio.ts';
 import type { DmaSpace } from './dma.ts';
@@ -121,6 +126,17 @@ export class VfioDevice {
     const argsz = VfioIrqInfo.SIZE;
     this.#ioctls.call(this.fd, 'device', VFIO_DEVICE_GET_IRQ_INFO, VfioIrqInfo, { argsz, index });
     return { flags: this.#ioctls.get(VfioIrqInfo, 'flags'), count: this.#ioctls.get(VfioIrqInfo, 'count') };
+  }
+
+  /** Has eventfd `fd` count how often the kernel asks to let the device go; `close` is the answer. Throws SysError. */
+  countRequests(fd: Fd): void {
+    this.#ioctls.view.setInt32(VfioIrqSet.SIZE, fd, true);
+    this.#ioctls.call(this.fd, 'device', VFIO_DEVICE_SET_IRQS, VfioIrqSet, {
+      argsz: VfioIrqSet.SIZE + 4,
+      flags: VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+      index: VFIO_PCI_REQ_IRQ_INDEX,
+      count: 1,
+    });
   }
 
   /** Reads `width` (1, 2 or 4) bytes of configuration space. */

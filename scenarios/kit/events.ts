@@ -118,11 +118,14 @@ export const retrain = (
     (machine) => portOf(machine, driveOf(machine, drive)).retrain(generation, lanes, down_us * 1000),
   );
 
-/** Somebody pulls the drive out. */
+/** Somebody pulls the drive out: it answers no more, and the kernel takes it away and asks its users to let go (REQ). */
 export const hotRemoval = (after_us: number, drive = 0): ScenarioEvent =>
   checked('hotRemoval', { after_us, drive }, `drive ${drive} is pulled out`, (machine) => {
     const controller = driveOf(machine, drive);
     portOf(machine, controller).unplug(controller.devfn);
+    const { inventory } = machine.kernel;
+    const device = inventory.vfio.find(({ pci }) => pci.bdf === controller.bdf);
+    if (device !== undefined) void machine.kernel.removeDevice(device.pci.name);
   });
 
 /** A drive gone wild: writes to so many addresses that nobody has mapped, as fast as they can be sent. */
