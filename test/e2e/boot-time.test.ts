@@ -1,6 +1,6 @@
 /**
- * From a board to the first block read, in the process time of a fresh process that has imported what it needs. It is
- * a quarter of the bound on the machine that the bound was promised for, so other tests beside it do no harm.
+ * From a board to the first block read: processor time of a fresh process, counted after its imports. Processor time
+ * grows little when other tests run beside it, and a quiet machine needs a fraction of the bound.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -97,17 +97,17 @@ describe('limits', () => {
 });
 
 describe('arbitration', () => {
-  /** Which queue each completion is of, when `counts[i]` commands wait in queue i + 1 as the controller begins to fetch. */
+  /** Which queue each completion is of, when queue i + 1 is given `counts[i]` commands and the queues are rung one after another. */
   function order(harness: Harness, counts: readonly number[]): number[] {
     counts.forEach((count, index) => {
       for (let i = 0; i < count; i++) harness.post(index + 1, { opcode: NVM.FLUSH, nsid: 1 });
     });
-    // While bus mastering is off nothing is fetched; with one slot for I/O all queues are waiting when it is on again.
+    // The queues rung first are served alone until the slots are full: callers look at what comes after that.
     for (let index = 0; index < counts.length; index++) harness.kick(index + 1);
     return harness.reapAll(1).map(({ sqid }) => sqid);
   }
 
-  /** One completion queue whose single free entry keeps the controller from fetching more than one command at a time. */
+  /** Queues that share a completion queue of one free entry: once the slots are full, each completion reaped lets one command in. */
   function held(cc: number, priorities: readonly number[], slots = 8): Harness {
     const harness = new Harness({ profile: { ...FUNCTIONAL, commandSlots: slots } });
     harness.enable({ cc });

@@ -152,6 +152,17 @@ line(247, 'a message among transfers, ten times', (lab) => {
     expect(lab.count(eventfd)).toBe(1);
   }
 });
+line(248, 'many transfers, and no message of their own', (lab) => {
+  const { device, map } = native(lab);
+  lab.busMaster(device, true);
+  const eventfd = lab.eventfd();
+  lab.setIrqs(device, 0x24, 2, 0, 1, eventfd);
+  map(lab.buffer(64), 64 * PAGE, IOVA);
+  const failed = Array.from({ length: 10_000 }, (_, round) => IOVA + (round % 64) * PAGE).filter(
+    (iova, round) => lab.dmaWrite(0, iova, round & 0xff) !== 0 || lab.dmaRead(0, iova) !== (round & 0xff),
+  );
+  expect([failed, lab.count(eventfd)]).toEqual([[], -EAGAIN]);
+});
 line(250, 'the ranges of an attached IOAS are ascending and apart', (lab) => {
   const iommufd = lab.iommu();
   const { words } = lab.ranges(iommufd, lab.attached(iommufd).ioas);

@@ -3,6 +3,7 @@
  * in vfio-pci-irqs.test.ts. `setIrqs` takes flags, index, start and count, then eventfds.
  */
 import { expect } from 'vitest';
+import type { MsiMessage } from '../../machine/interrupts.ts';
 import { EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, ENOTTY } from '../../vfio/uapi/errno.ts';
 import * as V from '../../vfio/uapi/vfio.ts';
 import { Lab, line, PAGE, VFIO0 } from './linux-cases/lab.ts';
@@ -194,3 +195,15 @@ line(
     expect(lab.setIrqs(again, NONE | TRIGGER, MSIX, 0, 1)).toBe(-EINVAL);
   },
 );
+line(241, 'more vectors than the host has: it says how many there are, and enables none', (lab) => {
+  const device = bound(lab);
+  const { interrupts } = lab.machine;
+  const taken: MsiMessage[] = [];
+  for (let message = interrupts.allocate(0, 0); message !== null; message = interrupts.allocate(0, 0))
+    taken.push(message);
+  for (const message of taken.splice(0, 3)) interrupts.free(message);
+  const fds = eventfds(lab, 4);
+  expect(lab.setIrqs(device, EVENTFD | TRIGGER, MSIX, 0, 4, ...fds)).toBe(3);
+  expect(lab.setIrqs(device, NONE | TRIGGER, MSIX, 0, 1)).toBe(-EINVAL);
+  expect(lab.setIrqs(device, EVENTFD | TRIGGER, MSIX, 0, 3, ...fds.slice(1))).toBe(0);
+});

@@ -133,6 +133,7 @@ export interface ToyMachine {
   readonly memory: Memory;
   readonly pages: Pages;
   readonly rootComplex: RootComplex;
+  readonly interrupts: Interrupts;
   /** In the order of their ports. */
   readonly functions: readonly ToyFunction[];
 }
@@ -200,7 +201,7 @@ export function toyMachine(options: ToyMachineOptions = {}): ToyMachine {
     abi,
     ...(options.driverOf === undefined ? {} : { driverOf: options.driverOf }),
   });
-  return { kernel, clock, memory, pages, rootComplex, functions };
+  return { kernel, clock, memory, pages, rootComplex, interrupts, functions };
 }
 
 const RECORDED_GROUPS: Readonly<Record<number, number>> = { 256: 7, 512: 8 };
