@@ -1,4 +1,6 @@
 /** The door of the boards room: descriptions of machines, and `boot`. */
+
+export { firmwareImage } from '../nvme/admin/firmware-image.ts';
 export type {
   Board,
   MetadataBoard,

@@ -212,6 +212,7 @@ export function help(verb?: string): string {
   return ['doorbell: a whole emulated machine for people who write drivers', '', ...verbs].join('\n');
 }
 
+/** The error for a verb that there is not: names the nearest one, or all. */
 export function unknownVerb(verb: string): UserError {
   const verbs = Object.keys(PAGES);
   return new UserError(

@@ -24,12 +24,11 @@ export interface FaultReport {
   readonly line: string;
 }
 
-/** Linux limits fault lines to 10 in 5 s; `null` prints them all. */
+/** At most `burst` fault lines in `interval_ns`; Linux has 10 in 5 s. */
 export interface RateLimit {
   readonly burst: number;
   readonly interval_ns: number;
 }
-export const LINUX_RATE_LIMIT: RateLimit = { burst: 10, interval_ns: 5e9 };
 
 const REPORTS_MAX = 64;
 const TWO_48 = 0x1_0000_0000_0000;

@@ -3,6 +3,7 @@
  */
 import { OpenFile } from './file.ts';
 
+/** Reading finds the end of the file, writing succeeds and keeps nothing. */
 export class NullFile extends OpenFile {
   override readonly kind = 'null';
 

@@ -48,6 +48,7 @@ export type MemoryStep =
   | (RangeStep & { readonly do: 'dump'; readonly bytes_read?: string })
   | (RangeStep & { readonly do: 'fnv'; readonly value_read?: Recorded });
 
+/** One call, or one look at memory, with the answer that the real kernel gave. */
 export type Step =
   | IoctlStep
   | (Answer & { readonly do: 'open'; readonly fd: string; readonly path: string })
@@ -97,6 +98,7 @@ export type Step =
       readonly to: string;
     });
 
+/** Steps that run one after another; `why` says what they are there to show. */
 export interface Case {
   readonly name: string;
   readonly why: string;

@@ -33,6 +33,7 @@ const FIELDS: Readonly<Record<number, Word>> = {
 const value32 = (value: number): string =>
   value === 0 ? '00000000' : `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
 
+/** What `nvme get-feature` prints of a feature; `withFields` (`-H`) adds one line for each field of the value. */
 export function getFeature(fid: number, value: number, withFields: boolean): string[] {
   const name = FEATURES[fid]?.name ?? 'Unknown';
   const line = `get-feature:${hex(fid, 2)} (${name}), Current value:${value32(value)}`;

@@ -24,6 +24,7 @@ export const activeOf = (job: JobResult): (readonly [name: string, DirectionResu
     .map((name) => [name, job[name]] as const)
     .filter(([, { ios }]) => ios > 0);
 
+/** Lines of a table: one row for each job and direction of each point; settings first, then IOPS, MB/s and latencies in µs. */
 export function resultTable(results: readonly Result[]): string[] {
   const keys = Object.keys(results[0]?.settings ?? {});
   const head = [...keys, 'job', '', 'IOPS', 'MB/s', 'mean us', 'p50 us', 'p99 us', 'p99.9 us'];

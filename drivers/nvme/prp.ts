@@ -1,12 +1,10 @@
 /**
  * Physical region pages: the two pointers of a command, and the list behind the second one. NVMe Base 2.1
- * §4.3.1. Pure functions on words. A data range is contiguous for the device, so pages follow one another.
+ * §4.3.1. Pages have 4096 bytes, as CC.MPS 0 says. Pure functions on words. A data range is contiguous for the device, so pages follow one another.
  * Not here: SGLs, and where the memory of lists comes from (queue-pair.ts).
  */
 import { highWord, PAGE_MASK, PAGE_SIZE } from '../../support/numbers.ts';
 
-/** The driver runs controllers with CC.MPS 0, so their page is the smallest of the machine. */
-export const PRP_PAGE_SIZE = PAGE_SIZE;
 const ENTRY_BYTES = 8;
 const ENTRIES_PER_PAGE = PAGE_SIZE / ENTRY_BYTES;
 /** Data starts at a multiple of four bytes, so this is the worst offset into its first page. */

@@ -9,6 +9,7 @@ import { KIND } from './window.ts';
 
 const { WRITE32 } = KIND;
 
+/** The CPU's side of the ring: configuration and registers of whatever the other thread has. */
 export class RemotePci implements PciHost {
   readonly clock: Clock;
   private readonly port: CpuPort;

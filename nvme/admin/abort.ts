@@ -42,6 +42,7 @@ export class Abort implements AdminCommand {
   }
 }
 
+/** Asynchronous Event Request: held until an event is there; refused beyond AERL (Base 2.1 §5.1.2). */
 export class EventRequest implements AdminCommand {
   readonly #parts: Parts;
 

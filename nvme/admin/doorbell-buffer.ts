@@ -10,6 +10,7 @@ import type { AdminCommand, AdminParts } from './command.ts';
 
 type Parts = Pick<AdminParts, 'slots' | 'health' | 'shadow' | 'cc'>;
 
+/** PRP1 names the page of the shadow doorbells, PRP2 that of the event indexes; neither may be page 0. */
 export class DoorbellBuffer implements AdminCommand {
   readonly #parts: Parts;
 

@@ -16,6 +16,7 @@ import { STATUS } from '../spec/status.ts';
 import type { AdminCommand } from './command.ts';
 import type { DirectiveParts } from './directives.ts';
 
+/** ATYPE 10h (scan) and 11h (tracked) answer alike; the range must lie inside the namespace. */
 export class LbaStatus implements AdminCommand {
   readonly #parts: DirectiveParts;
 

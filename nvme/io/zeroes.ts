@@ -95,6 +95,7 @@ export class WriteZeroes extends DatalessWrite implements IoCommand {
   }
 }
 
+/** Marks blocks, which then cannot be read until they are written. */
 export class WriteUncorrectable extends DatalessWrite implements IoCommand {
   protected readonly limit = this.context.profile.limits.uncorrectable;
   readonly known = [

@@ -101,6 +101,7 @@ export class ZoneAppend extends BlockCommand implements IoCommand {
   }
 }
 
+/** Opens, closes, finishes, resets or takes a zone offline, or all that can be; sets a descriptor extension. */
 export class ZoneManagementSend implements IoCommand {
   readonly access: Access = 'write';
   readonly known = [
@@ -177,6 +178,7 @@ export class ZoneManagementSend implements IoCommand {
   }
 }
 
+/** Reports zones from the one with SLBA on, all or those in one state, with or without extensions. */
 export class ZoneManagementReceive implements IoCommand {
   readonly access: Access = 'read';
   readonly known = [
