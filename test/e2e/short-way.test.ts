@@ -1,0 +1,67 @@
+/**
+ * Where nothing takes time and nobody listens, the engine runs a command through in one go; a listener sends every command
+ * through its stages. Both ways must leave the same bytes: completions, data, media, everything in memory.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { boot, type Machine, pc } from '../../boards/index.ts';
+import { drivesOf } from '../../cli/fio/targets.ts';
+import { type BlockDevice, NvmeDriver } from '../../drivers/nvme/index.ts';
+
+const BLOCKS = 4096;
+const drive = drivesOf(pc.rootPorts)[0]!;
+const BOARD = {
+  ...pc,
+  ram: '16m',
+  media: '16m',
+  rootPorts: [{ ...pc.rootPorts[0]!, device: { ...drive, namespaces: [{ size: BLOCKS * 512 }] } }],
+};
+
+interface Step {
+  readonly kind: 'read' | 'write' | 'zero' | 'trim' | 'flush';
+  readonly lba: number;
+  readonly blocks: number;
+  readonly byte: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom('read', 'read', 'write', 'write', 'write', 'zero', 'trim', 'flush'),
+  lba: fc.nat(BLOCKS - 600),
+  blocks: fc.integer({ min: 1, max: 600 }),
+  byte: fc.nat(255),
+});
+
+async function one(disk: BlockDevice, { kind, lba, blocks, byte }: Step): Promise<unknown> {
+  if (kind === 'read') return disk.read(lba, blocks);
+  if (kind === 'write') return disk.write(lba, new Uint8Array(blocks * 512).fill(byte));
+  if (kind === 'zero') return disk.writeZeroes(lba, blocks);
+  if (kind === 'trim') return disk.trim(lba, blocks);
+  return disk.flush();
+}
+
+/** Runs the steps, eight at a time, and returns what each answered and the machine. */
+async function run(
+  steps: readonly Step[],
+  isWatched: boolean,
+): Promise<{ answers: unknown[]; machine: Machine }> {
+  const machine = boot(BOARD, { pace: 'functional' });
+  if (isWatched) machine.trace.listen(() => {});
+  const driver = await NvmeDriver.open(machine.kernel);
+  const disk = driver.namespace(1);
+  const answers: unknown[] = [];
+  for (let at = 0; at < steps.length; at += 8)
+    answers.push(...(await Promise.all(steps.slice(at, at + 8).map((each) => one(disk, each)))));
+  return { answers, machine };
+}
+
+test('commands leave the same memory whether they run through or by stages', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), async (steps) => {
+      const [short, long] = [await run(steps, false), await run(steps, true)];
+      expect(short.answers).toEqual(long.answers);
+      const [one, other] = [short.machine.memory.u8, long.machine.memory.u8];
+      expect(Buffer.compare(one, other)).toBe(0);
+    }),
+    { numRuns: 10 },
+  );
+});
