@@ -122,6 +122,8 @@ export class PrpWalker {
     let index = 0;
     while (left > 0) {
       const room = Math.floor((page - (list & (page - 1))) / ENTRY);
+      if (room === 0)
+        return this.#refuse('PRP2', listLow, listHigh, 'leaves no room for an entry in its page');
       const needed = Math.ceil(left / page);
       const entries = Math.min(room, needed);
       const result = this.dma.read(list, this.list, entries * ENTRY);

@@ -1,6 +1,7 @@
 /** NVM commands on blocks: group N of the conformance cases (NVM Command Set 1.1 §3.3; Base 2.1 §4.1, §7). */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { QEMU } from '../../nvme/profile-qemu.ts';
 import { ADMIN, CQE, NVM } from '../../nvme/spec/commands.ts';
 import { CC } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
@@ -183,6 +184,14 @@ describe('PRPs', () => {
     rig.view(list).setUint32(8 * 511, list, true);
     const entry = { opcode: NVM.READ, ...rig.at(0, 1024), prp1: data, prp2: list };
     expect(rig.status(entry)).toBe('SUCCESS');
+  });
+
+  test('a list of any alignment (as QEMU) that leaves no room for an entry in its page is refused', () => {
+    const rig = ioRig({ profile: { ...QEMU, timing: null } });
+    const [data, list] = [rig.allocate(), rig.allocate()];
+    const entry = { opcode: NVM.READ, ...rig.at(0, 31), prp1: data, prp2: list + PAGE - 4 };
+    expect(rig.status(entry)).toBe('PRP_OFFSET_INVALID');
+    expect(rig.controller.health.rejections.at(-1)).toContain('leaves no room for an entry in its page');
   });
 
   test.each([
