@@ -120,7 +120,7 @@ async function freePort(): Promise<number> {
 
 describe.skipIf(!hasRedis)('a sweep on many processes (needs redis-server)', () => {
   test('survives a worker that is killed in the middle, and equals the local one byte for byte', async () => {
-    const grid = ['--vary', 'iodepth=1..8', '--vary', 'io_size=20m,21m'];
+    const grid = ['--vary', 'iodepth=1..4', '--vary', 'io_size=20m,21m'];
     const port = await freePort();
     const url = `redis://127.0.0.1:${port}`;
     const children: ChildProcess[] = [];
