@@ -14,6 +14,11 @@ export class RunClock {
     this.hostNow = machine.pace === 'timed' ? null : hostNow;
   }
 
+  /** True when what is measured is simulated time. */
+  get isSimulated(): boolean {
+    return this.hostNow === null;
+  }
+
   simulated(): number {
     return this.kernel.now();
   }

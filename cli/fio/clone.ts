@@ -140,6 +140,27 @@ export class Clone {
     else if (this.#state === 'thinking') this.readyAt = this.#parts.clock.simulated();
   }
 
+  /** Ends the job at time `at`, on the clock that measures. What is under way does not count; `drain` takes it back. */
+  cut(at: number): void {
+    if (this.isDone) return;
+    if (!Number.isNaN(this.#phaseAt) && this.#hasBegun)
+      this.#recorder.endPhase(Math.max(0, at - this.#phaseAt), this.workload.isVerifying);
+    if (this.#unrung > 0) this.#queue.ring();
+    this.#queue.onComplete = (slot) => this.#forget(slot);
+    this.#state = 'done';
+  }
+
+  #forget(slot: number): void {
+    const io = this.#flights.ioOf(slot);
+    if (this.#flights.isLast(io)) this.#flights.give(io);
+  }
+
+  /** Takes completions of a job that has ended. Returns how many I/Os are still under way. */
+  drain(): number {
+    if (this.outstanding > 0) this.#queue.reap();
+    return this.outstanding;
+  }
+
   /** Returns false while another clone must end first. */
   #begin(): boolean {
     if (this.after.some((clone) => !clone.isDone)) {

@@ -1,4 +1,7 @@
-/** `doorbell fio`: reads the job file, boots the board, runs the jobs, prints the report. Exit status 1: a job failed. */
+/**
+ * `doorbell fio`: reads the job file, boots the board, runs the jobs, prints the report. Exit status 1: a job failed;
+ * 128, fio's: a signal ended the jobs.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openStore } from '../../bridge/host.ts';
 import { suggestion } from '../../support/nearest.ts';
@@ -8,6 +11,7 @@ import type { Output } from '../output.ts';
 import { type AnyMachine, type AnyPace, boot, parsePace, switchOff } from '../pace.ts';
 import { UserError } from '../user-error.ts';
 import { type RunResult, runJobs } from './engine.ts';
+import { INTERRUPTED, Interrupt } from './interrupt.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';
 import { jsonReport } from './json.ts';
 import { type RunInput, replay, TraceRecorder, writeRecording } from './recording.ts';
@@ -73,6 +77,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const onProgress = output.isTerminal
     ? { onProgress: (...now: Parameters<typeof statusLine>) => output.status(statusLine(...now)) }
     : {};
+  const interrupt = new Interrupt(output);
   const result = await runJobs({
     machine,
     jobs: file.jobs,
@@ -80,8 +85,12 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
     seed,
     hostNow,
     stopAfter_ns,
+    signal: interrupt.signal,
     ...onProgress,
-  }).finally(() => switchOff(machine));
+  }).finally(() => {
+    interrupt.close();
+    switchOff(machine);
+  });
   output.status('');
   if (recorder !== null) {
     const input: RunInput = {
@@ -90,7 +99,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
       job: readFileSync(path, 'utf8'),
       section: options.section?.split(',') ?? null,
       seed,
-      stopAfter_ns: Number.isFinite(stopAfter_ns) ? stopAfter_ns : null,
+      stopAfter_ns: result.stoppedAfter_ns,
     };
     writeRecording(options.record!, input, recorder.end());
   }
@@ -98,7 +107,8 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const body = formats.flatMap((format) => formatted(format, { result, file, machine, seed }));
   if (options.output === undefined) output.lines(body);
   else writeLines(`--output ${options.output}`, options.output, [...lines, ...body]);
-  if (result.wasStopped)
+  if (interrupt.signal.aborted) return INTERRUPTED;
+  if (result.stoppedAfter_ns !== null)
     output.error(`note: stopped after ${options['stop-after']}, before the jobs were done`);
   return result.clones.some(({ errno }) => errno !== 0) ? 1 : 0;
 }

@@ -4,6 +4,7 @@
  * At the functional pace simulated time stands still, so times are the host's. The emulated CPU's clock is one: a store
  * to a doorbell by one thread delays the others by its cost.
  */
+import { setImmediate } from 'node:timers/promises';
 import { type Random, random } from '../../support/random.ts';
 import type { AnyMachine } from '../pace.ts';
 import { UserError } from '../user-error.ts';
@@ -32,8 +33,10 @@ export interface RunOptions {
   readonly onProgress?: (clones: readonly Clone[], elapsed_ns: number) => void;
   /** Called for every completion of every clone. */
   readonly onCompletion?: OnCompletion;
-  /** Ends all jobs after so much time of the run's clock, as an interrupt ends fio. */
+  /** Ends all jobs after exactly so much simulated time, or as much of the host's where that is what is measured. */
   readonly stopAfter_ns?: number;
+  /** Ends all jobs as soon as it is aborted. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunResult {
@@ -43,32 +46,37 @@ export interface RunResult {
   readonly host_ns: number;
   /** Log files that jobs asked for. */
   readonly logs: readonly LogText[];
-  /** `stopAfter_ns` came before the jobs were done. */
-  readonly wasStopped: boolean;
+  /** How long jobs had run when all were ended before they were done; null: they were not. */
+  readonly stoppedAfter_ns: number | null;
 }
 
-/** Clocks are looked at after this many rounds, progress is told after this many nanoseconds. */
-const ROUNDS_MASK = 0xff;
-const PROGRESS_NS = 250e6;
+/** The host's clock is looked at after so many rounds; progress is told, and signals are heard, after so many ns. */
+const ROUNDS = 256;
+const LOOK_NS = 100e6;
 
 /** Runs all jobs. Throws UserError for jobs that cannot be and for a machine that falls silent. */
 export async function runJobs(options: RunOptions): Promise<RunResult> {
   const { machine, jobs, targets, hostNow, stopAfter_ns = Number.POSITIVE_INFINITY } = options;
   const drives = await Drives.open(machine, targets, jobs);
   const clock = new RunClock(machine, hostNow);
-  const stopAt = clock.measured() + stopAfter_ns;
-  const run: Run = { options, drives, clock, stats: [], logs: [], stopAt, ended: '' };
+  const run: Run = { options, drives, clock, stats: [], logs: [], stopAt: 0, ended: '' };
   let simulated_ns = 0;
   let host_ns = 0;
+  let measured_ns = 0;
   try {
     for (const { members, groups } of stagesOf(jobs)) {
       if (run.ended !== '') break;
       const { clones, workplaces, recorders } = await prepare(members, groups, run);
       const startedAt = machine.kernel.now();
       const hostStart = hostNow();
-      runStage(clones, run);
-      simulated_ns += machine.kernel.now() - startedAt;
+      const beganAt = clock.measured();
+      run.stopAt = beganAt + stopAfter_ns - measured_ns;
+      await runStage(clones, run);
+      const took_ns = Math.min(clock.measured(), run.stopAt) - beganAt;
+      measured_ns += took_ns;
+      simulated_ns += clock.isSimulated ? took_ns : machine.kernel.now() - startedAt;
       host_ns += hostNow() - hostStart;
+      drain(clones, machine);
       for (const recorder of recorders) run.logs.push(...recorder.end());
       for (const workplace of workplaces) await workplace.close();
     }
@@ -78,7 +86,8 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
     await drives.close().catch(() => {});
     throw error;
   }
-  return { clones: run.stats, simulated_ns, host_ns, logs: run.logs, wasStopped: run.ended === 'stopped' };
+  const stoppedAfter_ns = run.ended === 'stopped' ? measured_ns : null;
+  return { clones: run.stats, simulated_ns, host_ns, logs: run.logs, stoppedAfter_ns };
 }
 
 /** What a run carries from one stage to the next. */
@@ -88,7 +97,8 @@ interface Run {
   readonly clock: RunClock;
   readonly stats: JobStats[];
   readonly logs: LogText[];
-  readonly stopAt: number;
+  /** When all jobs of the present stage end, on the clock that measures. */
+  stopAt: number;
   /** Why no further stage begins; empty while they do. */
   ended: '' | 'stopped' | 'exitall';
 }
@@ -220,17 +230,33 @@ function verifierOf(job: Job, buffer: Uint8Array, seed: number): BlockVerifier |
   });
 }
 
-/** Lets every clone do what it can, then the machine, until all are done. */
-function runStage(clones: readonly Clone[], run: Run): void {
-  const { machine, hostNow, onProgress } = run.options;
-  const { kernel } = machine;
-  const { clock } = run;
+/** Runs the clones of a stage until all are done. Now and then progress is told, and the host's signals get their turn. */
+async function runStage(clones: readonly Clone[], run: Run): Promise<void> {
+  const { hostNow, onProgress, signal } = run.options;
+  const exits = new Set(clones.filter(({ job }) => job.exitall || job.exitall_on_error));
   const startedAt = hostNow();
   let toldAt = startedAt;
-  const exits = new Set(clones.filter(({ job }) => job.exitall || job.exitall_on_error));
-  for (let round = 0; ; round++) {
+  while (!advance(clones, exits, run)) {
+    const now = hostNow();
+    if (now - toldAt < LOOK_NS) continue;
+    toldAt = now;
+    onProgress?.(clones, now - startedAt);
+    if (signal === undefined) continue;
+    await setImmediate();
+    // Later than now, so that a run that is told to stop then ends in the same way.
+    if (signal.aborted) run.stopAt = Math.min(run.stopAt, run.clock.measured() + 1);
+  }
+}
+
+/** Lets every clone do what it can, then the machine, for a number of rounds. Returns true when all clones are done. */
+function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run): boolean {
+  const { clock, stopAt } = run;
+  const { machine } = run.options;
+  const { kernel } = machine;
+  const machineStop = clock.isSimulated ? stopAt : Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
     let running = 0;
-    let next = Number.POSITIVE_INFINITY;
+    let next = machineStop;
     for (const clone of clones) {
       if (clone.isDone) continue;
       clone.step();
@@ -242,18 +268,27 @@ function runStage(clones: readonly Clone[], run: Run): void {
       running++;
       next = Math.min(next, clone.readyAt);
     }
-    if (running === 0) return;
-    if (next > kernel.now() && !kernel.relax(next)) throw silence(clones, machine);
-    if ((round & ROUNDS_MASK) !== 0) continue;
-    if (clock.measured() >= run.stopAt && run.ended === '') {
-      run.ended = 'stopped';
-      for (const clone of clones) clone.stop();
+    if (running === 0) return true;
+    const now = kernel.now();
+    if (now >= machineStop) return stopAll(clones, run);
+    if (next > now && !kernel.relax(next)) throw silence(clones, machine);
+  }
+  return clock.measured() >= stopAt && stopAll(clones, run);
+}
+
+/** Ends every clone at the time to stop: what was done by then counts. */
+function stopAll(clones: readonly Clone[], run: Run): true {
+  run.ended = 'stopped';
+  for (const clone of clones) clone.cut(run.stopAt);
+  return true;
+}
+
+/** Waits for commands that were under way when their clones were ended, so that their memory can go. */
+function drain(clones: readonly Clone[], machine: AnyMachine): void {
+  for (const clone of clones) {
+    while (clone.drain() > 0) {
+      if (!machine.kernel.relax(Number.POSITIVE_INFINITY)) throw silence(clones, machine);
     }
-    if (onProgress === undefined) continue;
-    const now = hostNow();
-    if (now - toldAt < PROGRESS_NS) continue;
-    toldAt = now;
-    onProgress(clones, now - startedAt);
   }
 }
 
@@ -268,7 +303,7 @@ function exitAll(ended: Clone, clones: readonly Clone[], run: Run): void {
 
 /** Commands are outstanding, and no event is left that could complete them. */
 function silence(clones: readonly Clone[], machine: AnyMachine): UserError {
-  const waiting = clones.filter((clone) => !clone.isDone);
+  const waiting = clones.filter((clone) => !clone.isDone || clone.outstanding > 0);
   const commands = waiting.reduce((sum, clone) => sum + clone.outstanding, 0);
   const names = [...new Set(waiting.map(({ stats }) => `"${stats.job.name}"`))].join(', ');
   const because = machine.explain().slice(-3);

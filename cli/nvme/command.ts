@@ -2,7 +2,7 @@
  * `doorbell nvme`: what nvme-cli's verbs of the same names show of a drive, asked through the driver. Flags are
  * nvme-cli's. Not here: changing anything; programs do that through the driver.
  */
-import { findNvme, NvmeDriver } from '../../drivers/nvme/index.ts';
+import { findNvme, NvmeDriver, NvmeError } from '../../drivers/nvme/index.ts';
 import { NSID_BROADCAST } from '../../nvme/spec/commands.ts';
 import { CNS, IDENTIFY_CONTROLLER } from '../../nvme/spec/identify.ts';
 import { ERROR_LOG_ENTRY, LID, SMART_LOG } from '../../nvme/spec/logs.ts';
@@ -81,7 +81,14 @@ export async function nvmeCommand(argv: readonly string[], output: Output): Prom
   }
   const { drive, nsid } = parsePlace(place ?? 'nvme0', bdfs.length);
   const driver = await NvmeDriver.open(kernel, { bdf: bdfs[drive]! });
-  output.lines(await VERBS[verb]!({ driver, device: `nvme${drive}`, nsid: flags.nsid ?? nsid, flags }));
+  try {
+    output.lines(await VERBS[verb]!({ driver, device: `nvme${drive}`, nsid: flags.nsid ?? nsid, flags }));
+  } catch (error) {
+    // The hardware knows better than a driver can guess.
+    const because = error instanceof NvmeError ? machine.explain().at(-1) : undefined;
+    if (because !== undefined) output.error(because);
+    throw error;
+  }
   await driver.close();
   return 0;
 }

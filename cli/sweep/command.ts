@@ -5,7 +5,7 @@ import { parseArguments } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
 import { UserError } from '../user-error.ts';
-import { expand, parseAxis, parseSeeds, type Run } from './grid.ts';
+import { expand, parseAxis, parseSeeds, type Run, settingsText } from './grid.ts';
 import { Pool } from './pool.ts';
 import { checkQueue, runByQueue, serveQueue } from './queue.ts';
 import { jobsOf, type Result } from './run.ts';
@@ -84,11 +84,6 @@ class Progress {
     this.#output.status(`[${bar}] ${this.#done}/${this.#all}  ${settingsText(settings)}`);
   }
 }
-
-const settingsText = (settings: Run['settings']): string =>
-  Object.entries(settings)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(' ');
 
 /** `doorbell worker`: does runs of a queue until it is interrupted. Throws UserError. */
 export async function workerCommand(argv: readonly string[], output: Output): Promise<number> {

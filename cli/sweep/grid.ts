@@ -32,6 +32,12 @@ export interface Grid {
   readonly seeds: readonly number[];
 }
 
+/** `iodepth=1 seed=2` */
+export const settingsText = (settings: Run['settings']): string =>
+  Object.entries(settings)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ');
+
 /** More runs than that are a slip of the keyboard. */
 const MOST_RUNS = 100_000;
 

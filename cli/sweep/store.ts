@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../user-error.ts';
-import type { Run } from './grid.ts';
+import { type Run, settingsText } from './grid.ts';
 import type { Result } from './run.ts';
 
 export class Store {
@@ -21,12 +21,33 @@ export class Store {
     }
   }
 
-  /** Notes which runs the sweep has. */
+  /** Notes which runs the sweep has. Throws UserError when the folder belongs to a sweep with runs that are not among them. */
   begin(runs: readonly Run[]): void {
+    const keys = new Set(runs.map(({ key }) => key));
+    const before = this.#noted();
+    const foreign = before.filter(({ key }) => !keys.has(key));
+    if (foreign.length > 0) {
+      throw new UserError(
+        `sweep: ${this.#folder} holds a sweep of ${before.length} runs, and ${foreign.length} of them are not in this ` +
+          `grid (such as ${settingsText(foreign[0]!.settings)}); give this one a folder of its own with -o, or vary ` +
+          'what that one did and more',
+      );
+    }
     this.#write(
       'sweep.json',
       runs.map(({ key, settings }) => ({ key, settings })),
     );
+  }
+
+  /** The runs of the sweep that the folder belongs to; none when it is new. */
+  #noted(): Pick<Run, 'key' | 'settings'>[] {
+    const path = join(this.#folder, 'sweep.json');
+    if (!existsSync(path)) return [];
+    try {
+      return JSON.parse(readFileSync(path, 'utf8')) as Run[];
+    } catch (error) {
+      throw new UserError(`sweep: cannot read ${path}: ${(error as Error).message}`);
+    }
   }
 
   /** The runs that have no result yet, each once. */

@@ -5,7 +5,7 @@
  * (drivers/vfio/sys.ts).
  */
 
-import { NSID_BROADCAST, opcodeName } from '../../nvme/spec/commands.ts';
+import { ADMIN, NSID_BROADCAST, opcodeName } from '../../nvme/spec/commands.ts';
 import {
   CQE_STATUS,
   STATUS,
@@ -25,14 +25,27 @@ const CAUSES: Readonly<Partial<Record<StatusName, string>>> = {
     'or bus master is off; the kernel log has the fault',
   PRP_OFFSET_INVALID:
     'a buffer is not aligned to four bytes, or a later page of it does not start at a page boundary',
-  INVALID_FIELD:
-    'the transfer exceeds MDTS, the namespace is not active, the controller lacks this feature or log page, or a reserved ' +
-    'dword is not zero',
+  INVALID_FIELD: 'the transfer exceeds MDTS, or a reserved dword is not zero',
   INVALID_NAMESPACE_OR_FORMAT: 'there is no namespace with this number',
   INVALID_QUEUE_SIZE: 'the queue has more entries than CAP.MQES allows',
   INVALID_QUEUE_IDENTIFIER: 'the controller granted fewer queues, or the queue exists already',
   INVALID_QUEUE_DELETION: 'a submission queue still uses this completion queue',
 };
+
+/** What INVALID_FIELD means of an admin command that asks for something by its number. */
+const FIELD_CAUSES: Readonly<Record<number, string>> = {
+  [ADMIN.IDENTIFY]: 'the controller lacks this structure (CNS), or the namespace is not active',
+  [ADMIN.GET_FEATURES]: 'the controller lacks this feature (FID), or not for this namespace',
+  [ADMIN.SET_FEATURES]:
+    'the controller lacks this feature (FID), not for this namespace, or the value is not one it takes',
+  [ADMIN.GET_LOG_PAGE]:
+    'the controller lacks this log page (LID), or keeps it for all namespaces together (NSID FFFFFFFFh)',
+};
+
+function causeOf({ qid, opcode }: FailedCommand, code: string): string | undefined {
+  const asked = qid === 0 && code === 'INVALID_FIELD' ? FIELD_CAUSES[opcode] : undefined;
+  return asked ?? CAUSES[code as StatusName];
+}
 
 /** A command as far as an error needs it. */
 export interface FailedCommand {
@@ -67,7 +80,7 @@ export class NvmeError extends Error {
     const status = statusOf(field);
     const dnr = CQE_STATUS.DNR.get(field) === 1;
     const code = statusName(status);
-    const cause = CAUSES[code as StatusName];
+    const cause = causeOf(command, code);
     super(
       `${subject(command)} failed with ${code} (${status >>> 8}/${hex(status & 0xff, 2)}): ${statusSentence(status)}` +
         `${cause === undefined ? '' : ` Probable cause: ${cause}.`}${dnr ? ' Do not retry (DNR).' : ' It may be retried.'}`,

@@ -15,7 +15,13 @@ const folder = mkdtempSync(join(tmpdir(), 'doorbell-features-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Runs jobs below the command line, for their numbers. */
-async function run(text: string, more: { stopAfter_ns?: number; pace?: 'timed' | 'functional' } = {}) {
+interface More {
+  readonly stopAfter_ns?: number;
+  readonly signal?: AbortSignal;
+  readonly pace?: 'timed' | 'functional';
+}
+
+async function run(text: string, more: More = {}) {
   const { jobs } = parseJobFile(text, 'x.fio');
   const targets = findTargets(pc, jobs, true);
   const machine = boot(targets.board, { pace: more.pace ?? 'timed', seed: 1 });
@@ -82,13 +88,31 @@ describe('time', () => {
     expect(simulated_ns / 1e6).toBeCloseTo(3, 1);
   });
 
-  test('--stop-after ends all jobs, and those that have not begun never do', async () => {
-    const { simulated_ns, clones, wasStopped } = await run(
-      '[a]\nrw=randread\nruntime=1s\ntime_based\n[b]\nstonewall\nrw=read',
+  test('--stop-after ends all jobs at that time, whatever is under way, and those that have not begun never do', async () => {
+    const { simulated_ns, clones, stats, stoppedAfter_ns } = await run(
+      '[a]\nrw=randread\nbs=128k\niodepth=32\nruntime=1s\ntime_based\n[b]\nstonewall\nrw=read',
       { stopAfter_ns: 2e6 },
     );
-    expect(simulated_ns / 1e6).toBeCloseTo(2, 1);
-    expect([clones.length, wasStopped]).toEqual([1, true]);
+    expect([simulated_ns, stoppedAfter_ns, stats.runtime_ns, clones.length]).toEqual([2e6, 2e6, 2e6, 1]);
+    const { ios, lat } = stats.directions[READ];
+    expect(ios).toBeGreaterThan(10);
+    expect(lat.max).toBeLessThanOrEqual(2e6);
+  });
+
+  test('a signal ends all jobs; a run that stops at that time is the same', async () => {
+    const text =
+      '[a]\nrw=randread\niodepth=4\nruntime=1h\ntime_based\n[b]\nrw=write\nverify=crc32c\nruntime=1h';
+    const interrupt = new AbortController();
+    setTimeout(() => interrupt.abort(), 20);
+    const first = await run(text, { signal: interrupt.signal });
+    const second = await run(text, { stopAfter_ns: first.stoppedAfter_ns! });
+    expect(first.clones.map(({ errno }) => errno)).toEqual([0, 0]);
+    const figures = ({ clones }: typeof first) =>
+      clones.map(({ directions, runtime_ns }) => [
+        runtime_ns,
+        ...directions.map(({ ios, lat }) => [ios, lat.mean]),
+      ]);
+    expect(figures(second)).toEqual(figures(first));
   });
 
   test('latency_target finds the largest depth that holds it', async () => {

@@ -95,6 +95,15 @@ describe('a drive', () => {
     const { status, err } = await doorbell('nvme', 'smart-log', '-n', '1');
     expect(status).toBe(1);
     expect(err).toContain('Get Log Page in namespace 1');
+    expect(err).toContain('the page belongs to the controller, so NSID must be 0 or FFFFFFFFh');
+  });
+
+  test('get-feature of one that is not there: the controller says why, the driver guesses that', async () => {
+    const { status, err } = await doorbell('nvme', 'get-feature', '-f', '0x99');
+    expect(status).toBe(1);
+    expect(err).toContain('feature 0x99 (reserved) is not supported');
+    expect(err).toContain('Probable cause: the controller lacks this feature (FID)');
+    expect(err).not.toContain('MDTS');
   });
 
   test('show-regs shows the controller as the driver set it up', async () => {

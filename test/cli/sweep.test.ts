@@ -91,6 +91,18 @@ describe('a sweep on this machine', () => {
     expect(results('here').equals(whole)).toBe(true);
   });
 
+  test('does not replace a sweep with other runs, and adds to one that it contains', async () => {
+    const whole = results('here');
+    const { status, err } = await sweep('here', '--vary', 'iodepth=4', '--seeds', '1,2');
+    expect(status).toBe(2);
+    expect(err).toMatch(
+      /here holds a sweep of 4 runs, and 2 of them are not in this grid \(such as board=pc iodepth=1 seed=1\)/,
+    );
+    expect(results('here').equals(whole)).toBe(true);
+    const more = await sweep('here', '--vary', 'iodepth=1,4', '--seeds', '1,2,3');
+    expect(more).toMatchObject({ status: 0, err: '4 of 6 runs have a result already' });
+  });
+
   test.each([
     [['--vary', 'iodeth=1,2'], /^doorbell: .*job\.fio:\d+: unknown key "iodeth"; did you mean "iodepth"\?$/],
     [['--vary', 'filename=/tmp/x'], /runs of a sweep share no file; name a namespace, such as nvme0n1$/],
