@@ -36,7 +36,10 @@ describe('help', () => {
 test('Ctrl-C ends the jobs of fio with their report and its exit status', async () => {
   const endless = file('endless.fio', '[a]\nrw=randread\nruntime=1h\ntime_based\n');
   const before = process.listenerCount('SIGINT');
-  const press = setInterval(() => process.listenerCount('SIGINT') > before && process.emit('SIGINT', 'SIGINT'), 20);
+  const press = setInterval(
+    () => process.listenerCount('SIGINT') > before && process.emit('SIGINT', 'SIGINT'),
+    20,
+  );
   const { status, out, err } = await doorbell('fio', endless);
   clearInterval(press);
   expect([status, err.trim()]).toEqual([128, 'fio: terminating on signal 2']);
