@@ -141,7 +141,8 @@ export class Entries {
         words[CDW10] = dice.below(QUEUES) | (Math.max(0, this.#cid - dice.below(20)) << 16);
         break;
       case ADMIN.DOORBELL_BUFFER_CONFIG:
-        if (dice.once(4)) break;
+        // Doorbells elsewhere leave the host's book without a meaning.
+        if (dice.once(40)) break;
         this.#setAddress(SQE.PRP1 >>> 2, baseOf(SHADOW_AREA));
         this.#setAddress(SQE.PRP2 >>> 2, baseOf(SHADOW_AREA + 1));
         break;

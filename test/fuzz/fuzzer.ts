@@ -23,12 +23,16 @@ import { Entries } from './entries.ts';
 import { AREA_BYTES, baseOf, type Completion, Ledger, SHADOW_AREA, type Submission } from './ledger.ts';
 import { drawProfile } from './profiles.ts';
 import { Violation } from './violation.ts';
-import { AREA, BAR, BUFFER, DATA, READABLE, World, WRITABLE } from './world.ts';
+import { type Allowed, AREA, BAR, BUFFER, DATA, READABLE, World, WRITABLE } from './world.ts';
 
 /** Events that may be waiting at one time: a few for each slot, and the controller's own timers. */
 const EVENTS_MAX = 8192;
 /** Events after which a controller that is left alone must have come to rest. */
 const STEPS_MAX = 1_000_000;
+/** Actions, on average, of an episode that can find nothing more until a reset. */
+const USELESS_ACTIONS = 8;
+/** One of so many actions whose outcome cannot be known is done in the middle of everything, the others in a pause. */
+const BLIND_ACTIONS = 8;
 /** Offsets that registers may have, and beyond. */
 const REGISTERS = [...Object.values(REG), 0x6c, 0xffc, 0x1_0000 - 4];
 
@@ -41,7 +45,7 @@ export class Episode {
 
   constructor(seed: number) {
     this.#dice = new Dice(seed, 'host');
-    this.world = new World(drawProfile(new Dice(seed, 'profile')), seed);
+    this.world = new World(drawProfile(new Dice(seed, 'profile')), seed, new Dice(seed, 'iommu'));
     this.ledger = new Ledger(this.world);
     this.#entries = new Entries(this.#dice, this.world, this.ledger);
     if (this.#dice.once(3)) this.world.trace.listen(() => {});
@@ -61,6 +65,8 @@ export class Episode {
 
   #act(): void {
     const dice = this.#dice;
+    this.world.remapper.step();
+    if (dice.once(USELESS_ACTIONS) && (this.ledger.isClosed || this.#isStuck())) return this.#reset();
     const kind = dice.below(1000);
     if (kind < 580) this.#submit();
     else if (kind < 840) this.#reap();
@@ -70,7 +76,7 @@ export class Episode {
     else if (kind < 960) this.#remap();
     else if (kind < 965) this.#condition();
     else if (kind < 970) this.#quiesce();
-    else if (kind < 972 || this.ledger.isClosed || this.#isStuck()) this.#reset();
+    else if (kind < 972) this.#reset();
   }
 
   // ---- life of the controller -----------------------------------------------------------------------------------------
@@ -190,6 +196,8 @@ export class Episode {
   #ring(queue: Submission): void {
     const tail = (queue.tail + this.#posted) % queue.size;
     this.#posted = 0;
+    if (this.ledger.willClose(queue, tail)) this.#pause();
+    if (this.ledger.sqs.get(queue.qid) !== queue) return;
     this.ledger.submit(queue, tail);
     this.#doorbell(queue.qid, false, tail);
     this.ledger.observe();
@@ -234,7 +242,8 @@ export class Episode {
   // ---- time ---------------------------------------------------------------------------------------------------------
 
   #steps(count: number): void {
-    for (let step = 0; step < count && this.world.clock.step(); step++);
+    const { clock, remapper } = this.world;
+    for (let step = 0; step < count && clock.step(); step++) remapper.step();
     this.ledger.observe();
   }
 
@@ -244,10 +253,18 @@ export class Episode {
     let steps = 0;
     do {
       while (world.clock.step()) {
+        world.remapper.step();
         if (++steps > STEPS_MAX) throw new Violation('memory', 'the controller never comes to rest');
       }
     } while (this.#reapAll());
     if (this.#isEnabled && !this.#isStuck()) ledger.checkNothingLost(world.controller.profile.asyncEvents);
+  }
+
+  /** Something follows whose outcome can only be known, or does the least harm, when nothing is under way. */
+  #pause(): boolean {
+    const isPausing = !this.ledger.isClosed && !this.#dice.once(BLIND_ACTIONS);
+    if (isPausing) this.#quiesce();
+    return isPausing;
   }
 
   // ---- wrong things -------------------------------------------------------------------------------------------------
@@ -259,19 +276,34 @@ export class Episode {
     const qid = dice.once(4) ? dice.below(80) : dice.below(6);
     const isCompletion = dice.once(2);
     const value = dice.once(3) ? dice.odd32() & 0xffff : dice.below(64);
-    const sq = ledger.sqs.get(qid);
+    const isUnknowable = isCompletion ? this.#isWildHead(qid, value) : this.#isWildTail(qid, value);
+    const hasPaused = isUnknowable && this.#pause();
+    if (isUnknowable && !hasPaused) ledger.close();
     const cq = ledger.cqs.get(qid);
-    const isCreating = ledger.sqs.get(0)!.count > 0;
-    if (isCompletion && cq !== undefined && value < cq.size && value !== cq.released % cq.size) {
-      const count = (value - (cq.released % cq.size) + cq.size) % cq.size;
-      if (count > cq.seen - cq.released) ledger.close();
-      else cq.released += count;
-    } else if (!isCompletion && sq !== undefined && value < sq.size) {
-      if (sq.count > 0) ledger.close();
-      ledger.submit(sq, value);
-    } else if ((isCompletion ? cq : sq) === undefined && isCreating) ledger.close();
+    const sq = ledger.sqs.get(qid);
+    if (!isCompletion && sq !== undefined && value < sq.size) ledger.submit(sq, value);
+    const isRelease = isCompletion && cq !== undefined && value < cq.size && !this.#isWildHead(qid, value);
+    if (isRelease) cq.released += (value - (cq.released % cq.size) + cq.size) % cq.size;
     this.#doorbell(qid, isCompletion, value);
     ledger.observe();
+    if (!hasPaused) return;
+    // A shadow doorbell must not keep a value that becomes right later.
+    this.#quiesce();
+    if (cq !== undefined && ledger.cqs.get(qid) === cq) this.#doorbell(qid, true, cq.released % cq.size);
+  }
+
+  /** Whether the head of a completion queue, or of one that may be there soon, passes what the host has seen. */
+  #isWildHead(qid: number, value: number): boolean {
+    const cq = this.ledger.cqs.get(qid);
+    if (cq === undefined) return this.ledger.isCreating(qid);
+    const count = (value - (cq.released % cq.size) + cq.size) % cq.size;
+    return value < cq.size && count > cq.seen - cq.released;
+  }
+
+  /** Whether entries that the controller has not fetched change their number, maybe in a queue that is there soon. */
+  #isWildTail(qid: number, value: number): boolean {
+    const sq = this.ledger.sqs.get(qid);
+    return sq === undefined ? this.ledger.isCreating(qid) : value < sq.size && sq.count > 0;
   }
 
   /** Any value in any register, in any width. */
@@ -293,7 +325,7 @@ export class Episode {
   #remap(): void {
     const dice = this.#dice;
     if (dice.once(40)) this.world.lose(dice.below(AREA.COUNT));
-    const allowed = dice.once(2) ? READABLE | WRITABLE : dice.pick([0, READABLE, WRITABLE]);
+    const allowed: Allowed = dice.once(2) ? 3 : dice.pick([0, READABLE, WRITABLE] as const);
     this.world.allow(dice.below(DATA.PAGES), allowed);
   }
 

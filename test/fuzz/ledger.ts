@@ -19,10 +19,12 @@ const ON_QUEUES: readonly number[] = [ADMIN.CREATE_CQ, ADMIN.CREATE_SQ, ADMIN.DE
 
 /** A command that was submitted and has not completed. */
 interface Pending {
+  readonly cid: number;
   readonly opcode: number;
   readonly isFusedFirst: boolean;
   readonly cdw10: number;
   readonly cdw11: number;
+  readonly mptr: number;
   readonly prp1: number;
   readonly prp2: number;
 }
@@ -59,6 +61,10 @@ export class Ledger {
   isClosed = false;
   submitted = 0;
   completed = 0;
+  /** Commands that a reset ended; they must not complete any more. */
+  ended = 0;
+  /** Commands that nothing is known of, because the book was closed before they completed. */
+  unchecked = 0;
   /** Completions by status. */
   readonly statuses = new Map<number, number>();
   readonly #world: World;
@@ -71,6 +77,7 @@ export class Ledger {
 
   /** The controller was reset: everything is forgotten. */
   clear(): void {
+    if (!this.isClosed) this.ended += this.pending;
     this.sqs.clear();
     this.cqs.clear();
     this.#owners.fill(null);
@@ -79,7 +86,15 @@ export class Ledger {
   }
 
   close(): void {
+    if (!this.isClosed) this.unchecked += this.pending;
     this.isClosed = true;
+  }
+
+  /** Commands that were submitted and have not completed. */
+  get pending(): number {
+    let sum = 0;
+    for (const { count } of this.sqs.values()) sum += count;
+    return sum;
   }
 
   /** An area that no queue has, or -1. */
@@ -118,21 +133,10 @@ export class Ledger {
 
   /** The doorbell is about to be rung: entries up to `tail` count as submitted, as memory has them now. */
   submit(queue: Submission, tail: number): void {
-    for (let index = queue.tail; index !== tail; index = index + 1 === queue.size ? 0 : index + 1) {
-      const at = this.#world.at(queue.base + index * SQE.SIZE) >>> 2;
-      const { u32 } = this.#world.memory;
-      const cdw0 = u32[at]!;
-      const command = {
-        opcode: CDW0.OPC.get(cdw0),
-        isFusedFirst: CDW0.FUSE.get(cdw0) === FUSE.FIRST,
-        cdw10: u32[at + (SQE.CDW10 >>> 2)]!,
-        cdw11: u32[at + (SQE.CDW11 >>> 2)]!,
-        prp1: address(u32, at + (SQE.PRP1 >>> 2)),
-        prp2: address(u32, at + (SQE.PRP2 >>> 2)),
-      };
-      const mptr = address(u32, at + (SQE.MPTR >>> 2));
-      if (mayDisturb(queue.qid, command, mptr)) this.close();
-      const cid = CDW0.CID.get(cdw0);
+    for (let index = queue.tail; index !== tail; index = next(queue, index)) {
+      const command = this.#entry(queue, index);
+      if (mayDisturb(queue.qid, command)) this.close();
+      const { cid } = command;
       const same = queue.pending.get(cid);
       if (same === undefined) queue.pending.set(cid, [command]);
       else {
@@ -143,8 +147,39 @@ export class Ledger {
       queue.count++;
       queue.last = command;
       this.submitted++;
+      if (this.isClosed) this.unchecked++;
     }
     queue.tail = tail;
+  }
+
+  /** Whether an entry up to `tail` will make the truth unknowable. */
+  willClose(queue: Submission, tail: number): boolean {
+    for (let index = queue.tail; index !== tail; index = next(queue, index))
+      if (mayDisturb(queue.qid, this.#entry(queue, index))) return true;
+    return false;
+  }
+
+  #entry(queue: Submission, index: number): Pending {
+    const at = this.#world.at(queue.base + index * SQE.SIZE) >>> 2;
+    const { u32 } = this.#world.memory;
+    const cdw0 = u32[at]!;
+    return {
+      cid: CDW0.CID.get(cdw0),
+      opcode: CDW0.OPC.get(cdw0),
+      isFusedFirst: CDW0.FUSE.get(cdw0) === FUSE.FIRST,
+      cdw10: u32[at + (SQE.CDW10 >>> 2)]!,
+      cdw11: u32[at + (SQE.CDW11 >>> 2)]!,
+      mptr: address(u32, at + (SQE.MPTR >>> 2)),
+      prp1: address(u32, at + (SQE.PRP1 >>> 2)),
+      prp2: address(u32, at + (SQE.PRP2 >>> 2)),
+    };
+  }
+
+  /** Whether the controller may be about to create queue `qid`. */
+  isCreating(qid: number): boolean {
+    for (const commands of this.sqs.get(0)!.pending.values())
+      if (commands.some(({ opcode, cdw10 }) => isCreate(opcode) && (cdw10 & 0xffff) === qid)) return true;
+    return false;
   }
 
   // ---- what the controller touches ------------------------------------------------------------------------------------
@@ -217,7 +252,7 @@ export class Ledger {
   #administer({ opcode, cdw10, cdw11, prp1 }: Pending): void {
     const qid = cdw10 & 0xffff;
     const size = (cdw10 >>> 16) + 1;
-    if (opcode === ADMIN.CREATE_CQ || opcode === ADMIN.CREATE_SQ) {
+    if (isCreate(opcode)) {
       const area = areaOf(prp1);
       const bytes = size * (opcode === ADMIN.CREATE_CQ ? CQE.SIZE : SQE.SIZE);
       if (area < 0 || prp1 !== baseOf(area) || bytes > AREA_BYTES || this.#owners[area] !== null)
@@ -282,12 +317,16 @@ function take(queue: Submission, cid: number): Pending | undefined {
 const between = (from: number, to: number, size: number): number =>
   to < from ? to + size - from : to - from;
 
+const next = (queue: Submission, index: number): number => (index + 1 === queue.size ? 0 : index + 1);
+
+const isCreate = (opcode: number): boolean => opcode === ADMIN.CREATE_CQ || opcode === ADMIN.CREATE_SQ;
+
 const address = (u32: Uint32Array, word: number): number => u32[word]! + u32[word + 1]! * 0x1_0000_0000;
 
 /** Whether a command aims data at memory of queues, or moves the doorbells to a place that the host does not know. */
-function mayDisturb(qid: number, { opcode, prp1, prp2 }: Pending, mptr: number): boolean {
+function mayDisturb(qid: number, { opcode, mptr, prp1, prp2 }: Pending): boolean {
   if (qid === 0 && opcode === ADMIN.DOORBELL_BUFFER_CONFIG)
     return prp1 !== baseOf(SHADOW_AREA) || prp2 !== baseOf(SHADOW_AREA + 1);
-  if (qid === 0 && (opcode === ADMIN.CREATE_CQ || opcode === ADMIN.CREATE_SQ)) return false;
+  if (qid === 0 && isCreate(opcode)) return false;
   return [prp1, prp2, mptr].some((iova) => areaOf(iova) >= 0);
 }

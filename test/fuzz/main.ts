@@ -17,14 +17,15 @@ function parseCount(text: string | undefined): number {
   return count;
 }
 
-function report({ submitted, completed, statuses, failure }: Summary): string[] {
+function report({ submitted, completed, ended, unchecked, statuses, failure }: Summary): string[] {
   const byCount = [...statuses].sort(([, a], [, b]) => b - a);
   const lines = byCount
     .slice(0, SHOWN)
     .map(([status, count]) => `${String(count).padStart(9)}  ${statusName(status)}`);
   const others = byCount.length - lines.length;
   const kinds = others > 0 ? [`${String(others).padStart(9)}  other statuses`] : [];
-  const total = `${submitted} commands submitted, ${completed} completed`;
+  const fates = `${completed} completed, ${ended} ended by a reset, ${unchecked} not followed`;
+  const total = `${submitted} commands submitted, ${fates}`;
   if (failure === null) return [`${total}; no invariant broke`, ...lines, ...kinds];
   const { seed, commands, invariant, message, stack } = failure;
   return [

@@ -4,9 +4,18 @@
  * quiet: DMA while disabled. unmapped: memory that the IOMMU does not map was touched. overwrite: a completion entry
  * that the host has not released was written, or one in the wrong place. twice: a completion of no outstanding command.
  * lost: an accepted command that never completes. queue: other memory of queues was touched, or SQHD is impossible.
- * memory: something grows. threw: an exception.
+ * memory: something grows. endless: a step that has no end. threw: an exception.
  */
-export type Invariant = 'quiet' | 'unmapped' | 'overwrite' | 'twice' | 'lost' | 'queue' | 'memory' | 'threw';
+export type Invariant =
+  | 'quiet'
+  | 'unmapped'
+  | 'overwrite'
+  | 'twice'
+  | 'lost'
+  | 'queue'
+  | 'memory'
+  | 'endless'
+  | 'threw';
 
 export class Violation extends Error {
   override readonly name = 'Violation';

@@ -1,18 +1,20 @@
 /**
- * The machine of the controller fuzzer: one controller, little RAM, and an IOMMU of a table that says of every page
- * whether the device may read and write it. Frames that are not mapped are full of a pattern: none may change, and none
- * may turn up where the device writes. Not here: queues and commands (ledger.ts), what is tried (fuzzer.ts).
+ * The machine of the controller fuzzer: one controller, little RAM, and the IOMMU with its tables in that RAM. A list of
+ * what every page allows tells the IOMMU's answers independently of it. Frames that are not mapped are full of a pattern:
+ * none may change, and none may turn up where the device writes. Not here: queues and commands (ledger.ts), what is
+ * tried (fuzzer.ts), the IOMMU's software (remapper.ts).
  */
 import type { NamespaceBoard } from '../../boards/board.ts';
 import { namespaceOptions } from '../../boards/namespaces.ts';
 import { bytesOf } from '../../boards/shapes.ts';
+import type { Permissions } from '../../iommu/page-table.ts';
 import { Clock } from '../../machine/clock.ts';
 import { Interrupts } from '../../machine/interrupts.ts';
 import { Memory } from '../../machine/memory.ts';
 import { DmaPort } from '../../machine/pcie/dma-port.ts';
 import { RootComplex } from '../../machine/pcie/root-complex.ts';
 import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
-import { BLOCKED, INTERRUPT_WINDOW, type Translator } from '../../machine/pcie/translator.ts';
+import { BLOCKED, INTERRUPT_WINDOW } from '../../machine/pcie/translator.ts';
 import { FREE_HOST } from '../../machine/timing/host.ts';
 import { Link, type LinkProfile } from '../../machine/timing/link.ts';
 import { Trace } from '../../machine/trace.ts';
@@ -20,7 +22,10 @@ import { NvmeController } from '../../nvme/controller.ts';
 import { Namespace } from '../../nvme/namespace.ts';
 import type { ControllerProfile } from '../../nvme/profile.ts';
 import { SparseStore } from '../../nvme/sparse-store.ts';
+import { hex } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
+import type { Dice } from './dice.ts';
+import { Remapper, TABLE_PAGES } from './remapper.ts';
 import { Violation } from './violation.ts';
 
 export const PAGE = 4096;
@@ -39,10 +44,12 @@ const DEVFN = 0x20;
 /** Device Control in the PCI Express capability; its top bit is Initiate Function Level Reset. */
 const DEVICE_CONTROL = 0x88;
 const INITIATE_FLR = 0x8000;
-const RAM_BYTES = 4 * 1024 ** 2;
+const PLAIN_BYTES = 4 * 1024 ** 2;
+/** The tables of the IOMMU are behind what the host and its neighbours use. */
+const RAM_BYTES = PLAIN_BYTES + TABLE_PAGES * PAGE;
 const LOCAL_BYTES = 80 * 1024 ** 2;
 const FRAME_WORDS = PAGE / 4;
-const FRAMES = RAM_BYTES / PAGE;
+const FRAMES = PLAIN_BYTES / PAGE;
 const FIRST_AREA_FRAME = 16;
 /** Data pages take every third frame from the end, so that each has neighbours that are nobody's. */
 const frameOfData = (page: number): number => FRAMES - 2 - 3 * page;
@@ -62,6 +69,9 @@ const NAMESPACES: readonly (NamespaceBoard & { readonly nsid: number })[] = [
   { nsid: 4, size: '1m', block_bytes: 512, metadata: { bytes: 64, isExtended: true }, zones: ZONES },
 ];
 
+/** READABLE, WRITABLE, both or none. */
+export type Allowed = 0 | Permissions;
+
 /** Told of every page that the device reaches outside of the data pages. */
 export type AreaListener = (iova: number, isWrite: boolean) => void;
 
@@ -71,6 +81,7 @@ export class World {
   readonly memory = new Memory(RAM_BYTES, LOCAL_BYTES);
   readonly interrupts = new Interrupts(this.clock, this.trace, 0);
   readonly controller: NvmeController;
+  readonly remapper: Remapper;
   readonly rc: RootComplex;
   onArea: AreaListener = () => {};
   /** The controller is disabled: it may not reach memory at all. */
@@ -80,17 +91,19 @@ export class World {
   /** What the device may do with each data page. */
   readonly #allowed = new Uint8Array(DATA.PAGES).fill(READABLE | WRITABLE);
 
-  constructor(profile: ControllerProfile, seed: number) {
+  constructor(profile: ControllerProfile, seed: number, dice: Dice) {
     const { clock, memory, trace, interrupts } = this;
-    const translator: Translator = {
-      frame: (_, iova, isWrite) => this.#frame(iova, isWrite),
-      cost_ns: () => 0,
-      interrupt: (_, address, data) => {
-        interrupts.deliver(address, data);
-        return true;
-      },
-    };
-    this.rc = new RootComplex({ clock, memory, trace, translator, host: FREE_HOST });
+    const remapper = new Remapper({
+      memory,
+      trace,
+      interrupts,
+      dice,
+      requester: DEVFN,
+      tables: PLAIN_BYTES,
+      expected: (iova, isWrite) => this.#expected(iova, isWrite),
+    });
+    this.remapper = remapper;
+    this.rc = new RootComplex({ clock, memory, trace, translator: remapper, host: FREE_HOST });
     this.controller = new NvmeController({
       name: 'nvme0',
       profile,
@@ -114,7 +127,11 @@ export class World {
     this.rc.plug(DEVFN, this.controller);
     this.configure();
     for (let frame = 0; frame < FRAMES; frame++) this.#paint(frame);
-    for (let page = 0; page < DATA.PAGES; page++) this.memory.fill(frameOfData(page) * PAGE, 0, PAGE);
+    for (let page = 0; page < DATA.PAGES; page++) {
+      this.memory.fill(frameOfData(page) * PAGE, 0, PAGE);
+      remapper.map(iovaOfData(page), frameOfData(page) * PAGE, 1, 3);
+    }
+    for (let area = 0; area < AREA.COUNT; area++) this.#lost.add(area);
     this.clearAreas();
   }
 
@@ -152,7 +169,8 @@ export class World {
 
   // ---- the IOMMU ----------------------------------------------------------------------------------------------------
 
-  #frame(iova: number, isWrite: boolean): number {
+  /** The frame that a request may have, from the list alone. */
+  #expected(iova: number, isWrite: boolean): number {
     if (this.isQuiet) throw new Violation('quiet', `DMA at ${iova.toString(16)} while disabled`);
     const need = isWrite ? WRITABLE : READABLE;
     const page = Math.floor((iova - DATA.BASE) / PAGE);
@@ -168,12 +186,14 @@ export class World {
   }
 
   /** Maps a data page anew: what the device lost stays behind as pattern, what it gains is zeroed. */
-  allow(page: number, allowed: number): void {
+  allow(page: number, allowed: Allowed): void {
     const frame = frameOfData(page);
     if (this.#allowed[page] === 0) this.#expectPattern(frame);
     if (allowed === 0) this.#paint(frame);
     else if (this.#allowed[page] === 0) this.memory.fill(frame * PAGE, 0, PAGE);
     this.#allowed[page] = allowed;
+    this.remapper.unmap(iovaOfData(page), 1);
+    if (allowed !== 0) this.remapper.map(iovaOfData(page), frame * PAGE, 1, allowed);
   }
 
   // ---- the host's view of memory --------------------------------------------------------------------------------------
@@ -195,10 +215,13 @@ export class World {
   /** Unmaps the memory of a queue. */
   lose(area: number): void {
     this.#lost.add(area);
+    this.remapper.unmap(iovaOfArea(area), AREA.PAGES);
   }
 
   /** Maps all memory of queues, with zeroes. */
   clearAreas(): void {
+    for (const area of this.#lost)
+      this.remapper.map(iovaOfArea(area), frameOfArea(area, iovaOfArea(area)) * PAGE, AREA.PAGES, 3);
     this.#lost.clear();
     const bytes = AREA.COUNT * AREA.PAGES * PAGE;
     this.memory.fill(FIRST_AREA_FRAME * PAGE, 0, bytes);
@@ -216,6 +239,22 @@ export class World {
       this.#expectNoPattern(frameOfData(page));
     }
     for (let frame = 0; frame < FRAMES; frame++) if (!owned.has(frame)) this.#expectPattern(frame);
+    this.#checkTables();
+  }
+
+  /** The tables in RAM still say what the host wrote there. */
+  #checkTables(): void {
+    for (let page = 0; page < DATA.PAGES; page++)
+      this.#expectMapped(iovaOfData(page), this.#allowed[page] === 0 ? -1 : frameOfData(page) * PAGE);
+    for (let area = 0; area < AREA.COUNT; area++) {
+      const iova = iovaOfArea(area);
+      this.#expectMapped(iova, this.#lost.has(area) ? -1 : frameOfArea(area, iova) * PAGE);
+    }
+  }
+
+  #expectMapped(iova: number, physical: number): void {
+    if (this.remapper.lookup(iova) !== physical)
+      throw new Violation('unmapped', `the tables of the IOMMU no longer say where ${hex(iova)} is`);
   }
 
   #paint(frame: number): void {
@@ -240,6 +279,9 @@ export class World {
     }
   }
 }
+
+const iovaOfData = (page: number): number => DATA.BASE + page * PAGE;
+const iovaOfArea = (area: number): number => AREA.BASE + area * AREA.BYTES;
 
 /** The area of an I/O virtual address, or -1. */
 export function areaOf(iova: number): number {
