@@ -5,6 +5,7 @@
 import type { UnitOptions } from '../iommu/capabilities.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import type { LinkProfile } from '../machine/timing/link.ts';
+import { type Absences, NAMES } from '../nvme/absences.ts';
 import type {
   AdminProfile,
   FirmwareProfile,
@@ -14,7 +15,15 @@ import type {
 import type { CommandLimits } from '../nvme/io/limits.ts';
 import type { LbaFormat } from '../nvme/lba-format.ts';
 import type { NandProfile, UniformProfile } from '../nvme/media/profile.ts';
-import type { ControllerProfile, ControllerTiming, PcieProfile } from '../nvme/profile.ts';
+import type {
+  ControllerProfile,
+  ControllerTiming,
+  FeatureDefaults,
+  FeatureProfile,
+  PcieProfile,
+} from '../nvme/profile.ts';
+import { QUIRKS } from '../nvme/quirks.ts';
+import { FID } from '../nvme/spec/features.ts';
 import { isPowerOfTwo, PAGE_SIZE, parseSize } from '../support/numbers.ts';
 import {
   ascii,
@@ -23,6 +32,7 @@ import {
   flag,
   list,
   must,
+  oneName,
   oneOf,
   optional,
   orNull,
@@ -54,6 +64,8 @@ const powerOfTwo = (low: number, high: number): Shape =>
     return isPowerOfTwo(value as number) && (value as number) >= low && (value as number) <= high;
   });
 const u16 = whole(0, 0xffff);
+const u32 = whole(0, 0xffff_ffff);
+const nameIn = (table: object): Shape => oneName(Object.keys(table));
 /** Firmware places BARs between RAM and the chipset's own registers. */
 const mmioBase = must('a multiple of 4096 from 0xc0000000 to 0xfebff000', (value) => {
   const base = value as number;
@@ -246,9 +258,25 @@ const PROFILE = fields<ControllerProfile>({
     }),
   ),
   admin: ADMIN,
+  absent: fields<Absences>({
+    admin: list(nameIn(NAMES.admin)),
+    io: list(nameIn(NAMES.io)),
+    features: list(nameIn(NAMES.features)),
+    logs: list(nameIn(NAMES.logs)),
+    identify: list(nameIn(NAMES.identify)),
+  }),
+  quirks: list(nameIn(QUIRKS)),
   savesFeatures: flag,
+  features: fields<FeatureProfile>({
+    fixed: list(nameIn(FID)),
+    defaults: fields<FeatureDefaults>({
+      ARBITRATION: optional(u32),
+      INTERRUPT_COALESCING: optional(u32),
+      WRITE_ATOMICITY: optional(u32),
+      ASYNC_EVENT: optional(u32),
+    }),
+  }),
   pcie: optional(PCIE),
-  looseConfiguration: optional(flag),
   msixVectors: whole(1, 2048),
   msiVectors: oneOf(0, 1, 2, 4, 8, 16, 32),
   msixTable: whole(0, 2 ** 31),
@@ -259,7 +287,6 @@ const PROFILE = fields<ControllerProfile>({
     return Number.isInteger(bytes / PAGE_SIZE) && bytes >= 0 && bytes <= 2 ** 28;
   }),
   strict: flag,
-  asQemu: optional(flag),
   commandSlots: whole(1, 65_536),
   writeCache: flag,
   dirty_bytes: whole(0, 2 ** 30),

@@ -7,6 +7,7 @@ import { hex, u64 } from '../support/numbers.ts';
 import type { AdminCommand, AdminParts } from './admin/command.ts';
 import type { Features } from './features.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
+import { hasQuirk } from './quirks.ts';
 import {
   CQES,
   CREATE_CQ_CDW11,
@@ -54,9 +55,12 @@ export class AdminQueues {
     (slot) => this.#deleteSq(slot),
   );
   readonly #parts: QueueParts;
+  /** The quirk `missingCqIsInvalid`. */
+  readonly #isInvalidCq: boolean;
 
   constructor(parts: QueueParts) {
     this.#parts = parts;
+    this.#isInvalidCq = hasQuirk(parts.profile, 'missingCqIsInvalid');
   }
 
   // ---- completion queues ------------------------------------------------------------------------------------------
@@ -84,11 +88,11 @@ export class AdminQueues {
   }
 
   #checkDeleteCq(slot: number): number {
-    const { cqs, profile } = this.#parts;
+    const { cqs } = this.#parts;
     const qid = this.#deleted(slot);
     if (qid === 0 || !cqs.exists(qid)) {
       const reason = `there is no I/O completion queue ${qid}`;
-      if (profile.asQemu !== true) return this.#badId(reason);
+      if (!this.#isInvalidCq) return this.#badId(reason);
       return this.#explain(STATUS.COMPLETION_QUEUE_INVALID, reason, SQE.CDW10);
     }
     if (cqs.users(qid) === 0) return STATUS.SUCCESS;
@@ -103,13 +107,13 @@ export class AdminQueues {
   // ---- submission queues ------------------------------------------------------------------------------------------
 
   #checkCreateSq(slot: number): number {
-    const { slots, sqs, cqs, features, profile, cc } = this.#parts;
+    const { slots, sqs, cqs, features, cc } = this.#parts;
     const cdw11 = slots.dword(slot, SQE.CDW11);
     if (CC.IOSQES.get(cc()) !== SQES)
       return this.#badSize(`CC.IOSQES is ${CC.IOSQES.get(cc())}, not ${SQES}`);
     const cqid = CREATE_SQ_CDW11.CQID.get(cdw11);
     const isUnknown = cqid === 0 || cqid > features.completionQueues;
-    if (isUnknown && profile.asQemu !== true) {
+    if (isUnknown && !this.#isInvalidCq) {
       const reason = `CQID ${cqid} is not from 1 to ${features.completionQueues}`;
       return this.#explain(STATUS.INVALID_QUEUE_IDENTIFIER, reason, SQE.CDW11 + 2);
     }

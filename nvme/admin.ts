@@ -27,6 +27,7 @@ import { Features } from './features.ts';
 import { Identify } from './identify.ts';
 import { PERSISTENT_EVENT_BYTES } from './limits.ts';
 import { Logs } from './logs.ts';
+import { hasQuirk } from './quirks.ts';
 import { ADMIN, CDW0, FUSE, PSDT, SQE } from './spec/commands.ts';
 import { PERSISTENT_EVENT_TYPE, RESET_EVENT } from './spec/persistent-events.ts';
 import { CC, CSS } from './spec/registers.ts';
@@ -74,6 +75,8 @@ export class AdminCommands {
   readonly #history: PersistentEvents;
   readonly #timestamp: Timestamp;
   readonly #effects: Effects;
+  readonly #looksAtNsid: boolean;
+  readonly #retriesFused: boolean;
   readonly #commands: Readonly<Record<number, AdminCommand>>;
   /** Device-local memory for the data of the command that is worked on. */
   readonly #buffer: number;
@@ -86,6 +89,8 @@ export class AdminCommands {
     assert(this.#buffer >= 0, 'device memory holds one admin transfer');
     this.#parts = parts;
     this.#effects = adminEffects(profile);
+    this.#looksAtNsid = !hasQuirk(profile, 'ignoresUnusedNsid');
+    this.#retriesFused = hasQuirk(profile, 'retriesFusedAdmin');
     const timestamp = new Timestamp(parts.clock);
     const history = new PersistentEvents({ ...parts, timestamp });
     const keepAlive = new KeepAlive(parts);
@@ -175,8 +180,7 @@ export class AdminCommands {
     const cdw0 = slots.dword(slot, SQE.OPC);
     const opcode = CDW0.OPC.get(cdw0);
     const isForIo = CC.CSS.get(this.#parts.cc()) === CSS.ADMIN_ONLY && OF_IO_QUEUES.includes(opcode);
-    const isMissing = this.#parts.profile.asQemu === true && opcode === ADMIN.NAMESPACE_MANAGEMENT;
-    if (this.#effects[opcode] === undefined || isForIo || isMissing) {
+    if (this.#effects[opcode] === undefined || isForIo) {
       return health.explain(STATUS.INVALID_OPCODE, 'this controller does not have the command', SQE.OPC);
     }
     const form = this.#checkForm(cdw0);
@@ -186,20 +190,19 @@ export class AdminCommands {
     if (!this.isMediaReady && ON_MEDIA.includes(opcode)) {
       return health.explain(STATUS.ADMIN_MEDIA_NOT_READY, 'the medium is not ready yet');
     }
-    const isBound = this.#parts.profile.asQemu !== true && WITHOUT_NAMESPACE.includes(opcode);
+    const isBound = this.#looksAtNsid && WITHOUT_NAMESPACE.includes(opcode);
     if (isBound && slots.dword(slot, SQE.NSID) !== 0) {
       return this.#refuse('the command does not use NSID, which must be 0', SQE.NSID);
     }
     return this.#commands[opcode]!.check(slot);
   }
 
-  /** FUSE and PSDT; QEMU looks at PSDT first, and thinks that FUSE is worth a retry. */
+  /** FUSE and PSDT. */
   #checkForm(cdw0: number): number {
-    const isQemu = this.#parts.profile.asQemu === true;
     const hasSgl = CDW0.PSDT.get(cdw0) !== PSDT.PRP;
-    if (CDW0.FUSE.get(cdw0) !== FUSE.NONE && !(isQemu && hasSgl)) {
+    if (CDW0.FUSE.get(cdw0) !== FUSE.NONE && !(this.#retriesFused && hasSgl)) {
       const status = this.#refuse('admin commands are never fused (FUSE)', SQE.FLAGS);
-      return isQemu ? status | OTHER_RETRY : status;
+      return this.#retriesFused ? status | OTHER_RETRY : status;
     }
     if (!hasSgl) return STATUS.SUCCESS;
     return this.#refuse('admin commands on PCI Express use PRPs (PSDT 0)', SQE.FLAGS, 6);
@@ -226,7 +229,7 @@ export class AdminCommands {
     let local = this.#buffer;
     for (let index = 0; index < slots.segments(slot); index++) {
       const bytes = slots.segmentBytes(slot, index);
-      const result = engine.move(isToHost, slots.segmentAddress(slot, index), local, bytes);
+      const result = engine.data.move(isToHost, slots.segmentAddress(slot, index), local, bytes);
       if (result !== DMA_OK) return STATUS.DATA_TRANSFER_ERROR;
       local += bytes;
     }

@@ -9,6 +9,7 @@ import { CLASS } from '../machine/pcie/spec.ts';
 import { hex } from '../support/numbers.ts';
 import { BUFFER_BAR, bufferBar_bytes } from './memory-buffer.ts';
 import type { ControllerProfile } from './profile.ts';
+import { hasQuirk } from './quirks.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import { AMS, AQA, CAP_AMS, CAP_CRMS, CAP_CSS, CAP_HI, CAP_LO, CC, CRTO, CSS } from './spec/registers.ts';
 
@@ -62,7 +63,7 @@ export function configurationProblem(profile: ControllerProfile, registers: Conf
   const { CSS: css, MPS: mps, AMS: ams, IOSQES: iosqes, IOCQES: iocqes } = CC.decode(registers.cc);
   if ((commandSetBit(css) & profile.commandSets) === 0) return `CC.CSS ${css} is not among CAP.CSS`;
   const isWeighted = ams === AMS.WEIGHTED_ROUND_ROBIN && profile.weightedArbitration;
-  if (ams !== AMS.ROUND_ROBIN && !isWeighted && profile.asQemu !== true)
+  if (ams !== AMS.ROUND_ROBIN && !isWeighted && !hasQuirk(profile, 'takesAnyArbitration'))
     return `CC.AMS ${ams} is not among CAP.AMS`;
   if (mps < profile.pageMin || mps > profile.pageMax) {
     return `CC.MPS ${mps} is outside CAP.MPSMIN ${profile.pageMin} to CAP.MPSMAX ${profile.pageMax}`;
@@ -74,7 +75,7 @@ export function configurationProblem(profile: ControllerProfile, registers: Conf
   const isMisaligned = (address: number) => (address & (page - 1)) !== 0;
   if (isMisaligned(registers.asq)) return `ASQ ${hex(registers.asq)} is not aligned to the page size ${page}`;
   if (isMisaligned(registers.acq)) return `ACQ ${hex(registers.acq)} is not aligned to the page size ${page}`;
-  if (profile.asQemu === true && (iosqes !== SQES || iocqes !== CQES))
+  if (hasQuirk(profile, 'entrySizesAtEnable') && (iosqes !== SQES || iocqes !== CQES))
     return `CC.IOSQES ${iosqes} and CC.IOCQES ${iocqes} are not ${SQES} and ${CQES}`;
   if (iosqes > SQES) return `CC.IOSQES ${iosqes} is larger than ${SQES}`;
   if (iocqes > CQES) return `CC.IOCQES ${iocqes} is larger than ${CQES}`;
@@ -99,7 +100,7 @@ const bufferBar = ({ memoryBuffer_bytes }: ControllerProfile): BarDescription[] 
 /** The function's configuration space: registers in BAR0 and the memory buffer in BAR2, MSI-X, MSI, PCI Express with function level reset, power management. */
 export function describeFunction(profile: ControllerProfile, link: PcieDescription['link']): ConfigSpace {
   const { vendor, device, revision, subsystemVendor, subsystem } = profile;
-  const { bar_bytes: bytes, msixVectors: vectors, msixTable, msixPba, looseConfiguration } = profile;
+  const { bar_bytes: bytes, msixVectors: vectors, msixTable, msixPba } = profile;
   return configSpace({
     vendor,
     device,
@@ -108,7 +109,7 @@ export function describeFunction(profile: ControllerProfile, link: PcieDescripti
     subsystemVendor,
     subsystem,
     interruptPin: 1,
-    ...(looseConfiguration === true && { scratch: true, parityHardwired: true }),
+    ...(hasQuirk(profile, 'memoryInConfiguration') && { scratch: true, parityHardwired: true }),
     bars: [{ index: 0, bytes, is64: true, prefetchable: false }, ...bufferBar(profile)],
     capabilities: [
       {

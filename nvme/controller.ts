@@ -22,6 +22,7 @@ import type { Namespaces } from './namespaces.ts';
 import type { NvmCommands } from './nvm.ts';
 import type { ControllerProfile } from './profile.ts';
 import { CompletionQueues, SubmissionQueues } from './queues.ts';
+import { hasQuirk } from './quirks.ts';
 import { Slots } from './slots.ts';
 import { DOORBELL_BASE, NSSR_MAGIC, REG } from './spec/registers.ts';
 
@@ -41,11 +42,14 @@ export class NvmeController extends PcieFunction {
   private readonly interrupts: InterruptPort;
   private readonly buffer: MemoryBuffer;
   private readonly lifecycle: Lifecycle;
+  /** The quirk of that name. */
+  private readonly zeroFillsParts: boolean;
 
   constructor(parts: ControllerParts) {
     const { profile, clock, memory, trace, dma } = parts;
     super(parts.name, describeFunction(profile, parts.link), dma);
     this.profile = profile;
+    this.zeroFillsParts = hasQuirk(profile, 'zeroFillsParts');
     const queues = profile.maxQueuePairs + 1;
     const maxTransfer_bytes = PAGE << (profile.mdts + profile.pageMin);
     const slots = new Slots(memory, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
@@ -57,7 +61,6 @@ export class NvmeController extends PcieFunction {
     const bdf = () => this.bdf;
     this.health = new Health({ slots, entries: profile.errorLogEntries, clock, trace, bdf });
     const { msix, health } = this;
-    const { timing } = profile;
     const msi = new Msi({ config, clock, dma });
     const pin = (isAsserted: boolean) => this.setInterrupt(isAsserted);
     this.interrupts = new InterruptPort({ clock, dma, msix, msi, cqs, pin });
@@ -72,9 +75,7 @@ export class NvmeController extends PcieFunction {
       sqs,
       cqs,
       health,
-      timing,
-      strict: profile.strict,
-      isLoose: profile.asQemu === true,
+      profile,
       fatal: (reason) => this.lifecycle.loseQueue(reason),
     });
     const { engine } = this;
@@ -184,13 +185,13 @@ export class NvmeController extends PcieFunction {
 
   override barWritePart(bar: number, offset: number, size: 1 | 2, value: number): void {
     if (bar === 0) this.#tellWidth('write', offset, size);
-    if (bar === 0 && offset < DOORBELL_BASE && this.profile.asQemu === true)
-      return this.#writePartAsQemu(offset, size, value);
+    if (bar === 0 && offset < DOORBELL_BASE && this.zeroFillsParts)
+      return this.#zeroFillPart(offset, size, value);
     if (bar !== 0 || !this.profile.strict) super.barWritePart(bar, offset, size, value);
   }
 
-  /** QEMU writes zeroes to the rest of the dword, of ASQ and ACQ to the rest of two bytes, and nothing inside a register. */
-  #writePartAsQemu(offset: number, size: 1 | 2, value: number): void {
+  /** Zeroes go to the rest of the dword, of ASQ and ACQ to the rest of two bytes. */
+  #zeroFillPart(offset: number, size: 1 | 2, value: number): void {
     if ((offset & 3) !== 0) return;
     const part = value & (size === 1 ? 0xff : 0xffff);
     const isKept = offset === REG.ASQ || offset === REG.ACQ;

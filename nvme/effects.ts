@@ -3,6 +3,7 @@
  * §5.1.12.1.6, §5.1.12.1.18). An opcode that is not here is refused as invalid.
  * Not here: what the commands do (admin/, nvm.ts).
  */
+import { present } from './absences.ts';
 import { isDatasetLimited } from './io/limits.ts';
 import type { ControllerProfile } from './profile.ts';
 import { ADMIN, NVM } from './spec/commands.ts';
@@ -33,8 +34,8 @@ const MANDATORY: Effects = {
 };
 
 /** Admin commands of a profile. */
-export function adminEffects({ admin }: ControllerProfile): Effects {
-  return {
+export function adminEffects({ admin, absent }: ControllerProfile): Effects {
+  const all: Effects = {
     ...MANDATORY,
     ...(admin.namespaceManagement
       ? { [ADMIN.NAMESPACE_MANAGEMENT]: CHANGES_INVENTORY, [ADMIN.NAMESPACE_ATTACHMENT]: CHANGES_INVENTORY }
@@ -50,9 +51,10 @@ export function adminEffects({ admin }: ControllerProfile): Effects {
     ...(admin.sanitize.length > 0 ? { [ADMIN.SANITIZE]: ERASES } : {}),
     ...(admin.lbaStatus ? { [ADMIN.GET_LBA_STATUS]: SUPPORTED } : {}),
   };
+  return present(all, absent, 'admin');
 }
 
-export const IO_EFFECTS: Effects = {
+const IO_EFFECTS: Effects = {
   [NVM.FLUSH]: SUPPORTED,
   [NVM.WRITE]: CHANGES_BLOCKS,
   [NVM.READ]: SUPPORTED,
@@ -68,6 +70,9 @@ export const IO_EFFECTS: Effects = {
   [NVM.DATASET_MANAGEMENT]: CHANGES_BLOCKS,
 };
 
+/** I/O commands of a profile for namespaces of the NVM command set. */
+export const ioEffects = ({ absent }: ControllerProfile): Effects => present(IO_EFFECTS, absent, 'io');
+
 /** What a drive with zoned namespaces has besides. */
 export const ZONE_EFFECTS: Effects = {
   [NVM.ZONE_MANAGEMENT_SEND]: CHANGES_BLOCKS,
@@ -75,16 +80,16 @@ export const ZONE_EFFECTS: Effects = {
   [NVM.ZONE_APPEND]: CHANGES_BLOCKS,
 };
 
-const has = (opcode: number): number => (IO_EFFECTS[opcode] === undefined ? 0 : 1);
-
-const announced = (opcode: number, limit: number | boolean): number => (limit ? 0 : has(opcode));
-
 /**
  * Optional NVM Command Support of Identify, from the table above: a command whose size limit binds is not in it.
  * Saving and timestamps are features.ts.
  */
-export const optionalCommands = ({ limits }: ControllerProfile): number =>
-  ONCS.encode({
+export function optionalCommands(profile: ControllerProfile): number {
+  const { limits } = profile;
+  const effects = ioEffects(profile);
+  const has = (opcode: number): number => (effects[opcode] === undefined ? 0 : 1);
+  const announced = (opcode: number, limit: number | boolean): number => (limit ? 0 : has(opcode));
+  return ONCS.encode({
     COMPARE: has(NVM.COMPARE),
     WRITE_UNCORRECTABLE: announced(NVM.WRITE_UNCORRECTABLE, limits.uncorrectable),
     DATASET_MANAGEMENT: announced(NVM.DATASET_MANAGEMENT, isDatasetLimited(limits)),
@@ -94,5 +99,6 @@ export const optionalCommands = ({ limits }: ControllerProfile): number =>
     VERIFY: announced(NVM.VERIFY, limits.verify),
     COPY: has(NVM.COPY),
     SAVE_SELECT: 1,
-    TIMESTAMP: 1,
+    TIMESTAMP: profile.absent.features.includes('TIMESTAMP') ? 0 : 1,
   });
+}

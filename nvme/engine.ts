@@ -6,15 +6,17 @@
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
-import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { assert } from '../support/assert.ts';
 import { CidGuard } from './cid-guard.ts';
 import { Completer, type InterruptSink } from './completer.ts';
+import { DataMover } from './data-mover.ts';
 import { Fetcher } from './fetcher.ts';
-import type { ControllerTiming } from './profile.ts';
+import type { ControllerProfile } from './profile.ts';
 import { PrpWalker } from './prp.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
+import { hasQuirk } from './quirks.ts';
 import { DATA_NONE, DATA_TO_CONTROLLER, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
 import { codeOf, STATUS } from './spec/status.ts';
 
@@ -26,8 +28,6 @@ export const HELD = -1;
 // File constants fold; imported bindings do not (slots.ts).
 const { SUCCESS } = STATUS;
 const { BYTES, DIRECTION, EVENT, SQID, STATUS: SLOT_STATUS } = SLOT;
-const OK = DMA_OK;
-const PAGE = 4096;
 const NO_DATA = DATA_NONE;
 const TO_HOST = DATA_TO_HOST;
 const TO_CONTROLLER = DATA_TO_CONTROLLER;
@@ -68,17 +68,14 @@ export interface EngineParts {
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
   readonly health: FailureLog;
-  readonly timing: ControllerTiming | null;
-  /** Command identifiers in use are looked for. */
-  readonly strict: boolean;
-  /** Data pointers as QEMU takes them (ControllerProfile.asQemu): any alignment, and memory out of reach is no error. */
-  readonly isLoose: boolean;
+  readonly profile: Pick<ControllerProfile, 'timing' | 'strict' | 'quirks'>;
   /** The controller cannot go on: CSTS.CFS. `reason` is one sentence. */
   readonly fatal: (reason: string) => void;
 }
 
 export class Engine {
   readonly prp: PrpWalker;
+  readonly data: DataMover;
   readonly fetcher: Fetcher;
   readonly completer: Completer;
   /** Set once by the controller; they need the engine and the engine needs them. */
@@ -93,7 +90,6 @@ export class Engine {
   private readonly sqs: SubmissionQueues;
   private readonly cqs: CompletionQueues;
   private readonly health: FailureLog;
-  private readonly isLoose: boolean;
   private readonly takesNoTime: boolean;
   /** null: identifiers are not looked at. */
   private readonly guard: CidGuard | null;
@@ -108,13 +104,11 @@ export class Engine {
   private readonly onPost: HandlerId;
   /** The admin command being worked on. */
   #adminSlot = NO_SLOT;
-  /** Where and why the last data movement was refused; OK when the command set knows better. */
-  #failedAt = 0;
-  #failedWith: DmaResult = OK;
 
   constructor(parts: EngineParts) {
     const { clock, memory, trace, dma, interrupts, slots, sqs, cqs, fatal } = parts;
-    const timing = parts.timing ?? FREE_TIMING;
+    const { profile } = parts;
+    const timing = profile.timing ?? FREE_TIMING;
     this.clock = clock;
     this.trace = trace;
     this.memory = memory;
@@ -123,13 +117,13 @@ export class Engine {
     this.sqs = sqs;
     this.cqs = cqs;
     this.health = parts.health;
-    this.guard = parts.strict ? new CidGuard(slots) : null;
-    this.isLoose = parts.isLoose;
-    this.takesNoTime = parts.timing === null && this.guard === null;
+    this.guard = profile.strict ? new CidGuard(slots) : null;
+    this.takesNoTime = profile.timing === null && this.guard === null;
     this.decode_ns = timing.decode_ns;
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);
-    this.prp = new PrpWalker(memory, dma, slots, parts.isLoose);
+    this.prp = new PrpWalker(memory, dma, slots, profile);
+    this.data = new DataMover(memory, dma, hasQuirk(profile, 'losesData'));
     const begin = (first: number, count: number, sqid: number): void => this.#begin(first, count, sqid);
     this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
     this.completer = new Completer({ memory, trace, dma, interrupts, slots, sqs, cqs, fatal });
@@ -297,42 +291,10 @@ export class Engine {
     this.trace.emit(point, this.dma.requester, this.slots.sqid(slot), this.slots.cid(slot), value);
   }
 
-  /**
-   * Moves one piece between device-local memory and host memory for a command's data phase.
-   * A refusal is remembered so that the failing command can name it.
-   */
-  move(isToHost: boolean, address: number, local: number, bytes: number): DmaResult {
-    const result = isToHost ? this.dma.write(address, local, bytes) : this.dma.read(address, local, bytes);
-    if (result === OK) return result;
-    if (this.isLoose) return this.#moveWhatCan(isToHost, address, local, bytes);
-    this.#failedAt = this.dma.refusedAt;
-    this.#failedWith = result;
-    return result;
-  }
-
-  /** Page by page: what cannot be read is zero, what cannot be written is lost. */
-  #moveWhatCan(isToHost: boolean, address: number, local: number, bytes: number): DmaResult {
-    for (let done = 0; done < bytes; ) {
-      const step = Math.min(bytes - done, PAGE - ((address + done) & (PAGE - 1)));
-      if (isToHost) this.dma.write(address + done, local + done, step);
-      else if (this.dma.read(address + done, local + done, step) !== OK)
-        this.memory.fill(local + done, 0, step);
-      done += step;
-    }
-    return OK;
-  }
-
   /** Why the command failed, taken from whoever knows: the data movement, or the command set. */
   #reason(slot: number): string {
-    const reason = this.#failedWith === OK ? this.nvm.reason : this.#dmaReason(slot);
+    const reason = this.data.takeReason((address) => this.prp.entryAt(slot, address)) ?? this.nvm.reason;
     this.nvm.reason = '';
-    return reason;
-  }
-
-  #dmaReason(slot: number): string {
-    const entry = this.prp.entryAt(slot, this.#failedAt);
-    const reason = `${entry}: the data at IOVA 0x${this.#failedAt.toString(16)}: ${DMA_SENTENCES[this.#failedWith]}`;
-    this.#failedWith = OK;
     return reason;
   }
 

@@ -9,6 +9,7 @@ import { TEMPERATURE } from './health.ts';
 import { ARBITRATION_BURST, POWER_STATES } from './limits.ts';
 import type { Namespaces } from './namespaces.ts';
 import type { ControllerProfile } from './profile.ts';
+import { hasQuirk } from './quirks.ts';
 import {
   ARBITRATION,
   ASYNC_EVENT_CONFIG,
@@ -65,22 +66,8 @@ const KNOWN_BITS: Readonly<Record<number, number>> = {
   [FID.RESERVATION_PERSISTENCE]: RESERVATION_PERSISTENCE.encode({ PTPL: 1 }),
 };
 
-/** The only features that QEMU lets a host change. */
-const CHANGEABLE_IN_QEMU: readonly number[] = [
-  FID.TEMPERATURE_THRESHOLD,
-  FID.ERROR_RECOVERY,
-  FID.VOLATILE_WRITE_CACHE,
-  FID.NUMBER_OF_QUEUES,
-  FID.ASYNC_EVENT,
-  FID.TIMESTAMP,
-  FID.HOST_BEHAVIOR,
-  FID.COMMAND_SET_PROFILE,
-];
-/** Its defaults: no limit on arbitration bursts, namespace notices on. */
-const QEMU_DEFAULTS = { burst: 7, events: 0x100 } as const;
-
-export const isChangeable = (profile: ControllerProfile, fid: number): boolean =>
-  profile.asQemu !== true || CHANGEABLE_IN_QEMU.includes(fid);
+export const isChangeable = ({ features }: ControllerProfile, fid: number): boolean =>
+  !features.fixed.some((name) => FID[name] === fid);
 
 /** The name of a feature that the specification defines. */
 export const nameOf = (fid: number): string => FEATURES[fid]!.name;
@@ -93,13 +80,13 @@ export function createValues(
 ): Record<number, FeatureValues> {
   const values = (...defaults: number[]) => new FeatureValues(defaults, profile.savesFeatures);
   const queues = profile.maxQueuePairs - 1;
-  const isQemu = profile.asQemu === true;
+  const { defaults } = profile.features;
   const vectors = Array.from({ length: profile.msixVectors }, (_, IV) =>
     INTERRUPT_VECTOR.encode({ IV, CD: IV === 0 ? 1 : 0 }),
   );
   const cache = { [FID.VOLATILE_WRITE_CACHE]: values(VOLATILE_WRITE_CACHE.encode({ WCE: 1 })) };
   return {
-    [FID.ARBITRATION]: values(ARBITRATION.encode({ AB: isQemu ? QEMU_DEFAULTS.burst : ARBITRATION_BURST })),
+    [FID.ARBITRATION]: values(defaults.ARBITRATION ?? ARBITRATION.encode({ AB: ARBITRATION_BURST })),
     [FID.POWER_MANAGEMENT]: values(0),
     [FID.TEMPERATURE_THRESHOLD]: values(
       TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: TEMPERATURE.WARNING }),
@@ -111,10 +98,10 @@ export function createValues(
       [NUMBER_OF_QUEUES.encode({ NSQR: queues, NCQR: queues })],
       false,
     ),
-    [FID.INTERRUPT_COALESCING]: values(0),
+    [FID.INTERRUPT_COALESCING]: values(defaults.INTERRUPT_COALESCING ?? 0),
     [FID.INTERRUPT_VECTOR]: values(...vectors),
-    [FID.WRITE_ATOMICITY]: values(0),
-    [FID.ASYNC_EVENT]: values(isQemu ? QEMU_DEFAULTS.events : 0),
+    [FID.WRITE_ATOMICITY]: values(defaults.WRITE_ATOMICITY ?? 0),
+    [FID.ASYNC_EVENT]: values(defaults.ASYNC_EVENT ?? 0),
     ...optionalValues(profile, namespaces),
     [FID.RESERVATION_NOTIFICATION]: new FeatureValues(Array<number>(namespaces.largest + 1).fill(0), false),
     [FID.RESERVATION_PERSISTENCE]: new FeatureValues(Array<number>(namespaces.largest + 1).fill(0), false),
@@ -154,7 +141,7 @@ function eventBits({ admin }: ControllerProfile): number {
 
 /** Why Set Features cannot give a feature this value, or null. */
 export function valueProblem(profile: ControllerProfile, fid: number, cdw11: number): string | null {
-  if (fid === FID.ASYNC_EVENT && profile.asQemu === true) return null;
+  if (fid === FID.ASYNC_EVENT && hasQuirk(profile, 'takesAnyEvent')) return null;
   const known = fid === FID.ASYNC_EVENT ? eventBits(profile) : KNOWN_BITS[fid]!;
   const unknown = (cdw11 & ~known) >>> 0;
   if (unknown !== 0) return `bits ${hex(unknown, 8)} are reserved or not supported`;
@@ -177,15 +164,15 @@ export function valueProblem(profile: ControllerProfile, fid: number, cdw11: num
   );
 }
 
-/** QEMU takes thresholds of temperatures that are not there, forgets them, and answers 0. */
+/** The threshold of a temperature that is not there, which is taken and forgotten. */
 export const isOtherTemperature = (profile: ControllerProfile, fid: number, cdw11: number): boolean =>
-  profile.asQemu === true &&
+  hasQuirk(profile, 'forgetsOtherTemperatures') &&
   fid === FID.TEMPERATURE_THRESHOLD &&
   TEMPERATURE_THRESHOLD.TMPSEL.get(cdw11) !== TMPSEL.COMPOSITE;
 
-/** What QEMU tells as defaults: 0 for two features that begin with another value. */
+/** A feature that tells 0 as its default and begins with another value. */
 export const isDefaultZero = (profile: ControllerProfile, fid: number): boolean =>
-  profile.asQemu === true && (fid === FID.VOLATILE_WRITE_CACHE || fid === FID.ASYNC_EVENT);
+  hasQuirk(profile, 'zeroDefaults') && (fid === FID.VOLATILE_WRITE_CACHE || fid === FID.ASYNC_EVENT);
 
 /** Why the feature has no value that CDW11 selects, or null: a vector or a temperature that is not there. */
 export function selectorProblem(profile: ControllerProfile, fid: number, cdw11: number): string | null {
@@ -214,7 +201,7 @@ export function valueToKeep(profile: ControllerProfile, fid: number, cdw11: numb
   }
   if (fid !== FID.NUMBER_OF_QUEUES) return cdw11;
   const largest = profile.maxQueuePairs - 1;
-  if (profile.asQemu === true) return NUMBER_OF_QUEUES.encode({ NSQR: largest, NCQR: largest });
+  if (hasQuirk(profile, 'grantsEveryQueue')) return NUMBER_OF_QUEUES.encode({ NSQR: largest, NCQR: largest });
   return NUMBER_OF_QUEUES.encode({
     NSQR: Math.min(NUMBER_OF_QUEUES.NSQR.get(cdw11), largest),
     NCQR: Math.min(NUMBER_OF_QUEUES.NCQR.get(cdw11), largest),

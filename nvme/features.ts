@@ -68,13 +68,16 @@ export class Features {
   readonly #data: Readonly<Record<number, FeatureData>>;
   /** null: the controller asks for no host memory. */
   readonly #hostMemory: HostMemory | null;
+  readonly #absent: readonly number[];
   #resetAt_ns = 0;
   readonly host = new HostIdentifier();
   readonly behavior: HostBehavior;
 
   constructor(parts: FeatureParts) {
     this.#parts = parts;
-    const { hostMemory } = parts.profile.admin;
+    const { admin, absent } = parts.profile;
+    const { hostMemory } = admin;
+    this.#absent = absent.features.map((name) => FID[name]);
     this.#values = createValues(parts.profile, parts.namespaces);
     this.#hostMemory = hostMemory === null ? null : new HostMemory(parts, hostMemory);
     this.behavior = new HostBehavior(parts.namespaces.formats.some(isExtendedFormat));
@@ -294,7 +297,7 @@ export class Features {
   // ---- rules ------------------------------------------------------------------------------------------------------
 
   #exists(fid: number): boolean {
-    if (fid === FID.HOST_IDENTIFIER && this.#parts.profile.asQemu === true) return false;
+    if (this.#absent.includes(fid)) return false;
     if (fid === FID.HOST_MEMORY_BUFFER) return this.#hostMemory !== null;
     return this.#values[fid] !== undefined || this.#data[fid] !== undefined;
   }

@@ -118,7 +118,13 @@ export function writeController(
   set('CNTLID', CONTROLLER_ID);
   set('VER', profile.version);
   set('RTD3E', Math.ceil((profile.timing?.shutdown_ns ?? 0) / 1000));
-  set('CTRATT', CTRATT.encode({ HIDS: 1, ELBAS: has(namespaces.formats.some(isExtendedFormat)) }));
+  set(
+    'CTRATT',
+    CTRATT.encode({
+      HIDS: has(!profile.absent.features.includes('HOST_IDENTIFIER')),
+      ELBAS: has(namespaces.formats.some(isExtendedFormat)),
+    }),
+  );
   set('CNTRLTYPE', CONTROLLER_TYPE.IO);
   set('ACL', profile.aborts - 1);
   set('AERL', profile.asyncEvents - 1);

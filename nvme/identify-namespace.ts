@@ -4,9 +4,11 @@
  * Not here: which NSIDs are valid, lists of NSIDs (identify.ts), zones (zones/identify.ts).
  */
 import { random } from '../support/random.ts';
+import { type Absences, hasReservations } from './absences.ts';
 import { COPY_LIMITS } from './io/copy.ts';
 import { isExtendedFormat, type LbaFormat } from './lba-format.ts';
 import type { Namespace } from './namespace.ts';
+import type { ControllerProfile } from './profile.ts';
 import {
   CSI,
   DLFEAT,
@@ -44,6 +46,8 @@ const EVERY_RESERVATION = RESCAP.encode({
   IEKEY: 1,
 });
 
+const reservations = (absent: Absences): number => (hasReservations(absent) ? EVERY_RESERVATION : 0);
+
 /** Every way to place and protect metadata. */
 const METADATA_CAPABILITIES = MC.encode({ EXTENDED: 1, SEPARATE: 1 });
 const PROTECTION_CAPABILITIES = DPC.encode({ TYPE1: 1, TYPE2: 1, TYPE3: 1, FIRST_BYTES: 1, LAST_BYTES: 1 });
@@ -56,8 +60,9 @@ export function writeNamespace(
   at: number,
   namespace: Namespace,
   formats: readonly LbaFormat[],
+  absent: Absences,
 ): void {
-  writeCommon(view, at, formats);
+  writeCommon(view, at, formats, absent);
   IDENTIFY_NAMESPACE.set(view, at, 'NSZE', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NCAP', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NUSE', namespace.blocks);
@@ -82,8 +87,13 @@ export function writeNamespace(
 }
 
 /** What all namespaces have in common: the answer for NSID FFFFFFFFh. */
-export function writeCommon(view: DataView, at: number, formats: readonly LbaFormat[]): void {
-  IDENTIFY_NAMESPACE.set(view, at, 'RESCAP', EVERY_RESERVATION);
+export function writeCommon(
+  view: DataView,
+  at: number,
+  formats: readonly LbaFormat[],
+  absent: Absences,
+): void {
+  IDENTIFY_NAMESPACE.set(view, at, 'RESCAP', reservations(absent));
   IDENTIFY_NAMESPACE.set(view, at, 'MSSRL', COPY_LIMITS.RANGE_BLOCKS);
   IDENTIFY_NAMESPACE.set(view, at, 'MCL', COPY_LIMITS.BLOCKS);
   IDENTIFY_NAMESPACE.set(view, at, 'MSRC', COPY_LIMITS.RANGES - 1);
@@ -129,13 +139,13 @@ export function writeIndependentNamespace(
   at: number,
   namespace: Namespace,
   isReady: boolean,
-  hasWriteCache: boolean,
+  { writeCache, absent }: Pick<ControllerProfile, 'writeCache' | 'absent'>,
 ): void {
   const set = (name: Parameters<typeof IDENTIFY_INDEPENDENT_NAMESPACE.set>[2], value: number) =>
     IDENTIFY_INDEPENDENT_NAMESPACE.set(view, at, name, value);
-  set('NSFEAT', INDEPENDENT_NSFEAT.encode({ VWCNP: hasWriteCache ? 0 : 1 }));
+  set('NSFEAT', INDEPENDENT_NSFEAT.encode({ VWCNP: writeCache ? 0 : 1 }));
   set('NMIC', NMIC.encode({ SHARED: namespace.isShared ? 1 : 0 }));
-  set('RESCAP', EVERY_RESERVATION);
+  set('RESCAP', reservations(absent));
   set('NSATTR', writeProtected(namespace));
   set('NSTAT', NSTAT.encode({ NRDY: isReady ? 1 : 0 }));
 }

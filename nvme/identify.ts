@@ -4,6 +4,7 @@
  * Not here: the bytes of the controller and namespace structures (identify-controller.ts, identify-namespace.ts).
  */
 import { hex } from '../support/numbers.ts';
+import { present } from './absences.ts';
 import type { AdminCommand, AdminParts } from './admin/command.ts';
 import type { Firmware } from './admin/firmware.ts';
 import { writeController, writeNvmController } from './identify-controller.ts';
@@ -16,6 +17,7 @@ import {
 } from './identify-namespace.ts';
 import { CONTROLLER_ID } from './limits.ts';
 import type { Namespace } from './namespace.ts';
+import { hasQuirk } from './quirks.ts';
 import { DATA_TO_HOST } from './slots.ts';
 import { IDENTIFY_CDW10, IDENTIFY_CDW11, NSID_BROADCAST, SQE } from './spec/commands.ts';
 import { CNS, CSI, IDENTIFY_SIZE, LIST_ENTRIES } from './spec/identify.ts';
@@ -29,8 +31,6 @@ const OF_NAMESPACE_AND_SET: readonly number[] = [
   CNS.COMMAND_SET_NAMESPACE,
   CNS.COMMAND_SET_ALLOCATED_NAMESPACE,
 ];
-/** What QEMU does not have although it has namespaces to attach. */
-const NOT_IN_QEMU: readonly number[] = [CNS.INDEPENDENT_NAMESPACE, CNS.ATTACHED_CONTROLLERS, CNS.CONTROLLERS];
 /** CNTID that means the controller that executes the command. */
 const THIS_CONTROLLER = 0xffff;
 
@@ -54,10 +54,18 @@ export interface IdentifyParts
 export class Identify implements AdminCommand {
   readonly #parts: IdentifyParts;
   readonly #structures: Readonly<Record<number, Structure>>;
+  /** NSID FFFFFFFFh asks for what all namespaces have in common. */
+  readonly #answersAll: boolean;
 
   constructor(parts: IdentifyParts) {
     this.#parts = parts;
-    this.#structures = { ...this.#ofController(), ...this.#ofNamespaces() };
+    const { profile } = parts;
+    this.#structures = present(
+      { ...this.#ofController(), ...this.#ofNamespaces() },
+      profile.absent,
+      'identify',
+    );
+    this.#answersAll = profile.admin.namespaceManagement && !hasQuirk(profile, 'wantsOneNamespace');
   }
 
   #ofController(): Record<number, Structure> {
@@ -102,15 +110,10 @@ export class Identify implements AdminCommand {
       const namespace = namespaces.allocated(this.#nsid(slot));
       if (namespace !== undefined) write(at, namespace);
     };
-    const whole: Write = (at, namespace) => writeNamespace(view, at, namespace, namespaces.formats);
+    const whole: Write = (at, namespace) =>
+      writeNamespace(view, at, namespace, namespaces.formats, profile.absent);
     const independent: Write = (at, namespace) =>
-      writeIndependentNamespace(
-        view,
-        at,
-        namespace,
-        namespaces.refusal(namespace.nsid) === null,
-        profile.writeCache,
-      );
+      writeIndependentNamespace(view, at, namespace, namespaces.refusal(namespace.nsid) === null, profile);
     const list = (which: 'attached' | 'allocated') => (at: number, slot: number) =>
       this.#writeNamespaces(at, this.#nsid(slot), namespaces.list(which));
     const listOfSet = (which: 'attached' | 'allocated') => (at: number, slot: number) => {
@@ -131,7 +134,7 @@ export class Identify implements AdminCommand {
       [CNS.NAMESPACE]: {
         nsid: 'any',
         write: (at, slot) => {
-          if (this.#nsid(slot) === NSID_BROADCAST) writeCommon(view, at, namespaces.formats);
+          if (this.#nsid(slot) === NSID_BROADCAST) writeCommon(view, at, namespaces.formats, profile.absent);
           else attached(whole)(at, slot);
         },
       },
@@ -166,8 +169,7 @@ export class Identify implements AdminCommand {
     const cns = IDENTIFY_CDW10.CNS.get(cdw10);
     const csi = IDENTIFY_CDW11.CSI.get(slots.dword(slot, SQE.CDW11));
     const structure = this.#structures[cns];
-    const isMissing = this.#parts.profile.asQemu === true && NOT_IN_QEMU.includes(cns);
-    if (structure === undefined || isMissing) {
+    if (structure === undefined) {
       return this.#refuse(`CNS ${hex(cns, 2)} is not supported (Base 2.1 §5.1.13.1)`, SQE.CDW10);
     }
     if (structure.isOfCommandSet === true && !this.#hasCommandSet(csi)) {
@@ -209,7 +211,7 @@ export class Identify implements AdminCommand {
   }
 
   #checkNsid(structure: Structure, cns: number, nsid: number): number {
-    const { namespaces, profile } = this.#parts;
+    const { namespaces } = this.#parts;
     if (structure.nsid === 'unused') return STATUS.SUCCESS;
     if (structure.nsid === 'list') {
       if (nsid <= LAST_LIST_NSID) return STATUS.SUCCESS;
@@ -221,8 +223,7 @@ export class Identify implements AdminCommand {
         SQE.NSID,
       );
     }
-    const isCommon = structure.nsid === 'any' && profile.admin.namespaceManagement && profile.asQemu !== true;
-    if (nsid === NSID_BROADCAST && isCommon) return STATUS.SUCCESS;
+    if (nsid === NSID_BROADCAST && structure.nsid === 'any' && this.#answersAll) return STATUS.SUCCESS;
     if (!namespaces.isValid(nsid)) {
       return this.#badNamespace(`NSID ${hex(nsid)} is not valid, the largest is ${namespaces.largest}`);
     }

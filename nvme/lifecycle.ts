@@ -16,6 +16,7 @@ import type { Namespaces } from './namespaces.ts';
 import type { NvmCommands } from './nvm.ts';
 import type { ControllerProfile } from './profile.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
+import { hasQuirk } from './quirks.ts';
 import { ASYNC_EVENT } from './spec/logs.ts';
 import { AMS, AQA, CC, CSTS, REG, SHN, SHST } from './spec/registers.ts';
 import { STATUS } from './spec/status.ts';
@@ -44,8 +45,18 @@ const registerMask = (offset: number): number => {
   return offset === REG.ASQ || offset === REG.ACQ ? ~(PAGE - 1) : -1;
 };
 
+const quirksOf = (profile: ControllerProfile) => ({
+  keepsReservedBits: hasQuirk(profile, 'keepsReservedBits'),
+  disablingClearsCc: hasQuirk(profile, 'disablingClearsCc'),
+  shutdownAlone: hasQuirk(profile, 'shutdownAlone'),
+  worksAfterShutdown: hasQuirk(profile, 'worksAfterShutdown'),
+  keepsQueueRegisters: hasQuirk(profile, 'keepsQueueRegisters'),
+  failureClearsCsts: hasQuirk(profile, 'failureClearsCsts'),
+});
+
 export class Lifecycle {
   readonly #parts: LifecycleParts;
+  readonly #quirks: ReturnType<typeof quirksOf>;
   readonly #onReady: HandlerId;
   readonly #onMediaReady: HandlerId;
   readonly #onShutdown: HandlerId;
@@ -59,6 +70,7 @@ export class Lifecycle {
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts;
+    this.#quirks = quirksOf(parts.profile);
     this.#onReady = parts.clock.register(() => this.#becomeReady());
     this.#onMediaReady = parts.clock.register(() => this.#mediaReady());
     this.#onShutdown = parts.clock.register(() => this.#finishShutdown());
@@ -94,7 +106,7 @@ export class Lifecycle {
   write(offset: number, value: number): void {
     if (offset === REG.CC) this.#configure(value);
     else if (offset === REG.CSTS) this.#csts &= ~(value & CSTS.NSSRO.mask);
-    else if (this.#parts.profile.asQemu === true) this.#writeQueue(offset, value);
+    else if (this.#quirks.keepsReservedBits) this.#writeQueue(offset, value);
     else if (CC.EN.get(this.#cc) === 0) this.#writeQueue(offset, value & registerMask(offset));
   }
 
@@ -112,34 +124,32 @@ export class Lifecycle {
   }
 
   #configure(value: number): void {
-    const { profile } = this.#parts;
-    if (profile.asQemu === true) return this.#configureAsQemu(value >>> 0);
-    const old = this.#cc;
-    const wasEnabled = CC.EN.get(old) === 1;
-    const keep = fixedConfiguration(profile);
-    const written = (value & knownConfiguration(profile)) >>> 0;
-    this.#cc = wasEnabled && CC.EN.get(written) === 1 ? ((written & ~keep) | (old & keep)) >>> 0 : written;
-    const isEnabled = CC.EN.get(this.#cc) === 1;
-    if (!wasEnabled && isEnabled) this.#enable();
-    else if (wasEnabled && !isEnabled) this.#disable();
-    const shn = CC.SHN.get(this.#cc);
-    if (shn !== SHN.NONE && shn !== CC.SHN.get(old)) this.#shutdown();
-    this.#emit();
-  }
-
-  /** QEMU keeps every bit, looks at SHN only where EN stays as it is, and is back at CC 0 when EN goes. */
-  #configureAsQemu(value: number): void {
     const old = this.#cc;
     const wasEnabled = CC.EN.get(old) === 1;
     const isEnabled = CC.EN.get(value) === 1;
-    const was = CC.SHN.get(old);
-    const shn = CC.SHN.get(value);
-    this.#cc = wasEnabled && !isEnabled ? 0 : value;
+    const clears = wasEnabled && !isEnabled && this.#quirks.disablingClearsCc;
+    this.#cc = clears ? 0 : this.#taken(value, wasEnabled && isEnabled);
     if (!wasEnabled && isEnabled) this.#enable();
     else if (wasEnabled && !isEnabled) this.#disable();
-    else if (was === SHN.NONE && shn !== SHN.NONE) this.#shutdown();
-    else if (shn === SHN.NONE) this.#csts = CSTS.SHST.set(this.#csts, SHST.NORMAL);
+    if (wasEnabled === isEnabled || !this.#quirks.shutdownAlone) this.#notify(CC.SHN.get(old));
     this.#emit();
+  }
+
+  /** What CC takes of a value: the bits that there are, and of those that stand still while EN stays 1 the old ones. */
+  #taken(value: number, staysEnabled: boolean): number {
+    const { profile } = this.#parts;
+    if (this.#quirks.keepsReservedBits) return value >>> 0;
+    const known = value & knownConfiguration(profile);
+    const keep = staysEnabled ? fixedConfiguration(profile) : 0;
+    return ((known & ~keep) | (this.#cc & keep)) >>> 0;
+  }
+
+  /** SHN was written over `old`. */
+  #notify(old: number): void {
+    const shn = CC.SHN.get(this.#cc);
+    const { shutdownAlone } = this.#quirks;
+    if (shn !== SHN.NONE && (shutdownAlone ? old === SHN.NONE : shn !== old)) this.#shutdown();
+    else if (shn === SHN.NONE && shutdownAlone) this.#csts = CSTS.SHST.set(this.#csts, SHST.NORMAL);
   }
 
   // ---- enabling -----------------------------------------------------------------------------------------------------
@@ -193,12 +203,12 @@ export class Lifecycle {
     this.#csts &= CSTS.NSSRO.mask;
   }
 
-  /** Every other reset: the registers too, but QEMU's of the admin queues. `isOfSubsystem`: NSSR was written. */
+  /** Every other reset: the registers too. `isOfSubsystem`: NSSR was written. */
   reset(isOfSubsystem: boolean): void {
     this.#stop();
     this.#cc = 0;
     this.#csts = CSTS.encode({ NSSRO: isOfSubsystem ? 1 : 0 });
-    if (this.#parts.profile.asQemu === true) return;
+    if (this.#quirks.keepsQueueRegisters) return;
     this.#aqa = 0;
     this.#queues.fill(0);
   }
@@ -226,12 +236,11 @@ export class Lifecycle {
   }
 
   #finishShutdown(): void {
-    const { nvm, namespaces, engine, profile } = this.#parts;
+    const { nvm, namespaces, engine } = this.#parts;
     this.#pendingState = NO_EVENT;
     nvm.flush();
     namespaces.closeZones();
-    // QEMU goes on with commands.
-    if (profile.asQemu !== true) engine.running = false;
+    if (!this.#quirks.worksAfterShutdown) engine.running = false;
     this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
   }
 
@@ -259,10 +268,10 @@ export class Lifecycle {
 
   /** CSTS.CFS: nothing is fetched or posted until a reset. `reason` is one sentence. */
   fail(reason: string): void {
-    const { health, engine, admin, profile } = this.#parts;
+    const { health, engine, admin } = this.#parts;
     health.failed(reason);
     engine.running = false;
-    this.#csts = CSTS.CFS.set(profile.asQemu === true ? 0 : this.#csts, 1);
+    this.#csts = CSTS.CFS.set(this.#quirks.failureClearsCsts ? 0 : this.#csts, 1);
     admin.telemetry.captureFailure(reason);
     this.#emit();
   }

@@ -4,7 +4,9 @@
  * Not here: what the pages hold, which those who know write (health.ts, sanitize.ts, telemetry.ts …).
  */
 import { hex, u64 } from '../support/numbers.ts';
+import { present } from './absences.ts';
 import type { AdminCommand, AdminParts } from './admin/command.ts';
+import { hasQuirk } from './quirks.ts';
 import { DATA_TO_HOST } from './slots.ts';
 import { GET_LOG_CDW10, GET_LOG_CDW11, GET_LOG_CDW14, NSID_BROADCAST, SQE } from './spec/commands.ts';
 import { CSI } from './spec/identify.ts';
@@ -43,15 +45,13 @@ const DWORD = 4;
 export class Logs implements AdminCommand {
   readonly #parts: LogParts;
   readonly #pages: Readonly<Record<number, LogPage>>;
+  readonly #isShort: boolean;
 
   constructor(parts: LogParts) {
     this.#parts = parts;
-    if (parts.profile.asQemu === true) this.#pages = parts.pages;
-    else
-      this.#pages = {
-        ...parts.pages,
-        [LID.SUPPORTED_LOGS]: { bytes: () => SUPPORTED_LOGS_BYTES, write: (at) => this.#writeSupported(at) },
-      };
+    this.#isShort = hasQuirk(parts.profile, 'shortLogs');
+    const supported = { bytes: () => SUPPORTED_LOGS_BYTES, write: (at: number) => this.#writeSupported(at) };
+    this.#pages = present({ ...parts.pages, [LID.SUPPORTED_LOGS]: supported }, parts.profile.absent, 'logs');
   }
 
   /** Refuses an unknown page or an impossible part of one; sets the data phase. Returns a status. */
@@ -59,7 +59,7 @@ export class Logs implements AdminCommand {
     const { slots, health, maxTransfer_bytes } = this.#parts;
     const lid = this.#lid(slot);
     const page = this.#pages[lid];
-    if (this.#parts.profile.asQemu === true) return this.#checkAsQemu(slot, lid, page);
+    if (this.#isShort) return this.#checkShort(slot, lid, page);
     if (page === undefined) {
       const reason = `log page ${hex(lid, 2)} is not supported (Base 2.1 §5.1.12)`;
       return health.explain(STATUS.INVALID_LOG_PAGE, reason, SQE.CDW10);
@@ -86,8 +86,8 @@ export class Logs implements AdminCommand {
     return STATUS.SUCCESS;
   }
 
-  /** QEMU asks for a namespace in the SMART page alone, and sends no more than there is. */
-  #checkAsQemu(slot: number, lid: number, page: LogPage | undefined): number {
+  /** The quirk `shortLogs`. */
+  #checkShort(slot: number, lid: number, page: LogPage | undefined): number {
     const { slots, health, namespaces, maxTransfer_bytes } = this.#parts;
     if (this.#length(slot) > maxTransfer_bytes) return this.#refuse('more than MDTS allows', SQE.CDW10 + 2);
     if (page === undefined) return this.#refuse(`log page ${hex(lid, 2)} is not supported`, SQE.CDW10);

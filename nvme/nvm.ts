@@ -6,7 +6,7 @@
 import { DMA_OK } from '../machine/pcie/dma-port.ts';
 import { u64 } from '../support/numbers.ts';
 import { type BlockStore, STORE_FAILED } from './block-store.ts';
-import type { Engine } from './engine.ts';
+import type { DataMover } from './data-mover.ts';
 import type { Health } from './health.ts';
 import type { Context } from './io/command.ts';
 import { IoCommands } from './io/commands.ts';
@@ -39,7 +39,7 @@ export class NvmCommands {
   /** Why the last call failed, when the status alone does not say; the engine takes it. */
   reason = '';
   private readonly slots: Slots;
-  private readonly engine: Engine;
+  private readonly mover: DataMover;
   private readonly media: Media;
   private readonly health: Health;
   private readonly namespaces: readonly (Namespace | undefined)[];
@@ -53,7 +53,7 @@ export class NvmCommands {
 
   constructor(context: Context) {
     this.slots = context.slots;
-    this.engine = context.engine;
+    this.mover = context.engine.data;
     this.media = context.media;
     this.health = context.health;
     this.namespaces = context.namespaces;
@@ -161,7 +161,7 @@ export class NvmCommands {
         const step = left < untilRun ? left : untilRun;
         const local = store.stage(offset, step);
         if (local < 0) return this.#storeFailed(store, STATUS.WRITE_FAULT);
-        if (this.engine.move(false, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
+        if (this.mover.move(false, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
         if (store.commit(offset, step) === STORE_FAILED) return this.#storeFailed(store, STATUS.WRITE_FAULT);
         offset += step;
         address += step;
@@ -195,7 +195,7 @@ export class NvmCommands {
         const step = left < untilRun ? left : untilRun;
         const local = store.load(offset, step);
         if (local < 0) return this.#storeFailed(store, STATUS.UNRECOVERED_READ_ERROR);
-        if (this.engine.move(true, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
+        if (this.mover.move(true, address, local, step) !== OK) return STATUS.DATA_TRANSFER_ERROR;
         offset += step;
         address += step;
         left -= step;

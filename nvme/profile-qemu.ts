@@ -1,10 +1,13 @@
 /**
- * The controller that QEMU 7.2 shows: the personality of the machine whose answers are in conformance/. It differs
- * from GENERIC in identity, limits, and what `asQemu` stands for.
+ * The controller that QEMU 7.2 shows: the personality of the machine whose answers are in conformance/. What differs
+ * from GENERIC is data: identity, limits, what is absent, settings of features, quirks.
  */
+import { RESERVATIONS } from './absences.ts';
 import { NO_ADMIN_OPTION } from './admin/profile.ts';
 import { NO_LIMITS } from './io/limits.ts';
 import { type ControllerProfile, GENERIC } from './profile.ts';
+import { QUIRK_NAMES } from './quirks.ts';
+import { ARBITRATION, ASYNC_EVENT_CONFIG } from './spec/features.ts';
 import { VERSION } from './spec/registers.ts';
 
 export const QEMU: ControllerProfile = {
@@ -16,6 +19,8 @@ export const QEMU: ControllerProfile = {
   nqn: 'nqn.2019-08.org.qemu:',
   maxQueueEntries: 2048,
   limits: { ...NO_LIMITS, verify: 7 },
+  errorLogEntries: 1,
+  compareAndWriteBlocks: 0,
   weightedArbitration: false,
   savesFeatures: false,
   readyModes: 0,
@@ -24,8 +29,22 @@ export const QEMU: ControllerProfile = {
   memoryBuffer_bytes: 0,
   msiVectors: 0,
   admin: { ...NO_ADMIN_OPTION, namespaceManagement: true, format: true, doorbellBuffer: true },
-  looseConfiguration: true,
-  asQemu: true,
+  absent: {
+    admin: ['NAMESPACE_MANAGEMENT'],
+    io: ['WRITE_UNCORRECTABLE', ...RESERVATIONS.io],
+    features: ['HOST_IDENTIFIER', ...RESERVATIONS.features],
+    logs: ['SUPPORTED_LOGS', ...RESERVATIONS.logs],
+    identify: ['INDEPENDENT_NAMESPACE', 'ATTACHED_CONTROLLERS', 'CONTROLLERS'],
+  },
+  features: {
+    fixed: ['ARBITRATION', 'POWER_MANAGEMENT', 'INTERRUPT_COALESCING', 'INTERRUPT_VECTOR', 'WRITE_ATOMICITY'],
+    defaults: {
+      ARBITRATION: ARBITRATION.encode({ AB: 7 }),
+      ASYNC_EVENT: ASYNC_EVENT_CONFIG.encode({ NSAN: 1 }),
+    },
+  },
+  // Every quirk was found by asking QEMU.
+  quirks: QUIRK_NAMES,
   pcie: {
     maxPayload_bytes: 128,
     aspm: 1,

@@ -5,10 +5,13 @@
  */
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import { MIB } from '../support/numbers.ts';
+import { type Absences, NOTHING_ABSENT } from './absences.ts';
 import { type AdminProfile, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
 import { type CommandLimits, NO_LIMITS } from './io/limits.ts';
 import type { LbaFormat } from './lba-format.ts';
 import type { MediaProfile } from './media/profile.ts';
+import type { QuirkName } from './quirks.ts';
+import type { FID } from './spec/features.ts';
 import { SGLS } from './spec/identify.ts';
 import { VERSION } from './spec/registers.ts';
 
@@ -41,6 +44,21 @@ export type PcieProfile = Partial<
     | 'deviceCapabilities2'
   >
 >;
+
+/** Settings of features besides whether they are there and can be saved. */
+export interface FeatureProfile {
+  /** Those that Set Features cannot change: it ends with Feature Not Changeable. */
+  readonly fixed: readonly (keyof typeof FID)[];
+  /** Defaults in CDW11's bits; 0 when absent, arbitration bursts of 64. */
+  readonly defaults: FeatureDefaults;
+}
+
+export interface FeatureDefaults {
+  readonly ARBITRATION?: number;
+  readonly INTERRUPT_COALESCING?: number;
+  readonly WRITE_ATOMICITY?: number;
+  readonly ASYNC_EVENT?: number;
+}
 
 export interface ControllerProfile {
   readonly name: string;
@@ -86,12 +104,15 @@ export interface ControllerProfile {
   readonly metadataFormats: readonly LbaFormat[];
   /** Optional admin commands, logs and features. */
   readonly admin: AdminProfile;
+  /** What the controller lacks although the model and the options above have it. */
+  readonly absent: Absences;
+  /** Where it departs from the specification. */
+  readonly quirks: readonly QuirkName[];
   /** Set Features can save values over resets. */
   readonly savesFeatures: boolean;
+  readonly features: FeatureProfile;
   /** 256-byte payloads and the defaults of machine/pcie/capabilities.ts where it says nothing. */
   readonly pcie?: PcieProfile;
-  /** As QEMU has it: configuration space of no capability is plain memory, and COMMAND.PARITY is not implemented. */
-  readonly looseConfiguration?: boolean;
   readonly msixVectors: number;
   /** Messages of the MSI capability, a power of two up to 32; 0: no MSI. */
   readonly msiVectors: number;
@@ -106,11 +127,6 @@ export interface ControllerProfile {
    * registers.
    */
   readonly strict: boolean;
-  /**
-   * Where the specification leaves room, and in a few places where it does not, the controller does as QEMU 7.2: fields that
-   * a command does not use are not looked at, few features can be changed, and others, each said where it is.
-   */
-  readonly asQemu?: boolean;
   /** Commands in flight inside the controller. */
   readonly commandSlots: number;
   /** Volatile write cache present. */
@@ -197,7 +213,10 @@ export const GENERIC: ControllerProfile = {
     { block_bytes: 4096, metadata_bytes: 64, guard_bits: 64 },
   ],
   admin: EVERY_ADMIN_OPTION,
+  absent: NOTHING_ABSENT,
+  quirks: [],
   savesFeatures: true,
+  features: { fixed: [], defaults: {} },
   msixVectors: 65,
   msiVectors: 32,
   msixTable: 0x2000,

@@ -8,6 +8,8 @@ import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { assert } from '../support/assert.ts';
 import { highWord, lowWord, u64 } from '../support/numbers.ts';
+import type { ControllerProfile } from './profile.ts';
+import { hasQuirk } from './quirks.ts';
 import { SEGMENT, SLOT, type Slots } from './slots.ts';
 import { SQE } from './spec/commands.ts';
 import { OTHER_RETRY, STATUS } from './spec/status.ts';
@@ -26,18 +28,22 @@ export class PrpWalker {
   private readonly memory: Memory;
   private readonly dma: DmaPort;
   private readonly slots: Slots;
-  /** As QEMU: data and lists may begin at any byte, and a list out of reach is not worth a retry. */
-  private readonly isLoose: boolean;
+  /** The quirk `anyAlignment`: data and lists may begin at any byte. */
+  private readonly isAnywhere: boolean;
+  /** The status of a list out of reach. */
+  private readonly unreadable: number;
   /** SRAM for the list page that is being walked. */
   private readonly list: number;
   /** Page size of the host, 2^(12 + CC.MPS). */
   #page = 4096;
 
-  constructor(memory: Memory, dma: DmaPort, slots: Slots, isLoose: boolean) {
+  constructor(memory: Memory, dma: DmaPort, slots: Slots, profile: Pick<ControllerProfile, 'quirks'>) {
     this.memory = memory;
     this.dma = dma;
     this.slots = slots;
-    this.isLoose = isLoose;
+    this.isAnywhere = hasQuirk(profile, 'anyAlignment');
+    const retry = hasQuirk(profile, 'losesData') ? OTHER_RETRY : 0;
+    this.unreadable = STATUS.DATA_TRANSFER_ERROR | retry;
     this.list = memory.reserve(LARGEST_PAGE, 64);
     assert(this.list >= 0, 'device memory holds one PRP list page');
   }
@@ -65,7 +71,7 @@ export class PrpWalker {
     const segment = this.slots.segmentsAt(slot);
     const low = i32[word]!;
     const inFirst = page - (low & (page - 1));
-    if ((low & 3) !== 0 && !this.isLoose)
+    if ((low & 3) !== 0 && !this.isAnywhere)
       return this.#refuse('PRP1', u32[word]!, u32[word + 1]!, 'is not dword aligned');
     f64[segment >>> 1] = u64(low, i32[word + 1]!);
     if (bytes <= inFirst) {
@@ -112,7 +118,7 @@ export class PrpWalker {
   #walkList(slot: number, listLow: number, listHigh: number, bytes: number): number {
     const { i32, u32, f64 } = this.memory;
     const page = this.#page;
-    if ((listLow & 7) !== 0 && !this.isLoose)
+    if ((listLow & 7) !== 0 && !this.isAnywhere)
       return this.#refuse('PRP2', listLow, listHigh, 'is a list and must be qword aligned');
     let list = u64(listLow, listHigh);
     let left = bytes;
@@ -160,7 +166,7 @@ export class PrpWalker {
   #unreadable(list: number, result: DmaResult): number {
     const address = hex64(lowWord(list), highWord(list));
     this.reason = `the PRP list at ${address} cannot be read: ${DMA_SENTENCES[result]}`;
-    return this.isLoose ? STATUS.DATA_TRANSFER_ERROR | OTHER_RETRY : STATUS.DATA_TRANSFER_ERROR;
+    return this.unreadable;
   }
 
   #refuseEntry(index: number, low: number, high: number): number {

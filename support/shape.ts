@@ -40,6 +40,15 @@ export const oneOf = (...values: readonly (number | string)[]): Shape =>
     values.includes(value as number | string),
   );
 
+/** One of many names; a wrong one is answered with the nearest. */
+export const oneName =
+  (names: readonly string[]): Shape =>
+  (value, path) => {
+    if (names.includes(value as string)) return null;
+    const hint = suggestion(String(value), names) || `; there are ${names.join(' ')}`;
+    return { path, problem: `must be a name from the list, got ${show(value)}${hint}` };
+  };
+
 /** Printable ASCII of at most `length` characters. */
 export const ascii = (length: number): Shape =>
   must(

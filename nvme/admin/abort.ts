@@ -2,7 +2,9 @@
  * Abort and Asynchronous Event Request: the commands about other commands (Base 2.1 §5.1.1, §5.1.2).
  * Not here: which events there are and who waits for them (events.ts), how a command is taken out (engine.ts).
  */
+
 import { HELD } from '../engine.ts';
+import { hasQuirk } from '../quirks.ts';
 import { NO_SLOT } from '../slots.ts';
 import { ABORT_CDW10, ABORT_RESULT, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
@@ -26,7 +28,7 @@ export class Abort implements AdminCommand {
     const { profile, slots, sqs, health } = this.#parts;
     const { SQID } = ABORT_CDW10.decode(slots.dword(slot, SQE.CDW10));
     const isThere = SQID < profile.maxQueuePairs && sqs.exists(SQID);
-    if (profile.asQemu !== true || isThere) return STATUS.SUCCESS;
+    if (isThere || !hasQuirk(profile, 'abortWantsQueue')) return STATUS.SUCCESS;
     slots.setResult(slot, ABORT_RESULT.encode({ NOT_ABORTED: 1 }));
     return health.explain(STATUS.INVALID_FIELD, `there is no submission queue ${SQID}`, SQE.CDW10);
   }

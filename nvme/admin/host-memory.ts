@@ -91,7 +91,7 @@ export class HostMemory {
     if ((low & (HOST_MEMORY_DESCRIPTOR.SIZE - 1)) !== 0) {
       return this.#refuse(`the list at ${hex(list)} is not aligned to 16 bytes`, SQE.CDW13);
     }
-    if (engine.move(false, list, at, count * HOST_MEMORY_DESCRIPTOR.SIZE) !== DMA_OK) {
+    if (engine.data.move(false, list, at, count * HOST_MEMORY_DESCRIPTOR.SIZE) !== DMA_OK) {
       return STATUS.DATA_TRANSFER_ERROR;
     }
     let sum = 0;

@@ -3,16 +3,17 @@
  * the pages of commands that it does not have. Not here: the command (logs.ts), page 00h, which it writes itself.
  */
 
-import { adminEffects, type Effects, IO_EFFECTS, ZONE_EFFECTS } from '../effects.ts';
+import { present } from '../absences.ts';
+import { adminEffects, type Effects, ioEffects, ZONE_EFFECTS } from '../effects.ts';
 import type { Features } from '../features.ts';
 import type { LogPage } from '../logs.ts';
+import { hasQuirk } from '../quirks.ts';
 import { FEATURES } from '../spec/features.ts';
 import { IDENTIFY_SIZE } from '../spec/identify.ts';
 import {
   ASYNC_EVENT,
   COMMAND_EFFECTS_LOG,
   EFFECTS_BYTES,
-  ERROR_LOG_ENTRY,
   FEATURE_EFFECTS,
   FEATURE_SCOPE,
   FIRMWARE_SLOT_LOG,
@@ -50,8 +51,8 @@ const LAST_PERSISTENT_ACTION = 3;
 type Pages = Readonly<Record<number, LogPage>>;
 
 export function logPages(parts: PageParts): Pages {
-  const { admin, version } = parts.profile;
-  return {
+  const { admin, absent, version } = parts.profile;
+  const pages: Pages = {
     ...mandatoryPages(parts),
     ...(admin.namespaceManagement || admin.format ? changedPage(parts) : {}),
     ...(admin.selfTest ? selfTestPage(parts) : {}),
@@ -61,6 +62,7 @@ export function logPages(parts: PageParts): Pages {
     ...(admin.sanitize.length > 0 ? sanitizePage(parts) : {}),
     ...reservationPage(parts),
   };
+  return present(pages, absent, 'logs');
 }
 
 const fixed = (bytes: number, write: (at: number) => void): LogPage => ({ bytes: () => bytes, write });
@@ -68,15 +70,14 @@ const fixed = (bytes: number, write: (at: number) => void): LogPage => ({ bytes:
 function mandatoryPages({ profile, memory, health, firmware, namespaces }: PageParts): Pages {
   const { view, u8 } = memory;
   return {
-    [LID.ERROR]: fixed(profile.asQemu === true ? ERROR_LOG_ENTRY.SIZE : health.errors.bytes, (at) => {
-      // QEMU keeps no errors: one empty entry.
-      if (profile.asQemu !== true) health.errors.write(u8, at);
+    [LID.ERROR]: fixed(health.errors.bytes, (at) => {
+      if (!hasQuirk(profile, 'keepsNoErrors')) health.errors.write(u8, at);
     }),
     [LID.SMART]: fixed(SMART_LOG.SIZE, (at) => health.writeSmart(view, at)),
     [LID.FIRMWARE_SLOT]: fixed(FIRMWARE_SLOT_LOG.SIZE, (at) => firmware.writeLog(at)),
     [LID.COMMAND_EFFECTS]: fixed(COMMAND_EFFECTS_LOG.SIZE, (at) => {
       writeWords(view, at + COMMAND_EFFECTS_LOG.ADMIN, adminEffects(profile));
-      writeWords(view, at + COMMAND_EFFECTS_LOG.IO, IO_EFFECTS);
+      writeWords(view, at + COMMAND_EFFECTS_LOG.IO, ioEffects(profile));
       if (namespaces.hasZones) writeWords(view, at + COMMAND_EFFECTS_LOG.IO, ZONE_EFFECTS);
     }),
   };

@@ -6,6 +6,7 @@
 import { hex } from '../../support/numbers.ts';
 import type { Features } from '../features.ts';
 import { CONTROLLER_ID } from '../limits.ts';
+import { hasQuirk } from '../quirks.ts';
 import { DATA_TO_CONTROLLER } from '../slots.ts';
 import {
   NAMESPACE_ATTACHMENT_CDW10,
@@ -152,7 +153,7 @@ export class NamespaceAttachment implements AdminCommand {
     const nsid = slots.dword(slot, SQE.NSID);
     const status = checkAllocated(this.#parts, nsid);
     if (status !== STATUS.SUCCESS) return status;
-    if (this.#parts.profile.asQemu === true)
+    if (hasQuirk(this.#parts.profile, 'privateNamespaces'))
       return health.explain(STATUS.INVALID_FIELD, `namespace ${nsid} is not shared`, SQE.NSID);
     const refusal = namespaces.closure(nsid);
     if (refusal !== null) return health.explain(refusal.status, refusal.reason, SQE.NSID);

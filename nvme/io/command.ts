@@ -14,6 +14,7 @@ import type { Health } from '../health.ts';
 import type { Media } from '../media.ts';
 import type { Namespace, NamespaceAccess } from '../namespace.ts';
 import type { ControllerProfile } from '../profile.ts';
+import { hasQuirk } from '../quirks.ts';
 import type { Refusal } from '../refusal.ts';
 import { SLOT, type Slots } from '../slots.ts';
 import { RW_CDW12, SQE } from '../spec/commands.ts';
@@ -83,6 +84,8 @@ export class Context {
   readonly namespaces: readonly (Namespace | undefined)[];
   readonly access: NamespaceAccess;
   readonly maxTransfer: number;
+  /** The quirk of that name. */
+  readonly ignoresReserved: boolean;
   /** SRAM for the blocks of one transfer; valid within one step of one command. */
   readonly here: Buffer;
   /** A second one: what is compared. */
@@ -106,6 +109,7 @@ export class Context {
     this.namespaces = parts.namespaces;
     this.access = parts.access;
     this.maxTransfer = parts.maxTransfer_bytes;
+    this.ignoresReserved = hasQuirk(parts.profile, 'ignoresReserved');
     this.here = this.payload.createBuffer();
     this.there = this.payload.createBuffer();
   }
@@ -182,7 +186,7 @@ export class Context {
 
   /** Refuses bits that the command does not know. */
   checkReserved(slot: number, known: KnownBits): number {
-    if (this.profile.asQemu === true) return STATUS.SUCCESS;
+    if (this.ignoresReserved) return STATUS.SUCCESS;
     for (const [offset, mask] of known) {
       const unknown = (this.dword(slot, offset) & ~mask) >>> 0;
       if (unknown === 0) continue;

@@ -3,8 +3,10 @@
  * they count (Base 2.1 §4.1, §7; NVM Command Set 1.1 §3). Slots that come here have the complement of their NSID in
  * SLOT.NAMESPACE. Not here: what each command means (its own file), plain Read and Write (../nvm.ts).
  */
+import { present } from '../absences.ts';
 import { HELD } from '../engine.ts';
 import type { Namespace } from '../namespace.ts';
+import { hasQuirk } from '../quirks.ts';
 import type { Refusal } from '../refusal.ts';
 import { DATA_NONE, SLOT, type Slots } from '../slots.ts';
 import { CDW0, FUSE, NSID_BROADCAST, NVM, PSDT, SQE } from '../spec/commands.ts';
@@ -34,13 +36,6 @@ import { WriteUncorrectable, WriteZeroes } from './zeroes.ts';
 const RESERVED_FLAGS = 0x3c00;
 const FUSE_RESERVED = 3;
 const PSDT_RESERVED = 3;
-const NOT_IN_QEMU: readonly number[] = [
-  NVM.WRITE_UNCORRECTABLE,
-  NVM.RESERVATION_REGISTER,
-  NVM.RESERVATION_REPORT,
-  NVM.RESERVATION_ACQUIRE,
-  NVM.RESERVATION_RELEASE,
-];
 /** In a slot's namespace word: a Flush of all namespaces, the complement of no NSID. */
 const ALL_NAMESPACES = -1;
 
@@ -55,6 +50,8 @@ export class IoCommands {
   readonly #identity: HostIdentity;
   readonly #isSglSupported: boolean;
   readonly #isMetadataSglSupported: boolean;
+  /** The quirk of that name. */
+  readonly #namespaceFirst: boolean;
 
   constructor(context: Context) {
     this.#context = context;
@@ -63,7 +60,7 @@ export class IoCommands {
     const identity = this.#identity;
     const compare = new Compare(context);
     const write = new Write(context);
-    this.#commands = {
+    const commands = {
       [NVM.READ]: new Read(context),
       [NVM.WRITE]: write,
       [NVM.COMPARE]: compare,
@@ -77,11 +74,15 @@ export class IoCommands {
       [NVM.RESERVATION_RELEASE]: new ReservationRelease(context, identity),
       [NVM.RESERVATION_REPORT]: new ReservationReport(context, identity),
     };
-    this.#zoneCommands = {
+    const zoneCommands = {
       [NVM.ZONE_APPEND]: new ZoneAppend(context),
       [NVM.ZONE_MANAGEMENT_SEND]: new ZoneManagementSend(context),
       [NVM.ZONE_MANAGEMENT_RECEIVE]: new ZoneManagementReceive(context),
     };
+    const { profile } = context;
+    this.#commands = present<IoCommand>(commands, profile.absent, 'io');
+    this.#zoneCommands = present<IoCommand>(zoneCommands, profile.absent, 'io');
+    this.#namespaceFirst = hasQuirk(profile, 'namespaceFirst');
     this.#flush = new Flush(context);
     this.#fused = new Fused({
       slots: context.slots,
@@ -90,14 +91,14 @@ export class IoCommands {
       payload: context.payload,
       compare,
       write,
-      maxBlocks: context.profile.compareAndWriteBlocks,
+      maxBlocks: profile.compareAndWriteBlocks,
       isZoned: (slot) => this.#isZoned(slot),
       prepare: (slot) => this.#prepare(slot),
       proceed: (slot) => this.#proceed(slot),
     });
     for (const namespace of context.namespaces) if (namespace !== undefined) this.attach(namespace);
-    this.#isSglSupported = SGLS.SUPPORT.get(context.profile.sgls) !== 0;
-    this.#isMetadataSglSupported = SGLS.MPTR_SGL.get(context.profile.sgls) === 1;
+    this.#isSglSupported = SGLS.SUPPORT.get(profile.sgls) !== 0;
+    this.#isMetadataSglSupported = SGLS.MPTR_SGL.get(profile.sgls) === 1;
   }
 
   /** Every command must come here, plain or not: its place in its queue matters. */
@@ -148,8 +149,7 @@ export class IoCommands {
   check(slot: number): number {
     if (this.#fused.isWaiting) this.#fused.arrive(slot);
     const status = this.#checkForm(slot);
-    const isFused = CDW0.FUSE.get(this.#slots.dword(slot, SQE.OPC)) !== FUSE.NONE;
-    if (isFused && status === STATUS.SUCCESS) return this.#fused.check(slot);
+    if (status === STATUS.SUCCESS && this.#isFused(slot)) return this.#fused.check(slot);
     const prepared = status === STATUS.SUCCESS ? this.#prepare(slot) : status;
     if (prepared !== STATUS.SUCCESS || !this.#hasSgl(slot)) return prepared;
     this.#context.transfer.map(slot);
@@ -161,8 +161,12 @@ export class IoCommands {
     const cdw0 = this.#slots.dword(slot, SQE.OPC);
     const opcode = CDW0.OPC.get(cdw0);
     const psdt = CDW0.PSDT.get(cdw0);
-    if (this.#context.profile.asQemu === true) return this.#checkAsQemu(slot);
+    if (this.#namespaceFirst) {
+      const status = this.#checkNamespaceFirst(slot, opcode);
+      if (status !== STATUS.SUCCESS) return status;
+    }
     if (opcode !== NVM.FLUSH && this.#commandOf(slot) === undefined) return STATUS.INVALID_OPCODE;
+    if (this.#context.ignoresReserved) return STATUS.SUCCESS;
     if ((cdw0 & RESERVED_FLAGS) !== 0) return this.#refuseFlags('bits 13:10 of CDW0 are reserved');
     if (CDW0.FUSE.get(cdw0) === FUSE_RESERVED) return this.#refuseFlags('FUSE 3 is reserved');
     if (psdt === PSDT_RESERVED) return this.#refuseFlags('PSDT 3 is reserved');
@@ -172,10 +176,12 @@ export class IoCommands {
     return STATUS.SUCCESS;
   }
 
-  /** QEMU asks for the namespace first, then for the opcode, and takes what is reserved. */
-  #checkAsQemu(slot: number): number {
-    const cdw0 = this.#slots.dword(slot, SQE.OPC);
-    const opcode = CDW0.OPC.get(cdw0);
+  /** With the quirk `namespaceFirst` no command is fused, and Flush does not even look. */
+  #isFused(slot: number): boolean {
+    return !this.#namespaceFirst && CDW0.FUSE.get(this.#slots.dword(slot, SQE.OPC)) !== FUSE.NONE;
+  }
+
+  #checkNamespaceFirst(slot: number, opcode: number): number {
     const nsid = this.#slots.dword(slot, SQE.NSID);
     if (nsid !== NSID_BROADCAST) {
       const refusal = this.#context.access.refusal(nsid);
@@ -183,8 +189,8 @@ export class IoCommands {
     }
     if (opcode === NVM.FLUSH) return STATUS.SUCCESS;
     if (nsid === NSID_BROADCAST) return this.#context.refuse('the command is for one namespace', SQE.NSID);
-    if (this.#commandOf(slot) === undefined || NOT_IN_QEMU.includes(opcode)) return STATUS.INVALID_OPCODE;
-    if (CDW0.FUSE.get(cdw0) === FUSE.NONE) return STATUS.SUCCESS;
+    if (this.#commandOf(slot) === undefined) return STATUS.INVALID_OPCODE;
+    if (CDW0.FUSE.get(this.#slots.dword(slot, SQE.OPC)) === FUSE.NONE) return STATUS.SUCCESS;
     return this.#refuseFlags('commands are not fused') | OTHER_RETRY;
   }
 
@@ -252,8 +258,7 @@ export class IoCommands {
     const namespace = this.#namespaceOf(slot);
     const command = this.#commandOf(slot);
     if (command === undefined || namespace === null) return this.#flush.execute(namespace);
-    const isFused = CDW0.FUSE.get(this.#slots.dword(slot, SQE.OPC)) !== FUSE.NONE;
-    return isFused ? this.#fused.execute(slot, namespace) : command.execute(slot, namespace);
+    return this.#isFused(slot) ? this.#fused.execute(slot, namespace) : command.execute(slot, namespace);
   }
 
   send(slot: number): number {

@@ -4,6 +4,7 @@
  */
 import { u64 } from '../../support/numbers.ts';
 import type { Namespace } from '../namespace.ts';
+import { hasQuirk } from '../quirks.ts';
 import { DATA_NONE, DATA_TO_CONTROLLER } from '../slots.ts';
 import { DSM_CDW10, DSM_CDW11, DSM_RANGE, SQE } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
@@ -20,9 +21,14 @@ export class DatasetManagement implements IoCommand {
     [SQE.CDW15, 0],
   ] as const;
   readonly #context: Context;
+  /** The quirks `passesOverRanges` and `ignoresHints`. */
+  readonly #passesOver: boolean;
+  readonly #ignoresHints: boolean;
 
   constructor(context: Context) {
     this.#context = context;
+    this.#passesOver = hasQuirk(context.profile, 'passesOverRanges');
+    this.#ignoresHints = hasQuirk(context.profile, 'ignoresHints');
   }
 
   check(slot: number): number {
@@ -37,14 +43,14 @@ export class DatasetManagement implements IoCommand {
   }
 
   execute(slot: number, namespace: Namespace): number {
-    const { transfer, data, slots, profile } = this.#context;
+    const { transfer, data, slots } = this.#context;
     if (this.#isHint(slot)) return STATUS.SUCCESS;
     const fetched = transfer.fetch(slot, data);
     if (fetched !== STATUS.SUCCESS) return fetched;
     const ranges = slots.bytes(slot) / DSM_RANGE.SIZE;
     for (let range = 0; range < ranges; range++) {
       const { first, count } = this.#range(range);
-      if (first + count <= namespace.blocks || profile.asQemu === true) continue;
+      if (first + count <= namespace.blocks || this.#passesOver) continue;
       const reason = `range ${range} ends at block ${first + count}, the namespace at ${namespace.blocks}`;
       return this.#context.health.explain(STATUS.LBA_OUT_OF_RANGE, reason, SQE.PRP1);
     }
@@ -53,7 +59,6 @@ export class DatasetManagement implements IoCommand {
     if (limited !== STATUS.SUCCESS) return limited;
     for (let range = 0; range < ranges; range++) {
       const { first, count } = this.#range(range);
-      // QEMU passes over ranges beyond the end.
       if (first + count > namespace.blocks) continue;
       const status = this.#context.blocks.discard(namespace, first, count);
       if (status !== STATUS.SUCCESS) return status;
@@ -61,10 +66,9 @@ export class DatasetManagement implements IoCommand {
     return STATUS.SUCCESS;
   }
 
-  /** QEMU does not even fetch the ranges when there is nothing to deallocate. */
   #isHint(slot: number): boolean {
     const isDeallocation = DSM_CDW11.AD.get(this.#context.dword(slot, SQE.CDW11)) === 1;
-    return this.#context.profile.asQemu === true && !isDeallocation;
+    return this.#ignoresHints && !isDeallocation;
   }
 
   #checkLimits(ranges: number): number {

@@ -107,7 +107,7 @@ export class Transfer {
     let done = 0;
     for (let index = 0; index < slots.segments(slot); index++) {
       const bytes = slots.segmentBytes(slot, index);
-      const result = this.#engine.move(isToHost, slots.segmentAddress(slot, index), local + done, bytes);
+      const result = this.#engine.data.move(isToHost, slots.segmentAddress(slot, index), local + done, bytes);
       if (result !== DMA_OK) return STATUS.DATA_TRANSFER_ERROR;
       done += bytes;
     }

@@ -131,6 +131,18 @@ const IMPOSSIBLE: readonly (readonly [Loose<Board> & Record<string, unknown>, st
     `${DRIVE}.serial: must be ASCII text of at most 20 characters, got "Größe"`,
   ],
   [withDrive({ group: 1.5 }), `${DRIVE}.group: must be a whole number from 0 to 65535, got 1.5`],
+  [
+    withProfile({ quirks: ['anyAligment'] }),
+    `${DRIVE}.profile.quirks[0]: must be a name from the list, got "anyAligment"; did you mean "anyAlignment"?`,
+  ],
+  [
+    withProfile({ absent: { ...GENERIC.absent, io: ['COMPARE', 'VERFY'] } }),
+    `${DRIVE}.profile.absent.io[1]: must be a name from the list, got "VERFY"; did you mean "VERIFY"?`,
+  ],
+  [
+    withProfile({ features: { fixed: [], defaults: { ARBITRATON: 7 } } }),
+    `${DRIVE}.profile.features.defaults.ARBITRATON: is not a key here; did you mean "ARBITRATION"?`,
+  ],
   [withProfile({ mdts: 0 }), `${DRIVE}.profile.mdts: must be a whole number from 1 to 12, got 0`],
   [
     withProfile({ maxQueuePairs: 4000 }),

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { GENERIC } from '../../nvme/profile.ts';
+import { QUIRKS } from '../../nvme/quirks.ts';
 import { commandRows, featureRows, identifyRows, isSilent, logRows, REGISTERS } from './fidelity.ts';
 import { FUNCTIONAL } from './harness.ts';
 
@@ -30,6 +31,16 @@ describe('docs/fidelity.md tells what the controller does: table', () => {
   ] as const)('%s', (heading, rows) => {
     const told = table(heading).map((cells) => cells.slice(0, 3).join(' | '));
     expect(told).toEqual(rows(FUNCTIONAL).map((row) => row.join(' | ')));
+  });
+
+  test('Quirks', () => {
+    const rows = Object.entries(QUIRKS).map(([name, { does, section, source }]) => [
+      name,
+      does,
+      section,
+      source,
+    ]);
+    expect(table('Quirks')).toEqual(rows);
   });
 
   test('Registers: each has a row, and what is absent reads 0 and takes nothing', () => {

@@ -187,7 +187,8 @@ describe.each(PERSONALITIES)('$name is taken by', ({ profile }) => {
     if (kas > 0) host.admin({ opcode: ADMIN.GET_FEATURES, cdw10: FID.KEEP_ALIVE });
     // The extended host identifier; SPDK goes on when a controller has none.
     host.bytes(host.buffer, 16).fill(0x5a);
-    if (profile.asQemu !== true) host.setFeature({ cdw10: FID.HOST_IDENTIFIER, cdw11: 1 });
+    if (!profile.absent.features.includes('HOST_IDENTIFIER'))
+      host.setFeature({ cdw10: FID.HOST_IDENTIFIER, cdw11: 1 });
     expect(CSTS.decode(host.read32(REG.CSTS))).toMatchObject({ RDY: 1, CFS: 0 });
     host.shutDown();
   });
@@ -200,7 +201,7 @@ describe.each(PERSONALITIES)('$name is taken by', ({ profile }) => {
     for (const register of [REG.AQA, REG.ASQ, REG.ACQ]) expect(host.read32(register)).not.toBe(0);
     host.requestEvents(4);
     // QEMU does not have the page, and Windows does without.
-    if (profile.asQemu !== true) host.log(LID.SUPPORTED_LOGS, 1024);
+    if (!profile.absent.logs.includes('SUPPORTED_LOGS')) host.log(LID.SUPPORTED_LOGS, 1024);
     host.log(LID.SMART, 512);
     host.identify(CNS.COMMAND_SET_CONTROLLER);
     const probed = [

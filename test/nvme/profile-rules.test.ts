@@ -1,5 +1,6 @@
 /** Profiles that cannot be, each with the sentence that names the combination; those that ship can. */
 import { expect, test } from 'vitest';
+import { NOTHING_ABSENT, RESERVATIONS } from '../../nvme/absences.ts';
 import { EVERY_ADMIN_OPTION, NO_ADMIN_OPTION } from '../../nvme/admin/profile.ts';
 import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
 import { checkProfile } from '../../nvme/profile-check.ts';
@@ -34,6 +35,42 @@ test.each<[Partial<ControllerProfile>, string]>([
   [
     { mdts: 1, blockSizes: [512, 16_384] },
     'blocks of 16384 bytes are more than one command moves with mdts 1, 8KiB; raise mdts',
+  ],
+  [
+    { absent: { ...NOTHING_ABSENT, io: ['COMPARE'] } },
+    'compareAndWriteBlocks is 128, and absent.io names COMPARE, the half of it: 0',
+  ],
+  [{ quirks: ['anyAlignment', 'anyAlignment'] }, 'quirks names anyAlignment twice'],
+  [
+    { quirks: ['namespaceFirst'] },
+    'compareAndWriteBlocks is 128, and with the quirk namespaceFirst nothing is fused: 0',
+  ],
+  [
+    { quirks: ['privateNamespaces'], admin: NO_ADMIN_OPTION },
+    'quirks names privateNamespaces, and without admin.namespaceManagement there is no command to refuse',
+  ],
+  [
+    { absent: { ...NOTHING_ABSENT, admin: ['IDENTIFY'] } },
+    'absent.admin names IDENTIFY, which every I/O controller has',
+  ],
+  [
+    { absent: { ...NOTHING_ABSENT, admin: ['SANITIZE'] } },
+    'absent.admin names SANITIZE, and admin.sanitize announces it in Identify; turn that off instead',
+  ],
+  [
+    { absent: { ...RESERVATIONS, logs: [] } },
+    'absent names a part of reservations and keeps RESERVATION_NOTIFICATION in logs; they are there all or none',
+  ],
+  [
+    {
+      absent: { ...NOTHING_ABSENT, features: ['TIMESTAMP'] },
+      features: { fixed: ['TIMESTAMP'], defaults: {} },
+    },
+    'features.fixed names TIMESTAMP, which absent.features says is not there',
+  ],
+  [
+    { features: { fixed: [], defaults: { ASYNC_EVENT: 0x40 } } },
+    'features.defaults.ASYNC_EVENT is 0x40: bits 0x00000040 are reserved or not supported',
   ],
 ])('%o', (change, sentence) => {
   expect(checkProfile({ ...GENERIC, ...change })).toBe(sentence);
