@@ -24,4 +24,5 @@ export {
 } from './devices/index.ts';
 export { linkOf } from './links.ts';
 export { pc } from './pc.ts';
+export { completeBoard } from './personality.ts';
 export { workstation } from './workstation.ts';

@@ -1,7 +1,16 @@
 /** Boards by name or file: the shipped ones, one for each device profile, and a module or JSON file of the user's own. */
 import { existsSync, readFileSync } from 'node:fs';
 import { checkBoard } from '../boards/check.ts';
-import { type Board, BoardError, boardWith, DEVICES, deviceNamed, pc, workstation } from '../boards/index.ts';
+import {
+  type Board,
+  BoardError,
+  boardWith,
+  completeBoard,
+  DEVICES,
+  deviceNamed,
+  pc,
+  workstation,
+} from '../boards/index.ts';
 import { suggestion } from '../support/nearest.ts';
 import { loadModule } from './load-module.ts';
 import { UserError } from './user-error.ts';
@@ -30,11 +39,12 @@ export async function findBoard(text: string): Promise<Board> {
   if (likeness(board) === 0)
     throw new UserError(`--board ${text}: no board in it; a board has ${KEYS.join(', ')}`);
   try {
-    checkBoard(board as Board);
+    const complete = completeBoard(board) as Board;
+    checkBoard(complete);
+    return complete;
   } catch (error) {
     throw error instanceof BoardError ? new UserError(`--board ${text}: ${error.message}`) : error;
   }
-  return board as Board;
 }
 
 function parseJson(path: string): unknown {

@@ -71,7 +71,9 @@ and say --board mine.mjs wherever a verb takes a board. Its keys (sizes are byte
   rootPorts           a list of ports: { at: '04.0', link, device }
     link              linkOf(generation, lanes), or its keys: generation, lanes, maxPayload_bytes and others
     device            null, { kind: 'switch', ports } or { kind: 'nvme', serial, profile, namespaces }
-      profile         of the controller; "doorbell profiles NAME" shows its knobs; deviceNamed(NAME).controller is one
+      profile         of the controller; "doorbell profiles NAME" shows its knobs; deviceNamed(NAME).controller is one;
+                      { base: NAME, ... } begins with a device, "generic" or "qemu" and names what differs: options,
+                      absent, features, quirks (docs/fidelity.md)
       namespaces      a list of { size }; block_bytes, image, metadata, zones, readOnly, eui64 and others may be there
 The whole of it, with a sentence for each key, is node_modules/doorbell/dist/boards/board.d.ts (boards/board.ts in a
 checkout); whatever cannot exist is refused with its place and what would be possible.`,

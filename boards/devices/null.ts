@@ -1,6 +1,7 @@
 /** No medium and no firmware: what is left is the protocol, the link and the host. A check of all of those. */
-import { type ControllerTiming, GENERIC, USUAL_OPERATIONS } from '../../nvme/profile.ts';
+import { type ControllerTiming, USUAL_OPERATIONS } from '../../nvme/profile.ts';
 import { GEN4_X4, LINK_SOURCES } from '../links.ts';
+import { controllerOf } from './common.ts';
 import type { Device } from './device.ts';
 
 const timing = {
@@ -21,7 +22,7 @@ const LINK = 'link arithmetic (numbers.md §3): 4096 of 4572 bytes at 7.877 GB/s
 export const nullDevice: Device = {
   name: 'null',
   description: 'no medium and no firmware, gen 4 x4: protocol, link and host alone',
-  controller: { ...GENERIC, name: 'null', model: 'Doorbell (no medium)', timing },
+  controller: controllerOf('null', 'no medium', timing),
   link: GEN4_X4,
   sources: {
     link: LINK_SOURCES,

@@ -1,32 +1,21 @@
 /** Intel Optane DC P4800X 375 GB: 3D XPoint behind a gen 3 x4 link. The default drive of the shipped boards. */
-import { GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
+import { OPTANE_P4800X } from '../../nvme/profile.ts';
 import { GEN3_X4, LINK_SOURCES } from '../links.ts';
+import { controllerOf, controllerSources, MEDIA_SOURCES } from './common.ts';
 import type { Device } from './device.ts';
-import { OPERATION_SOURCE, READY_SOURCES } from './sources.ts';
 
 const ANANDTECH = 'AnandTech 11209, "Checking Intel\'s Numbers"';
+const FIRMWARE = 'fetch and decode are 0.6 us together (numbers.md §5, optane-g3)';
 const FIT = 'one set for 8.9 us at QD1 and 584.8 kIOPS at QD16 (AnandTech 11209)';
 
 export const optaneP4800x: Device = {
   name: 'optane-p4800x',
   description: 'Intel Optane DC P4800X 375 GB, 3D XPoint, gen 3 x4',
-  controller: {
-    ...GENERIC,
-    name: 'optane-p4800x',
-    model: 'Doorbell (Optane P4800X timing)',
-    timing: OPTANE_P4800X,
-  },
+  controller: controllerOf('optane-p4800x', 'Optane P4800X timing', OPTANE_P4800X),
   link: GEN3_X4,
   sources: {
     link: LINK_SOURCES,
-    controller: {
-      fetch_ns: 'fetch and decode are 0.6 us together (numbers.md §5, optane-g3)',
-      decode_ns: 'fetch and decode are 0.6 us together (numbers.md §5, optane-g3)',
-      complete_ns: 'fetch and decode are 0.6 us together (numbers.md §5, optane-g3)',
-      cores: 'enough not to limit 585 kIOPS',
-      ...READY_SOURCES,
-      operations: OPERATION_SOURCE,
-    },
+    controller: { ...controllerSources(FIRMWARE, FIRMWARE), cores: 'enough not to limit 585 kIOPS' },
     media: {
       channels: 'seven channels of the controller (numbers.md §5, optane-g3)',
       stripe_bytes: 'a 4 KiB read is one access (numbers.md §5, optane-g3)',
@@ -36,7 +25,7 @@ export const optaneP4800x: Device = {
       readBus_bytes_per_ns: 'sequential read of 2400 MB/s (data sheet, recalled)',
       writeBus_bytes_per_ns:
         'random write of 500 kIOPS and sequential write of 2000 MB/s (data sheet, recalled)',
-      flush_ns: 'capacitors keep what is written; the command alone',
+      flush_ns: MEDIA_SOURCES.keptByCapacitors,
     },
   },
   published: {

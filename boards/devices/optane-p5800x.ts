@@ -2,19 +2,17 @@
  * Intel Optane DC P5800X 800 GB: second generation 3D XPoint behind a gen 4 x4 link. Its recalled 1.5 M IOPS are 6.1 GB/s
  * and its recalled sequential rate is 7.2 GB/s: one bus cannot be both, so ours is between them.
  */
-import { type ControllerTiming, GENERIC, USUAL_OPERATIONS } from '../../nvme/profile.ts';
+import type { ControllerTiming } from '../../nvme/profile.ts';
 import { GEN4_X4, LINK_SOURCES } from '../links.ts';
+import { controllerOf, controllerSources, MEDIA_SOURCES, USUAL_LIFE } from './common.ts';
 import type { Device } from './device.ts';
-import { OPERATION_SOURCE, READY_SOURCES } from './sources.ts';
 
 const timing = {
   fetch_ns: 60,
   decode_ns: 400,
   complete_ns: 190,
   cores: 3,
-  ready_ns: 500_000,
-  mediaReady_ns: 1_500_000,
-  shutdown_ns: 500_000,
+  ...USUAL_LIFE,
   media: {
     kind: 'uniform',
     channels: 9,
@@ -26,7 +24,6 @@ const timing = {
     writeBus_bytes_per_ns: 5.8,
     flush_ns: 600,
   },
-  operations: USUAL_OPERATIONS,
 } as const satisfies ControllerTiming;
 
 const CORES =
@@ -36,18 +33,11 @@ const RECALLED = 'data sheet, recalled';
 export const optaneP5800x: Device = {
   name: 'optane-p5800x',
   description: 'Intel Optane DC P5800X 800 GB, 3D XPoint, gen 4 x4',
-  controller: { ...GENERIC, name: 'optane-p5800x', model: 'Doorbell (Optane P5800X timing)', timing },
+  controller: controllerOf('optane-p5800x', 'Optane P5800X timing', timing),
   link: GEN4_X4,
   sources: {
     link: LINK_SOURCES,
-    controller: {
-      fetch_ns: 'part of the 3.4 us of a 512-byte read (linux-block msg57916)',
-      decode_ns: CORES,
-      complete_ns: CORES,
-      cores: CORES,
-      ...READY_SOURCES,
-      operations: OPERATION_SOURCE,
-    },
+    controller: controllerSources('part of the 3.4 us of a 512-byte read (linux-block msg57916)', CORES),
     media: {
       channels: 'more than 5 M IOPS of 512 bytes at read_ns: the cores are the limit, not the medium',
       stripe_bytes: 'a 4 KiB read is one access, as on the P4800X',
@@ -57,7 +47,7 @@ export const optaneP5800x: Device = {
       readBus_bytes_per_ns:
         'between 1.5 M x 4 KiB and 7200 MB/s (data sheet, recalled): one bus cannot be both',
       writeBus_bytes_per_ns: 'between 1.35 M x 4 KiB and 6100 MB/s (data sheet, recalled)',
-      flush_ns: 'capacitors keep what is written; the command alone',
+      flush_ns: MEDIA_SOURCES.keptByCapacitors,
     },
   },
   published: {

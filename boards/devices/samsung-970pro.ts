@@ -3,20 +3,18 @@
  * channels, buffer and firmware times. Its QD1 write figure (55 kIOPS) is not compared: it contains a kernel's way of
  * about 8 us, and NVMeVirt's parameters leave that to the real kernel around it.
  */
-import { type ControllerTiming, GENERIC, USUAL_OPERATIONS } from '../../nvme/profile.ts';
+import type { ControllerTiming } from '../../nvme/profile.ts';
 import { KIB, MIB } from '../../support/numbers.ts';
 import { GEN3_X4, LINK_SOURCES } from '../links.ts';
+import { controllerOf, controllerSources, MEDIA_SOURCES, USUAL_LIFE } from './common.ts';
 import type { Device } from './device.ts';
-import { OPERATION_SOURCE, READY_SOURCES } from './sources.ts';
 
 const timing = {
   fetch_ns: 100,
   decode_ns: 1500,
   complete_ns: 400,
   cores: 1,
-  ready_ns: 500_000,
-  mediaReady_ns: 1_500_000,
-  shutdown_ns: 500_000,
+  ...USUAL_LIFE,
   media: {
     kind: 'nand',
     channels: 8,
@@ -41,7 +39,6 @@ const timing = {
     flush_ns: 4000,
     capacitors: false,
   },
-  operations: USUAL_OPERATIONS,
 } as const satisfies ControllerTiming;
 
 const nvmevirt = (name: string): string => `NVMeVirt ssd_config.h, SAMSUNG_970PRO: ${name}`;
@@ -50,18 +47,14 @@ const CORES = 'one core takes 526 k commands a second: random write of 500 kIOPS
 export const samsung970pro: Device = {
   name: '970pro',
   description: "Samsung 970 PRO 512 GB, MLC NAND, gen 3 x4, with NVMeVirt's published parameters",
-  controller: { ...GENERIC, name: '970pro', model: 'Doorbell (970 PRO timing)', timing },
+  controller: controllerOf('970pro', '970 PRO timing', timing),
   link: GEN3_X4,
   sources: {
     link: LINK_SOURCES,
-    controller: {
-      fetch_ns: 'small beside FW_4KB_READ_LATENCY, which holds the rest of the firmware',
-      decode_ns: CORES,
-      complete_ns: CORES,
-      cores: CORES,
-      ...READY_SOURCES,
-      operations: OPERATION_SOURCE,
-    },
+    controller: controllerSources(
+      'small beside FW_4KB_READ_LATENCY, which holds the rest of the firmware',
+      CORES,
+    ),
     media: {
       channels: nvmevirt('NAND_CHANNELS'),
       diesPerChannel: nvmevirt('LUNS_PER_NAND_CH'),
@@ -82,8 +75,8 @@ export const samsung970pro: Device = {
       firmwareWrite4K_ns: nvmevirt('FW_WBUF_LATENCY1'),
       buffer_bytes: nvmevirt('GLOBAL_WB_SIZE'),
       overProvisioning: nvmevirt('OP_AREA_PERCENT'),
-      flush_ns: 'as a write into the buffer',
-      capacitors: 'a consumer drive has none',
+      flush_ns: MEDIA_SOURCES.flushIsWrite,
+      capacitors: MEDIA_SOURCES.noCapacitors,
     },
   },
   published: {

@@ -1,43 +1,34 @@
 /** Samsung 990 PRO 2 TB as long as its SLC cache lasts: TLC NAND programmed one bit per cell. What comes after is not modelled. */
-import { type ControllerTiming, GENERIC, USUAL_OPERATIONS } from '../../nvme/profile.ts';
+import type { ControllerTiming } from '../../nvme/profile.ts';
 import { KIB, MIB } from '../../support/numbers.ts';
 import { GEN4_X4, LINK_SOURCES } from '../links.ts';
+import { controllerOf, controllerSources, MEDIA_SOURCES, TLC, TLC_SOURCES, USUAL_LIFE } from './common.ts';
 import type { Device } from './device.ts';
-import { OPERATION_SOURCE, READY_SOURCES } from './sources.ts';
 
 const timing = {
   fetch_ns: 100,
   decode_ns: 1500,
   complete_ns: 400,
   cores: 3,
-  ready_ns: 500_000,
-  mediaReady_ns: 1_500_000,
-  shutdown_ns: 500_000,
+  ...USUAL_LIFE,
   media: {
-    kind: 'nand',
+    ...TLC,
     channels: 8,
     diesPerChannel: 2,
-    planesPerDie: 4,
-    page_bytes: 16 * KIB,
     program_bytes: 64 * KIB,
     read4K_ns: 37_500,
     readPage_ns: 39_000,
     readSpread_ns: 3000,
-    jitter_ns: 2000,
     program_ns: 115_000,
-    erase_ns: 3_500_000,
-    block_bytes: 24 * MIB,
     channel_bytes_per_ns: 2,
     firmware4K_ns: 2200,
     firmwareRead_ns: 3000,
     firmwareWrite_ns: 7500,
-    firmwareWrite4K_ns: 50,
     buffer_bytes: 4 * MIB,
     overProvisioning: 0.07,
     flush_ns: 5000,
     capacitors: false,
   },
-  operations: USUAL_OPERATIONS,
 } as const satisfies ControllerTiming;
 
 const SHEET = 'data sheet of the 2 TB drive';
@@ -47,41 +38,29 @@ const QD1 = 'QD1 read of 22 kIOPS (data sheet, recalled), less link, host and co
 export const samsung990pro: Device = {
   name: '990pro',
   description: 'Samsung 990 PRO 2 TB, TLC NAND within its SLC cache, gen 4 x4',
-  controller: { ...GENERIC, name: '990pro', model: 'Doorbell (990 PRO timing)', timing },
+  controller: controllerOf('990pro', '990 PRO timing', timing),
   link: GEN4_X4,
   sources: {
     link: LINK_SOURCES,
-    controller: {
-      fetch_ns: 'small beside the firmware times of the medium',
-      decode_ns: CORES,
-      complete_ns: CORES,
-      cores: CORES,
-      ...READY_SOURCES,
-      operations: OPERATION_SOURCE,
-    },
+    controller: controllerSources(MEDIA_SOURCES.small, CORES),
     media: {
+      ...TLC_SOURCES,
       channels: 'eight channels of the controller (numbers.md §5, tlc-g4-consumer)',
       diesPerChannel: '2 TB in dies of 1 Tbit',
       planesPerDie: 'four, as V-NAND of this generation',
-      page_bytes: 'usual for TLC',
       program_bytes: 'one 16 KiB page on each of four planes, one bit per cell',
       read4K_ns: QD1,
-      readPage_ns: 'a little more than 4 KiB, as in NVMeVirt',
       readSpread_ns:
         'pages of a cell differ (numbers.md §2.1, FEMU TLC); small here to stay near the published mean',
       jitter_ns: 'none is published; 5 % of a read',
       program_ns: 'sequential write of 6900 MB/s into the SLC cache by 16 dies (data sheet)',
-      erase_ns: '3.5 ms (numbers.md §5, tlc-g4-consumer)',
-      block_bytes: 'usual for TLC',
       channel_bytes_per_ns: '2000 MT/s, 8 bits wide',
       firmware4K_ns: QD1,
-      firmwareRead_ns: 'as for 4 KiB, with more to look up',
       firmwareWrite_ns: 'QD1 write of 80 kIOPS (data sheet, recalled), less link, host and cores',
-      firmwareWrite4K_ns: 'copying into the buffer',
       buffer_bytes: 'SRAM of the controller; none is published',
       overProvisioning: '2 TiB of flash for 2 TB (numbers.md §2.1)',
-      flush_ns: 'as a write into the buffer',
-      capacitors: 'a consumer drive has none',
+      flush_ns: MEDIA_SOURCES.flushIsWrite,
+      capacitors: MEDIA_SOURCES.noCapacitors,
     },
   },
   published: {

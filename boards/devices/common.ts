@@ -1,0 +1,71 @@
+/**
+ * What devices share: parts of their timing that nobody publishes figures of or that are usual for their kind, and the
+ * sentences that say so. Not here: what makes a device what it is (its own file).
+ */
+import {
+  type ControllerProfile,
+  type ControllerTiming,
+  GENERIC,
+  USUAL_OPERATIONS,
+} from '../../nvme/profile.ts';
+import { KIB, MIB } from '../../support/numbers.ts';
+
+/** Becoming ready, shutting down, and operations on the whole drive. */
+export const USUAL_LIFE = {
+  ready_ns: 500_000,
+  mediaReady_ns: 1_500_000,
+  shutdown_ns: 500_000,
+  operations: USUAL_OPERATIONS,
+} as const;
+
+const LIFE_SOURCES = {
+  ready_ns: 'far below CAP.TO; none is published',
+  mediaReady_ns: 'far below CRTO.CRWMT; none is published',
+  shutdown_ns: 'far below RTD3E; none is published',
+  operations: 'orders of magnitude of a few hundred GB; none is published',
+} as const;
+
+/** Sources of a controller's knobs: of fetching an entry, and of `cores` with what each does. */
+export const controllerSources = (fetch_ns: string, cores: string) => ({
+  fetch_ns,
+  decode_ns: cores,
+  complete_ns: cores,
+  cores,
+  ...LIFE_SOURCES,
+});
+
+/** TLC NAND of about 2023. */
+export const TLC = {
+  kind: 'nand',
+  planesPerDie: 4,
+  page_bytes: 16 * KIB,
+  jitter_ns: 2000,
+  erase_ns: 3_500_000,
+  block_bytes: 24 * MIB,
+  firmwareWrite4K_ns: 50,
+} as const;
+
+export const TLC_SOURCES = {
+  page_bytes: 'usual for TLC',
+  readPage_ns: 'a little more than 4 KiB, as in NVMeVirt',
+  erase_ns: '3.5 ms (numbers.md §5, tlc-g4-consumer and tlc-g4-dc)',
+  block_bytes: 'usual for TLC',
+  firmwareRead_ns: 'as for 4 KiB, with more to look up',
+  firmwareWrite4K_ns: 'copying into the buffer',
+} as const;
+
+/** Sentences about media that more than one device needs. */
+export const MEDIA_SOURCES = {
+  small: 'small beside the firmware times of the medium',
+  noCapacitors: 'a consumer drive has none',
+  keptByCapacitors: 'capacitors keep what is written; the command alone',
+  flushIsWrite: 'as a write into the buffer',
+} as const;
+
+/** The controller of a device: all that `generic` has, at the device's pace. `what` is in the model number. */
+export const controllerOf = (name: string, what: string, timing: ControllerTiming): ControllerProfile => ({
+  ...GENERIC,
+  name,
+  model: `Doorbell (${what})`,
+  timing,
+});
