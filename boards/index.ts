@@ -26,3 +26,4 @@ export { linkOf } from './links.ts';
 export { pc } from './pc.ts';
 export { completeBoard } from './personality.ts';
 export { workstation } from './workstation.ts';
+export { zns } from './zns.ts';

@@ -10,12 +10,13 @@ import {
   deviceNamed,
   pc,
   workstation,
+  zns,
 } from '../boards/index.ts';
 import { suggestion } from '../support/nearest.ts';
 import { loadModule } from './load-module.ts';
 import { UserError } from './user-error.ts';
 
-export const BOARDS: readonly Board[] = [pc, workstation];
+export const BOARDS: readonly Board[] = [pc, workstation, zns];
 
 /**
  * Finds a board. A module may export it under any name; what is most like a board counts. Throws UserError, also for a

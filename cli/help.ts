@@ -10,7 +10,7 @@ interface Page {
 
 const AFTER = '  --after JOB.fio     first run these jobs, so that there is something to see';
 const BOARD =
-  '  --board NAME|FILE   pc, workstation, a device profile, or a .json, .js or .ts file of your own';
+  '  --board NAME|FILE   pc, workstation, zns, a device profile, or a .json, .js or .ts file of your own';
 
 const OWN_BOARD = `import { deviceNamed, linkOf, pc } from 'doorbell/boards';
 const profile = deviceNamed('990pro').controller;

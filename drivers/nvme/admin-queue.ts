@@ -17,6 +17,7 @@ import {
   deleteSubmissionQueue,
   getFeatures,
   getLogPage,
+  type IdentifyOf,
   identify,
   setFeatures,
 } from './commands.ts';
@@ -67,8 +68,8 @@ export class AdminQueue {
     }
   }
 
-  identify(cns: number, nsid = 0): Promise<DataView> {
-    return this.#read(identify(cns, nsid), IDENTIFY_SIZE);
+  identify(cns: number, nsid = 0, of: IdentifyOf = {}): Promise<DataView> {
+    return this.#read(identify(cns, nsid, of), IDENTIFY_SIZE);
   }
 
   /** Numbers of all active namespaces, ascending. */

@@ -10,6 +10,7 @@ import { type Command, deallocate, flush, MAX_BLOCKS, transfer, writeZeroes } fr
 import type { NamespaceInfo } from './identify.ts';
 import type { RequestQueue } from './request-queue.ts';
 import { isMiscompare } from './status.ts';
+import { Zones } from './zones.ts';
 
 /** NLB of a Dataset Management range has 32 bits. */
 const MAX_TRIM_BLOCKS = 0xffff_ffff;
@@ -32,6 +33,8 @@ export class BlockDevice {
   readonly blocks: number;
   /** Bytes of a block. */
   readonly blockSize: number;
+  /** The zones of a zoned namespace: writes go to the write pointer of one; null for any other namespace. */
+  readonly zones: Zones | null;
   readonly #metadata_bytes: number;
   readonly #io: () => Promise<BlockIo>;
 
@@ -41,6 +44,7 @@ export class BlockDevice {
     this.blockSize = info.blockSize;
     this.#metadata_bytes = info.metadata_bytes;
     this.#io = io;
+    this.zones = info.zones === null ? null : new Zones(info, info.zones, io);
   }
 
   /** Size in bytes. */
@@ -173,7 +177,7 @@ export class BlockDevice {
   /**
    * Runs `run(first block, blocks, byte offset)` for pieces of up to `most` blocks, all at once, and waits
    * for every one of them even when one fails: until then the controller may use their memory. Rejects with
-   * the first failure.
+   * the first failure. In zones one piece follows the other, as writes there must.
    */
   async #split(
     lba: number,
@@ -183,7 +187,9 @@ export class BlockDevice {
   ): Promise<void> {
     const pieces: Promise<void>[] = [];
     for (let done = 0; done < blocks; done += most) {
-      pieces.push(run(lba + done, Math.min(most, blocks - done), done * this.blockSize));
+      const piece = run(lba + done, Math.min(most, blocks - done), done * this.blockSize);
+      if (this.zones !== null) await piece;
+      pieces.push(piece);
     }
     for (const piece of await Promise.allSettled(pieces)) if (piece.status === 'rejected') throw piece.reason;
   }

@@ -16,12 +16,14 @@ import {
   GET_LOG_CDW10,
   GET_LOG_CDW11,
   IDENTIFY_CDW10,
+  IDENTIFY_CDW11,
   NVM,
   RW_CDW12,
   SET_FEATURES_CDW10,
   SQE,
   WRITE_ZEROES_CDW12,
 } from '../../nvme/spec/commands.ts';
+import { ZONE_SEND_CDW13 } from '../../nvme/spec/zones.ts';
 import { assert } from '../../support/assert.ts';
 import { highWord, lowWord } from '../../support/numbers.ts';
 
@@ -61,9 +63,20 @@ function withQueueMemory(words: Command, iova: number): Command {
 
 // ---- admin ------------------------------------------------------------------------------------------------
 
+/** Of which command set and controller a structure is; 0 when absent. */
+export interface IdentifyOf {
+  readonly csi?: number;
+  readonly cntid?: number;
+}
+
 /** Data: 4096 bytes. */
-export const identify = (cns: number, nsid = 0): Command =>
-  command(ADMIN.IDENTIFY, nsid, IDENTIFY_CDW10.encode({ CNS: cns }));
+export const identify = (cns: number, nsid = 0, { csi = 0, cntid = 0 }: IdentifyOf = {}): Command =>
+  command(
+    ADMIN.IDENTIFY,
+    nsid,
+    IDENTIFY_CDW10.encode({ CNS: cns, CNTID: cntid }),
+    IDENTIFY_CDW11.encode({ CSI: csi }),
+  );
 
 /**
  * `vector` -1 makes a queue that never interrupts. The queue's memory is contiguous at `iova`, on a page
@@ -155,6 +168,21 @@ export const writeZeroes = (nsid: number, slba: number, blocks: number, dealloca
 export const deallocate = (nsid: number, ranges: number): Command =>
   command(NVM.DATASET_MANAGEMENT, nsid, DSM_CDW10.encode({ NR: ranges - 1 }), DSM_CDW11.encode({ AD: 1 }));
 
+/** Does `action`, one of ZONE_ACTION, on the zone that begins at block `slba`, or on all that it can be done on. */
+export const zoneSend = (nsid: number, slba: number, action: number, all = false): Command =>
+  command(
+    NVM.ZONE_MANAGEMENT_SEND,
+    nsid,
+    lowWord(slba),
+    highWord(slba),
+    0,
+    ZONE_SEND_CDW13.encode({ ZSA: action, ALL: all ? 1 : 0 }),
+  );
+
+/** Data: `bytes` bytes of a report of the zones from the one with block `slba` on. */
+export const zoneReport = (nsid: number, slba: number, bytes: number): Command =>
+  command(NVM.ZONE_MANAGEMENT_RECEIVE, nsid, lowWord(slba), highWord(slba), bytes / 4 - 1);
+
 /** I/O commands whose CDW10 to CDW12 name a range of blocks. */
 const WITH_RANGE: ReadonlySet<number> = new Set([
   NVM.READ,
@@ -163,6 +191,7 @@ const WITH_RANGE: ReadonlySet<number> = new Set([
   NVM.VERIFY,
   NVM.WRITE_ZEROES,
   NVM.WRITE_UNCORRECTABLE,
+  NVM.ZONE_APPEND,
 ]);
 
 /** Blocks of the range of an I/O command, 0 when it has none. */

@@ -26,6 +26,8 @@ export class Controller {
   readonly #registers: Mapping;
   /** Most entries of an I/O queue. */
   readonly maxEntries: number;
+  /** The controller is enabled with all its I/O command sets, and not with NVM alone. */
+  readonly hasCommandSets: boolean;
   /** CAP.DSTRD. */
   readonly dstrd: number;
   /** Longest time that CSTS.RDY takes to follow CC.EN. */
@@ -51,7 +53,8 @@ export class Controller {
         `${device.bdf} has pages of ${size} KiB at least (CAP.MPSMIN), and this driver uses 4 KiB`,
       );
     }
-    if ((CAP_HI.CSS.get(high) & CAP_CSS.NVM) === 0) {
+    this.hasCommandSets = (CAP_HI.CSS.get(high) & CAP_CSS.IO_COMMAND_SETS) !== 0;
+    if ((CAP_HI.CSS.get(high) & (CAP_CSS.NVM | CAP_CSS.IO_COMMAND_SETS)) === 0) {
       throw new ControllerError(
         `${device.bdf} does not have the NVM command set (CAP.CSS is ${hex(CAP_HI.CSS.get(high))})`,
       );
@@ -86,7 +89,8 @@ export class Controller {
     registers.write32(REG.ASQ_HI, highWord(sqIova));
     registers.write32(REG.ACQ, lowWord(cqIova));
     registers.write32(REG.ACQ_HI, highWord(cqIova));
-    registers.write32(REG.CC, CC.encode({ EN: 1, CSS: CSS.NVM, IOSQES: SQES, IOCQES: CQES }));
+    const css = this.hasCommandSets ? CSS.ALL : CSS.NVM;
+    registers.write32(REG.CC, CC.encode({ EN: 1, CSS: css, IOSQES: SQES, IOCQES: CQES }));
     this.#wait(CSTS.RDY, 1, this.readyTimeout_ns, 'CC.EN=1');
   }
 

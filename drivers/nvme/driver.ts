@@ -5,7 +5,7 @@
  * Not here: registers (controller.ts), admin commands (admin-queue.ts), I/O (queue-pair.ts, block-device.ts).
  */
 import { ASYNC_EVENT_CONFIG, FID } from '../../nvme/spec/features.ts';
-import { CNS } from '../../nvme/spec/identify.ts';
+import { CNS, CSI } from '../../nvme/spec/identify.ts';
 import { DOORBELL_BASE } from '../../nvme/spec/registers.ts';
 import { alignUp, hex, KIB, PAGE_SIZE } from '../../support/numbers.ts';
 import type { Kernel, Mapping } from '../../vfio/uapi/kernel.ts';
@@ -16,9 +16,10 @@ import { Interrupts, vectorsOf } from '../vfio/interrupts.ts';
 import { firstNvme } from '../vfio/sysfs.ts';
 import { AdminQueue } from './admin-queue.ts';
 import { BlockDevice, type BlockIo } from './block-device.ts';
+import { describeNamespace, selectCommandSets } from './command-sets.ts';
 import { Controller } from './controller.ts';
 import { listenForEvents } from './events.ts';
-import { type ControllerInfo, controllerInfo, namespaceInfo } from './identify.ts';
+import { type ControllerInfo, controllerInfo } from './identify.ts';
 import { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions, type NvmeSettings } from './options.ts';
 import { MAX_DEPTH, QueuePair, queueBytes } from './queue-pair.ts';
 import { RequestQueue, type WaitForCompletion } from './request-queue.ts';
@@ -118,9 +119,10 @@ export class NvmeDriver {
     const notices = this.#info.oaes & (ASYNC_EVENT_CONFIG.NSAN.mask | ASYNC_EVENT_CONFIG.FAN.mask);
     await this.#admin.setFeatures(FID.ASYNC_EVENT, ASYNC_EVENT_CONFIG.SMART.set(notices, 0x1f));
     listenForEvents(this.#admin, this.#info.asyncEvents, (event) => this.#settings.onEvent?.(event));
+    const sets = this.#controller.hasCommandSets ? await selectCommandSets(this.#admin) : 1 << CSI.NVM;
     for (const nsid of await this.#admin.activeNamespaces()) {
-      const info = namespaceInfo(nsid, await this.#admin.identify(CNS.NAMESPACE, nsid));
-      this.#namespaces.push(new BlockDevice(info, () => this.#openBlockIo()));
+      const info = await describeNamespace(this.#admin, nsid, sets);
+      if (info !== null) this.#namespaces.push(new BlockDevice(info, () => this.#openBlockIo()));
     }
   }
 

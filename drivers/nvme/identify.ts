@@ -11,6 +11,12 @@ import {
   LIST_ENTRIES,
   ONCS,
 } from '../../nvme/spec/identify.ts';
+import {
+  IDENTIFY_ZONED_CONTROLLER,
+  IDENTIFY_ZONED_NAMESPACE,
+  OZCS,
+  ZONED_FORMAT,
+} from '../../nvme/spec/zones.ts';
 
 export interface ControllerInfo {
   readonly serial: string;
@@ -31,11 +37,28 @@ export interface ControllerInfo {
 
 export interface NamespaceInfo {
   readonly nsid: number;
+  /** Index of the LBA format in use. */
+  readonly format: number;
   /** Size in blocks of `blockSize` bytes. */
   readonly blocks: number;
   readonly blockSize: number;
   /** Metadata of each block; 0 for a plain format. */
   readonly metadata_bytes: number;
+  /** null: the namespace is not zoned. */
+  readonly zones: ZoneInfo | null;
+}
+
+/** Zones of a zoned namespace; Infinity where there is no limit. */
+export interface ZoneInfo {
+  /** Size of a zone in blocks. */
+  readonly blocks: number;
+  /** Most zones that can be open, and open or closed. */
+  readonly maxOpen: number;
+  readonly maxActive: number;
+  /** Most bytes of one Zone Append. */
+  readonly maxAppend_bytes: number;
+  /** Reads may go over the end of a zone. */
+  readonly readsAcross: boolean;
 }
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes).trim();
@@ -66,9 +89,35 @@ export function namespaceInfo(nsid: number, view: DataView): NamespaceInfo {
   const lbaf = view.getUint32(IDENTIFY_NAMESPACE.LBAF + format * 4, true);
   return {
     nsid,
+    format,
+    zones: null,
     blocks: Number(IDENTIFY_NAMESPACE.get(view, 0, 'NSZE')),
     blockSize: 2 ** LBAF.LBADS.get(lbaf),
     metadata_bytes: LBAF.MS.get(lbaf),
+  };
+}
+
+/** MAR and MOR are 0's based, and all ones without a limit. */
+const limitOf = (value: number): number => (value === 0xffff_ffff ? Number.POSITIVE_INFINITY : value + 1);
+
+/**
+ * Zones of the format in use; `zoned` and `controller` are the structures of the Zoned Namespace Command Set (CNS 05h and
+ * 06h), `mpsmin_bytes` the unit of ZASL. ZNS 1.2 §4.1.5.
+ */
+export function zoneInfo(
+  zoned: DataView,
+  controller: DataView,
+  format: number,
+  mpsmin_bytes: number,
+): ZoneInfo {
+  const zasl = IDENTIFY_ZONED_CONTROLLER.get(controller, 0, 'ZASL');
+  const entry = IDENTIFY_ZONED_NAMESPACE.LBAFE + format * ZONED_FORMAT.SIZE;
+  return {
+    blocks: Number(ZONED_FORMAT.get(zoned, entry, 'ZSZE')),
+    maxOpen: limitOf(IDENTIFY_ZONED_NAMESPACE.get(zoned, 0, 'MOR')),
+    maxActive: limitOf(IDENTIFY_ZONED_NAMESPACE.get(zoned, 0, 'MAR')),
+    maxAppend_bytes: zasl === 0 ? Number.POSITIVE_INFINITY : mpsmin_bytes * 2 ** zasl,
+    readsAcross: OZCS.READ_ACROSS.get(IDENTIFY_ZONED_NAMESPACE.get(zoned, 0, 'OZCS')) === 1,
   };
 }
 

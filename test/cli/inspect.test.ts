@@ -24,13 +24,13 @@ test('the whole tree has every room', async () => {
   expect(whole).toMatchObject({
     board: 'pc',
     pci: { '01:00.0': { id: '0x1b36:0x0010', command: '0x0107' } },
-    nvme0: { registers: { CC: '0x00460001', CSTS: '0x00000001' }, CSTS: { RDY: '1' } },
+    nvme0: { registers: { CC: '0x00460061', CSTS: '0x00000001' }, CSTS: { RDY: '1' } },
     kernel: { fds: { '3': 'iommufd', '4': 'device' } },
   });
 });
 
 test('a path leads to a part of it', async () => {
-  expect((await inspect('nvme0/registers/CC')).trim()).toBe('0x00460001');
+  expect((await inspect('nvme0/registers/CC')).trim()).toBe('0x00460061');
   expect(await inspect('nvme0/sq/0')).toContain('completes  on CQ 0');
 });
 

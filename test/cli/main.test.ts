@@ -88,7 +88,7 @@ describe('mistakes', () => {
     ],
     [
       ['fio', job, '--board=workstaton'],
-      'doorbell: --board workstaton: neither a board (pc, workstation, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "workstation"?',
+      'doorbell: --board workstaton: neither a board (pc, workstation, zns, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "workstation"?',
     ],
     [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}: `],
     [['fio', job, `--board=${empty}`], `doorbell: --board ${empty}: board x: description: is missing`],

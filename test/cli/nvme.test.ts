@@ -108,7 +108,7 @@ describe('a drive', () => {
 
   test('show-regs shows the controller as the driver set it up', async () => {
     const registers = await lines('show-regs', '/dev/nvme0', '-H');
-    expect(registers).toContain('cc      : 460001');
+    expect(registers).toContain('cc      : 460061');
     expect(registers).toContain('csts    : 1');
     expect(registers).toContain('\tIOSQES  : 6');
   });

@@ -108,7 +108,7 @@ describe('a sweep on this machine', () => {
     [['--vary', 'filename=/tmp/x'], /runs of a sweep share no file; name a namespace, such as nvme0n1$/],
     [
       ['--boards', 'pcc'],
-      'doorbell: --board pcc: neither a board (pc, workstation, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "pc"?',
+      'doorbell: --board pcc: neither a board (pc, workstation, zns, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "pc"?',
     ],
     [['--threads', '0'], 'doorbell: --threads 0: it is a number from 1 to 999'],
     [['--queue', 'localhost'], 'doorbell: --queue localhost: it is redis://HOST:PORT'],
