@@ -77,13 +77,24 @@ type Command =
   | { op: 'cancel'; which: number }
   | { op: 'step' | 'advance'; delay: number };
 
+/** Many at one instant, many in one bucket of the queue, and some whole rounds of its ring apart. */
+const delays = fc.oneof(
+  fc.nat(20),
+  fc.nat(200).map((eighths) => eighths / 8),
+  fc.nat(5000),
+  fc.constantFrom(4095, 4096, 8192, 1e6, 1e9),
+);
+
 const commands = fc.array(
   fc.oneof(
-    { weight: 5, arbitrary: fc.record({ op: fc.constant('after' as const), delay: fc.nat(20) }) },
+    { weight: 5, arbitrary: fc.record({ op: fc.constant('after' as const), delay: delays }) },
     { weight: 2, arbitrary: fc.record({ op: fc.constant('cancel' as const), which: fc.nat() }) },
     {
       weight: 2,
-      arbitrary: fc.record({ op: fc.constantFrom('step' as const, 'advance' as const), delay: fc.nat(10) }),
+      arbitrary: fc.record({
+        op: fc.constantFrom('step' as const, 'advance' as const),
+        delay: fc.oneof(fc.nat(10), delays),
+      }),
     },
   ),
   { maxLength: 300 },
@@ -142,10 +153,11 @@ test('Clock behaves like a sorted array under any mix of schedule, cancel, step 
         clock.advance(command.delay);
         model.advance(command.delay);
       }
-      expect([clock.now, clock.pending]).toEqual([model.now, model.queue.length]);
+      const next = model.queue[0]?.time ?? Number.POSITIVE_INFINITY;
+      expect([clock.now, clock.pending, clock.nextTime]).toEqual([model.now, model.queue.length, next]);
     }
-    clock.runUntil(clock.now + 1000);
-    model.advance(1000);
+    clock.runUntil(clock.now + 1e9);
+    model.advance(1e9);
     expect(ran).toEqual(model.ran);
   };
   fc.assert(fc.property(commands, play), { numRuns: runs(300, 20_000) });
