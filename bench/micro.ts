@@ -33,7 +33,7 @@ function timeOfOperation(name: string, batch: () => void): Time {
 export async function benchTranslation(name: string, pages: number): Promise<Metric[]> {
   const machine = boot(pc, { pace: 'functional', seed: 1 });
   const nvme = await NvmeDriver.open(machine.kernel, {});
-  const iovas = Float64Array.from({ length: pages }, () => nvme.space.allocate(PAGE, DMA_BIDIRECTIONAL).iova);
+  const iovas = Int32Array.from({ length: pages }, () => nvme.space.allocate(PAGE, DMA_BIDIRECTIONAL).iova);
   const { iommu, trace } = machine;
   const requester = machine.controllers[0]!.bdf;
   let next = 0;
@@ -43,7 +43,7 @@ export async function benchTranslation(name: string, pages: number): Promise<Met
     let page = next;
     let lowest = 0;
     for (let i = 0; i < BATCH; i++) {
-      const frame = iommu.frame(requester, iovas[page]!, true);
+      const frame = iommu.frame(requester, iovas[page]!, 0, true);
       if (frame < lowest) lowest = frame;
       page = page + 1 === pages ? 0 : page + 1;
     }

@@ -8,7 +8,7 @@ import type { Memory } from '../machine/memory.ts';
 import { BLOCKED, INTERRUPT_WINDOW } from '../machine/pcie/translator.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { T, type Trace } from '../machine/trace.ts';
-import { PAGE_SIZE } from '../support/numbers.ts';
+import { highWord, lowWord, PAGE_SIZE, u64 } from '../support/numbers.ts';
 import { type ContextCache, NO_DOMAIN } from './context-cache.ts';
 import type { FaultLog } from './fault-log.ts';
 import type { Iotlb } from './iotlb.ts';
@@ -31,7 +31,8 @@ const PAGE = PAGE_SIZE;
 const { SHIFT, LEAF, LEAF_HIGH, READER, WRITER, FRAME } = ENTRY;
 const { DOMAIN_SHIFT, LEAF_SHIFT } = SPREAD;
 const NOBODY = NO_DOMAIN;
-const TWO_32 = 0x1_0000_0000;
+/** No cache has so many entries; it tells the compiler that an index needs no check for overflow. */
+const MOST = 0xff_ffff;
 const WINDOW_FIRST = MSI_BASE;
 const WINDOW_LAST = MSI_END;
 const FOUND = NO_FAULT;
@@ -92,12 +93,11 @@ export class RequestPath {
   }
 
   /** See `Translator.frame`. All of a hit is arithmetic on 32-bit integers. */
-  frame(requester: number, iova: number, isWrite: boolean): number {
-    const high = (iova / TWO_32) | 0;
-    const page = ((iova | 0) >>> 12) | (high << 20);
+  frame(requester: number, low: number, high: number, isWrite: boolean): number {
+    const page = (low >>> 12) | (high << 20);
     const domainId = this.domainIds[requester]!;
     const entries = this.entries;
-    const at = ((page ^ (page >>> LEAF_SHIFT) ^ (domainId << DOMAIN_SHIFT)) & this.entryMask) << SHIFT;
+    const at = ((page ^ (page >>> LEAF_SHIFT) ^ (domainId << DOMAIN_SHIFT)) & this.entryMask & MOST) << SHIFT;
     if (
       entries[at + LEAF] === page &&
       entries[at + LEAF_HIGH] === high >>> 12 &&
@@ -105,7 +105,7 @@ export class RequestPath {
     ) {
       return entries[at + FRAME]!;
     }
-    return this.#miss(requester, iova, isWrite) | 0;
+    return this.#miss(requester, u64(low, high), isWrite) | 0;
   }
 
   /** See `Translator.cost_ns`: a hit, or the reads of the walk that a request now would cause. */
@@ -175,7 +175,7 @@ export class RequestPath {
     const reason = this.#readContext(requester);
     if (reason !== NO_FAULT) return this.#block(requester, iova, reason, isWrite, context.faultsDisabled);
     this.contexts.insert(requester, context);
-    return this.frame(requester, iova, isWrite);
+    return this.frame(requester, lowWord(iova), highWord(iova), isWrite);
   }
 
   /** Fills `#context` from memory. Returns a fault reason, or NO_FAULT. */

@@ -10,7 +10,7 @@ import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
 import type { Translator } from '../machine/pcie/translator.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { T, type Trace } from '../machine/trace.ts';
-import { alignUp, PAGE_SIZE, u64 } from '../support/numbers.ts';
+import { alignUp, highWord, lowWord, PAGE_SIZE, u64 } from '../support/numbers.ts';
 import { DEFAULT_UNIT, decodeCapabilities, encodeCapabilities, type UnitOptions } from './capabilities.ts';
 import { ContextCache } from './context-cache.ts';
 import { EventMessage } from './event-message.ts';
@@ -112,13 +112,13 @@ export class IommuUnit implements Translator, RegisterBlock {
 
   // ---- requests of devices ----------------------------------------------------------------------------------------
 
-  frame(requester: number, iova: number, isWrite: boolean): number {
-    return this.requests.frame(requester, iova, isWrite);
+  frame(requester: number, low: number, high: number, isWrite: boolean): number {
+    return this.requests.frame(requester, low, high, isWrite);
   }
 
   /** The physical byte address for a request, or what `frame` says when it may not proceed. */
   translate(requester: number, iova: number, isWrite: boolean): number {
-    const frame = this.frame(requester, iova, isWrite);
+    const frame = this.frame(requester, lowWord(iova), highWord(iova), isWrite);
     return frame < 0 ? frame : frame * PAGE_SIZE + (iova & (PAGE_SIZE - 1));
   }
 

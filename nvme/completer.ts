@@ -5,18 +5,20 @@
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
-import { type CompletionQueues, CQ, QUEUE, type SubmissionQueues } from './queues.ts';
+import { type CompletionQueues, CQ, carried, QUEUE, type SubmissionQueues } from './queues.ts';
 import { NO_SLOT, SLOT, type Slots } from './slots.ts';
 import { DNR_BY_DEFAULT, OTHER_RETRY } from './spec/status.ts';
 
 // File constants fold; imported bindings do not (slots.ts).
-const { BASE, HEAD, SIZE, TAIL } = QUEUE;
+const { BASE, BASE_HIGH, HEAD, SIZE, TAIL } = QUEUE;
 const { INTERRUPTS, PHASE, VECTOR, WAITING_FIRST, WAITING_LAST } = CQ;
 const { CID, CQID, NEXT, RESULT, RESULT1, SQID, STATUS } = SLOT;
 const NONE = NO_SLOT;
 const OK = DMA_OK;
 const DNR = DNR_BY_DEFAULT;
 const CODE = OTHER_RETRY - 1;
+/** A completion entry has 16 bytes. */
+const ENTRY_SHIFT = 4;
 
 /** Where interrupts go: out, or to what gathers them first. */
 export interface InterruptSink {
@@ -63,7 +65,7 @@ export class Completer {
    * was posted.
    */
   post(slot: number): boolean {
-    const { i32, f64 } = this.memory;
+    const { i32 } = this.memory;
     const at = this.slots.at(slot);
     const queue = this.cqs.at(i32[at + CQID]!);
     const tail = i32[queue + TAIL]!;
@@ -76,26 +78,29 @@ export class Completer {
     const submission = this.sqs.at(sqid);
     const status = i32[at + STATUS]!;
     const phase = i32[queue + PHASE]!;
+    const base = i32[queue + BASE]!;
+    const low = (base + (tail << ENTRY_SHIFT)) | 0;
     const result = this.dma.write16(
-      f64[(queue + BASE) >>> 1]! + tail * 16,
+      low,
+      carried(base, low, i32[queue + BASE_HIGH]!),
       i32[at + RESULT]!,
       i32[at + RESULT1]!,
       i32[submission + HEAD]! | (sqid << 16),
       i32[at + CID]! | (phase << 16) | ((status & CODE) << 17) | (DNR[status]! << 31),
     );
     if (result !== OK) {
-      this.#unwritable(i32[at + CQID]!, tail, result);
+      this.unwritable(i32[at + CQID]!, tail, result);
       return false;
     }
     i32[queue + TAIL] = next;
     if (next === 0) i32[queue + PHASE] = phase ^ 1;
     if (this.trace.on === true) this.#emit(slot, sqid, status & CODE);
     this.slots.give(slot);
-    if (i32[queue + INTERRUPTS] === 1) this.#interrupt(i32[at + CQID]!, i32[queue + VECTOR]!);
+    if (i32[queue + INTERRUPTS] === 1) this.interrupt(i32[at + CQID]!, i32[queue + VECTOR]!);
     return true;
   }
 
-  #unwritable(cqid: number, index: number, result: DmaResult): void {
+  unwritable(cqid: number, index: number, result: DmaResult): void {
     this.fatal(`entry ${index} of completion queue ${cqid} cannot be written: ${DMA_SENTENCES[result]}`);
   }
 
@@ -145,7 +150,7 @@ export class Completer {
     this.trace.emit(T.NVME_COMPLETE, this.dma.requester, sqid, this.slots.cid(slot), status);
   }
 
-  #interrupt(cqid: number, vector: number): void {
+  interrupt(cqid: number, vector: number): void {
     if (this.trace.on === true) this.trace.emit(T.NVME_INTERRUPT, this.dma.requester, cqid, vector);
     this.interrupts.raise(vector, true);
   }

@@ -99,6 +99,7 @@ export class NvmeController extends PcieFunction {
     this.nvm = nvm;
     engine.admin = admin;
     engine.nvm = nvm;
+    engine.shortWay.nvm = nvm;
     this.lifecycle = new Lifecycle({ ...queueParts, namespaces, admin, nvm });
   }
 

@@ -27,7 +27,11 @@ export class DataMover {
   /** Moves one piece between byte `local` of device-local memory and host memory. */
   move(isToHost: boolean, address: number, local: number, bytes: number): DmaResult {
     const result = isToHost ? this.dma.write(address, local, bytes) : this.dma.read(address, local, bytes);
-    if (result === OK) return result;
+    return result === OK ? OK : this.refused(isToHost, address, local, bytes, result);
+  }
+
+  /** Such a movement was refused. Returns OK where it counts as moved nevertheless. */
+  refused(isToHost: boolean, address: number, local: number, bytes: number, result: DmaResult): DmaResult {
     if (this.losesData) return this.#moveWhatCan(isToHost, address, local, bytes);
     this.#failedAt = this.dma.refusedAt;
     this.#failedWith = result;

@@ -6,7 +6,7 @@
  */
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
-import type { DmaPort } from '../machine/pcie/dma-port.ts';
+import { DMA_OK, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import { assert } from '../support/assert.ts';
 import { CidGuard } from './cid-guard.ts';
@@ -17,6 +17,7 @@ import type { ControllerProfile } from './profile.ts';
 import { PrpWalker } from './prp.ts';
 import type { CompletionQueues, SubmissionQueues } from './queues.ts';
 import { hasQuirk } from './quirks.ts';
+import { ShortWay, type Statistics } from './short-way.ts';
 import { DATA_NONE, DATA_TO_CONTROLLER, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
 import { codeOf, STATUS } from './spec/status.ts';
 
@@ -27,6 +28,7 @@ import { codeOf, STATUS } from './spec/status.ts';
 export const HELD = -1;
 // File constants fold; imported bindings do not (slots.ts).
 const { SUCCESS } = STATUS;
+const OK = DMA_OK;
 const { BYTES, DIRECTION, EVENT, SQID, STATUS: SLOT_STATUS } = SLOT;
 const NO_DATA = DATA_NONE;
 const TO_HOST = DATA_TO_HOST;
@@ -67,7 +69,7 @@ export interface EngineParts {
   readonly slots: Slots;
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
-  readonly health: FailureLog;
+  readonly health: FailureLog & Statistics;
   readonly profile: Pick<ControllerProfile, 'timing' | 'strict' | 'quirks'>;
   /** The controller cannot go on: CSTS.CFS. `reason` is one sentence. */
   readonly fatal: (reason: string) => void;
@@ -78,6 +80,7 @@ export class Engine {
   readonly data: DataMover;
   readonly fetcher: Fetcher;
   readonly completer: Completer;
+  readonly shortWay: ShortWay;
   /** Set once by the controller; they need the engine and the engine needs them. */
   admin!: CommandSet;
   nvm!: IoCommandSet;
@@ -125,8 +128,14 @@ export class Engine {
     this.prp = new PrpWalker(memory, dma, slots, profile);
     this.data = new DataMover(memory, dma, hasQuirk(profile, 'losesData'));
     const begin = (first: number, count: number, sqid: number): void => this.#begin(first, count, sqid);
-    this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
     this.completer = new Completer({ memory, trace, dma, interrupts, slots, sqs, cqs, fatal });
+    this.shortWay = new ShortWay({
+      ...parts,
+      prp: this.prp,
+      completer: this.completer,
+      refused: (slot, sqid, local, result) => this.#refused(slot, sqid, local, result),
+    });
+    this.fetcher = new Fetcher({ clock, memory, dma, slots, sqs, fetch_ns: timing.fetch_ns, begin, fatal });
     this.onDecoded = clock.register((slot) => this.#decoded(slot));
     this.onMapped = clock.register((slot) => this.#mapped(slot));
     this.onReceived = clock.register((slot) => this.#received(slot));
@@ -148,11 +157,35 @@ export class Engine {
   #begin(first: number, count: number, sqid: number): void {
     const end = first + count;
     if (sqid !== 0 && this.takesNoTime === true && this.dma.link.free === true && this.trace.on === false) {
-      for (let slot = first; slot < end; slot++) this.#runThrough(slot);
+      for (let slot = first; slot < end; slot++) {
+        slot = this.shortWay.run(slot, end, sqid);
+        if (slot >= end) break;
+        this.#takeSlots(slot, 1, sqid);
+        this.#runThrough(slot);
+      }
     } else {
+      this.#takeSlots(first, count, sqid);
       this.guard?.arrived(first, count);
       for (let slot = first; slot < end; slot++) this.#decode(slot, sqid);
     }
+  }
+
+  #takeSlots(first: number, count: number, sqid: number): void {
+    this.slots.take(first, count, sqid, this.sqs.cqid(sqid));
+  }
+
+  /** Data of a command that goes the short way could not be moved: it ends here, unless a quirk lets it go on. */
+  #refused(slot: number, sqid: number, local: number, result: DmaResult): DmaResult {
+    const { slots } = this;
+    this.#takeSlots(slot, 1, sqid);
+    this.nvm.check(slot);
+    const bytes = slots.bytes(slot);
+    this.prp.walk(slot, bytes);
+    const isToHost = slots.i32[slots.at(slot) + DIRECTION] === TO_HOST;
+    const left = this.data.refused(isToHost, slots.segmentAddress(slot, 0), local, bytes, result);
+    if (left === OK) slots.give(slot);
+    else this.fail(slot, STATUS.DATA_TRANSFER_ERROR);
+    return left;
   }
 
   #decode(slot: number, sqid: number): void {

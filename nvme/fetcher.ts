@@ -6,8 +6,10 @@
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import { assert } from '../support/assert.ts';
+import { u64 } from '../support/numbers.ts';
 import { Arbiter } from './arbiter.ts';
-import { QUEUE, SQ, type SubmissionQueues } from './queues.ts';
+import { carried, QUEUE, SQ, type SubmissionQueues } from './queues.ts';
 import type { Slots } from './slots.ts';
 import { SQE } from './spec/commands.ts';
 
@@ -18,9 +20,11 @@ const READS = 4;
 const ADMIN_SLOTS = 1;
 // File constants fold; imported bindings do not (slots.ts).
 const ENTRY_BYTES = SQE.SIZE;
+const ENTRY_SHIFT = 6;
+assert(ENTRY_BYTES === 1 << ENTRY_SHIFT, 'an entry has 64 bytes');
 const OK = DMA_OK;
-const { BASE, EXISTS, HEAD, SIZE, TAIL } = QUEUE;
-const { CQID, FETCH } = SQ;
+const { BASE, BASE_HIGH, EXISTS, HEAD, SIZE, TAIL } = QUEUE;
+const { FETCH } = SQ;
 
 export interface FetcherParts {
   readonly clock: Clock;
@@ -30,7 +34,7 @@ export interface FetcherParts {
   readonly sqs: SubmissionQueues;
   /** From choosing entries to asking for them. */
   readonly fetch_ns: number;
-  /** Entries are in `count` slots from `first` on, which are taken. */
+  /** Entries are in `count` free slots from `first` on. */
   readonly begin: (first: number, count: number, sqid: number) => void;
   /** Entries cannot be read: the controller cannot go on. */
   readonly fatal: (reason: string) => void;
@@ -109,7 +113,7 @@ export class Fetcher {
 
   /** Asks for entries of the queue whose turn it is. False when it may have none now. */
   #fetch(sqid: number): boolean {
-    const { i32, f64 } = this.memory;
+    const { i32 } = this.memory;
     const at = this.sqs.at(sqid);
     const first = i32[at + FETCH]!;
     const count = this.#allowance(sqid, at, first);
@@ -117,7 +121,7 @@ export class Fetcher {
     this.arbiter.charge(count);
     const end = first + count;
     i32[at + FETCH] = end === i32[at + SIZE]! ? 0 : end;
-    const iova = f64[(at + BASE) >>> 1]! + first * ENTRY_BYTES;
+    const iova = u64(i32[at + BASE]!, i32[at + BASE_HIGH]!) + first * ENTRY_BYTES;
     const delay = this.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
     if (delay === 0) this.#take(sqid, first, count);
     else this.#later(sqid, first, count, delay);
@@ -177,24 +181,25 @@ export class Fetcher {
 
   /** The entries are here: they go into free slots, as many as are in a row at a time, and begin. */
   #take(sqid: number, first: number, count: number): void {
-    const { i32, f64 } = this.memory;
+    const { i32 } = this.memory;
     const { slots } = this;
     const queue = this.sqs.at(sqid);
+    const base = i32[queue + BASE]!;
     const end = first + count;
     let index = first;
     // A queue that is deleted while its entries are on their way wants none of them.
     while (index < end && i32[queue + EXISTS] === 1) {
       const slot = slots.nextFree();
       const run = slots.freeRun(slot, end - index);
-      const iova = f64[(queue + BASE) >>> 1]! + index * ENTRY_BYTES;
-      const result = this.dma.read(iova, slots.entry(slot) * 4, run * ENTRY_BYTES);
+      const low = (base + (index << ENTRY_SHIFT)) | 0;
+      const high = carried(base, low, i32[queue + BASE_HIGH]!);
+      const result = this.dma.readAt(low, high, slots.entry(slot) << 2, run << ENTRY_SHIFT);
       if (result !== OK) {
         return this.#unreadable(sqid, index, result);
       }
       if (sqid === 0) this.isAdminBusy = true;
       index += run;
       i32[queue + HEAD] = index === i32[queue + SIZE]! ? 0 : index;
-      slots.take(slot, run, sqid, i32[queue + CQID]!);
       this.begin(slot, run, sqid);
     }
   }

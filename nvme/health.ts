@@ -89,13 +89,13 @@ export class Health {
 
   // ---- I/O counters -----------------------------------------------------------------------------------------------
 
-  read(bytes: number): void {
-    this.readCommands++;
+  read(bytes: number, commands = 1): void {
+    this.readCommands += commands;
     this.read_bytes += bytes;
   }
 
-  wrote(bytes: number): void {
-    this.writeCommands++;
+  wrote(bytes: number, commands = 1): void {
+    this.writeCommands += commands;
     this.written_bytes += bytes;
   }
 

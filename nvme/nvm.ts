@@ -4,7 +4,6 @@
  * the careful way through io/commands.ts. NVM Command Set 1.1 §3.3.
  */
 import { DMA_OK } from '../machine/pcie/dma-port.ts';
-import { u64 } from '../support/numbers.ts';
 import { type BlockStore, STORE_FAILED } from './block-store.ts';
 import type { DataMover } from './data-mover.ts';
 import type { Health } from './health.ts';
@@ -87,28 +86,35 @@ export class NvmCommands {
 
   /** Validates the entry; sets namespace, direction, bytes and offset of the slot. Returns a status, or HELD. */
   check(slot: number): number {
-    const { i32, u32, f64 } = this.slots;
+    const { i32, f64 } = this.slots;
     const entry = this.slots.entry(slot);
-    const kind = i32[entry]! & OPCODE_AND_FLAGS;
-    const nsid = u32[entry + NSID]!;
-    if ((kind !== READ && kind !== WRITE) || nsid >= this.namespaces.length) return this.#carefully(slot);
-    const namespace = this.namespaces[nsid];
-    const cdw12 = u32[entry + CDW12]!;
-    if (namespace === undefined || ((cdw12 >>> NLB_BITS) | i32[entry + CDW13]! | namespace.special) !== 0)
-      return this.#carefully(slot);
-    const first = u64(i32[entry + CDW10]!, i32[entry + CDW11]!);
-    const count = (cdw12 & NLB_MASK) + 1;
-    const bytes = count * namespace.block_bytes;
-    if (bytes > this.plainLimit || first + count > namespace.blocks) return this.#carefully(slot);
-    // Pages begin at whole blocks, so that no failure between two of them leaves half a block written.
-    const isTorn = kind === WRITE && (i32[entry + PRP1]! & (namespace.block_bytes - 1)) !== 0;
-    if (isTorn) return this.#carefully(slot);
+    const namespace = this.plain(entry);
+    if (namespace === null) return this.#carefully(slot);
     const at = this.slots.at(slot);
-    i32[at + NAMESPACE] = nsid;
-    i32[at + DIRECTION] = kind === READ ? TO_HOST : TO_CONTROLLER;
-    i32[at + BYTES] = bytes;
-    f64[(at + OFFSET) >>> 1] = first * namespace.block_bytes;
+    i32[at + NAMESPACE] = namespace.nsid;
+    i32[at + DIRECTION] = (i32[entry]! & OPCODE_AND_FLAGS) === READ ? TO_HOST : TO_CONTROLLER;
+    i32[at + BYTES] = ((i32[entry + CDW12]! & NLB_MASK) + 1) * namespace.block_bytes;
+    f64[(at + OFFSET) >>> 1] = i32[entry + CDW10]! * namespace.block_bytes;
     return SUCCESS;
+  }
+
+  /** The namespace of a plain command whose entry begins at word `entry`, below block 2^31; null when it is none. */
+  plain(entry: number): Namespace | null {
+    const { i32 } = this.slots;
+    const kind = i32[entry]! & OPCODE_AND_FLAGS;
+    const nsid = i32[entry + NSID]!;
+    if ((kind !== READ && kind !== WRITE) || nsid < 0 || nsid >= this.namespaces.length) return null;
+    const namespace = this.namespaces[nsid];
+    const cdw12 = i32[entry + CDW12]!;
+    if (namespace === undefined || ((cdw12 >>> NLB_BITS) | i32[entry + CDW13]! | namespace.special) !== 0)
+      return null;
+    const first = i32[entry + CDW10]!;
+    const count = (cdw12 & NLB_MASK) + 1;
+    if (first < 0 || i32[entry + CDW11] !== 0 || first + count > namespace.blocks) return null;
+    if (count * namespace.block_bytes > this.plainLimit) return null;
+    // Pages begin at whole blocks, so that no failure between two of them leaves half a block written.
+    if (kind === WRITE && (i32[entry + PRP1]! & (namespace.block_bytes - 1)) !== 0) return null;
+    return namespace;
   }
 
   #carefully(slot: number): number {

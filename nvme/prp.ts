@@ -48,6 +48,10 @@ export class PrpWalker {
     assert(this.list >= 0, 'device memory holds one PRP list page');
   }
 
+  get page_bytes(): number {
+    return this.#page;
+  }
+
   set page_bytes(bytes: number) {
     this.#page = bytes;
   }

@@ -5,11 +5,13 @@
  */
 import type { Memory } from '../machine/memory.ts';
 import { assert } from '../support/assert.ts';
+import { highWord, lowWord, u64 } from '../support/numbers.ts';
+import { WORD_MASK } from './slots.ts';
 
 export const NO_QUEUE = -1;
 
-/** A record, in 32-bit words, as far as both kinds agree. BASE is a double: the I/O virtual address of entry 0. */
-export const QUEUE = { WORDS: 16, EXISTS: 0, SIZE: 1, HEAD: 2, TAIL: 3, BASE: 4 } as const;
+/** A record, in 32-bit words, as far as both kinds agree. BASE is the I/O virtual address of entry 0, in two words. */
+export const QUEUE = { WORDS: 16, EXISTS: 0, SIZE: 1, HEAD: 2, TAIL: 3, BASE: 4, BASE_HIGH: 5 } as const;
 
 /** Of submission queues: FETCH is the next entry not yet asked for. */
 export const SQ = { FETCH: 6, CQID: 7 } as const;
@@ -24,12 +26,17 @@ export const CQ = {
   WAITING_LAST: 11,
 } as const;
 
-const { WORDS, EXISTS, SIZE, HEAD, TAIL, BASE } = QUEUE;
+const { WORDS, EXISTS, SIZE, HEAD, TAIL, BASE, BASE_HIGH } = QUEUE;
+const RECORD_SHIFT = 4;
+assert(WORDS === 1 << RECORD_SHIFT, 'a record has 16 words');
+
+/** The high word of an address whose low word was `base` before something was added, and is `low` now. */
+export const carried = (base: number, low: number, high: number): number =>
+  low >>> 0 < base >>> 0 ? (high + 1) | 0 : high;
 
 class QueueRecords {
   readonly count: number;
   readonly i32: Int32Array;
-  readonly f64: Float64Array;
   private readonly records: number;
 
   constructor(memory: Memory, count: number) {
@@ -37,13 +44,12 @@ class QueueRecords {
     assert(records >= 0, 'device memory holds the queue records');
     this.count = count;
     this.i32 = memory.i32;
-    this.f64 = memory.f64;
     this.records = records >>> 2;
   }
 
   /** Word index of a queue's record. */
   at(qid: number): number {
-    return this.records + qid * WORDS;
+    return (this.records + (qid << RECORD_SHIFT)) & WORD_MASK;
   }
 
   exists(qid: number): boolean {
@@ -54,6 +60,12 @@ class QueueRecords {
   hasIo(): boolean {
     for (let qid = 1; qid < this.count; qid++) if (this.exists(qid)) return true;
     return false;
+  }
+
+  /** I/O virtual address of entry 0. */
+  base(qid: number): number {
+    const at = this.at(qid);
+    return u64(this.i32[at + BASE]!, this.i32[at + BASE_HIGH]!);
   }
 
   size(qid: number): number {
@@ -81,7 +93,8 @@ class QueueRecords {
     this.remove(qid);
     this.i32[at + EXISTS] = 1;
     this.i32[at + SIZE] = size;
-    this.f64[(at + BASE) >>> 1] = base;
+    this.i32[at + BASE] = lowWord(base);
+    this.i32[at + BASE_HIGH] = highWord(base);
     return at;
   }
 }

@@ -48,8 +48,16 @@ export const SLOT = {
 export const SEGMENT = { WORDS: 4, ADDRESS: 0, BYTES: 2 } as const;
 
 const { WORDS, SQID, CQID, CID, RESULT, RESULT1, DIRECTION, BYTES, SEGMENTS, EVENT } = SLOT;
-/** A submission entry has 16 words. */
+/** A submission entry has 16 words, and so has a record. */
 const ENTRY_SHIFT = 4;
+const RECORD_SHIFT = 4;
+assert(WORDS === 1 << RECORD_SHIFT && SQE.SIZE === 4 << ENTRY_SHIFT, 'entries and records have 16 words');
+/**
+ * Changes no word index of a memory below 4 GiB, and tells the compiler that adding a few words to one cannot overflow:
+ * without it every access has a test for that.
+ */
+export const WORD_MASK = 0x3fff_ffff;
+const MASK = WORD_MASK;
 
 export class Slots {
   readonly count: number;
@@ -88,17 +96,17 @@ export class Slots {
 
   /** Word index of a slot's submission entry; those of consecutive slots follow one another. */
   entry(slot: number): number {
-    return this.entries + (slot << ENTRY_SHIFT);
+    return (this.entries + (slot << ENTRY_SHIFT)) & MASK;
   }
 
   /** Word index of a slot's record. */
   at(slot: number): number {
-    return this.records + slot * WORDS;
+    return (this.records + (slot << RECORD_SHIFT)) & MASK;
   }
 
   /** Word index of a slot's first segment; the others follow. */
   segmentsAt(slot: number): number {
-    return this.segmentWords + slot * this.segmentStride;
+    return (this.segmentWords + slot * this.segmentStride) & MASK;
   }
 
   get free(): number {
@@ -116,6 +124,7 @@ export class Slots {
   /** How many free slots there are in a row from `first`, up to `wanted`. */
   freeRun(first: number, wanted: number): number {
     const { busy, count } = this;
+    if (this.#free === count) return Math.min(wanted, count - first);
     let run = 1;
     while (run < wanted && first + run < count && busy[first + run] === 0) run++;
     return run;
@@ -126,10 +135,10 @@ export class Slots {
     const { i32, busy } = this;
     const end = first + count;
     for (let slot = first; slot < end; slot++) {
-      const at = this.records + slot * WORDS;
+      const at = this.at(slot);
       i32[at + SQID] = sqid;
       i32[at + CQID] = cqid;
-      i32[at + CID] = i32[this.entries + (slot << ENTRY_SHIFT)]! >>> 16;
+      i32[at + CID] = i32[this.entry(slot)]! >>> 16;
       i32[at + RESULT] = 0;
       i32[at + RESULT1] = 0;
       i32[at + DIRECTION] = 0;

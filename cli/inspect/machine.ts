@@ -3,7 +3,6 @@ import type { Machine } from '../../boards/index.ts';
 import { REG as IOMMU_REG } from '../../iommu/spec/registers.ts';
 import { bdfText, CONFIG } from '../../machine/pcie/spec.ts';
 import type { NvmeController } from '../../nvme/controller.ts';
-import { QUEUE } from '../../nvme/queues.ts';
 import { CC, CSTS, REG } from '../../nvme/spec/registers.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import { pageWalk } from './page-walk.ts';
@@ -100,7 +99,7 @@ function submissionQueues({ sqs }: NvmeController): Branch {
       .map((qid) => [
         String(qid),
         {
-          iova: hex(sqs.f64[(sqs.at(qid) + QUEUE.BASE) >>> 1]!),
+          iova: hex(sqs.base(qid)),
           entries: String(sqs.size(qid)),
           head: String(sqs.head(qid)),
           tail: String(sqs.tail(qid)),
@@ -117,7 +116,7 @@ function completionQueues({ cqs }: NvmeController): Branch {
       .map((qid) => [
         String(qid),
         {
-          iova: hex(cqs.f64[(cqs.at(qid) + QUEUE.BASE) >>> 1]!),
+          iova: hex(cqs.base(qid)),
           entries: String(cqs.size(qid)),
           head: String(cqs.head(qid)),
           tail: String(cqs.tail(qid)),

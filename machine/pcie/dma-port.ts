@@ -5,6 +5,7 @@
  * The `…Delay` methods tell when a request sent now would be done; the effect is a separate call at that time.
  */
 
+import { u64 } from '../../support/numbers.ts';
 import type { Memory } from '../memory.ts';
 import type { Link } from '../timing/link.ts';
 import { T, type Trace } from '../trace.ts';
@@ -29,6 +30,7 @@ export const DMA_SENTENCES = [
 
 const PAGE = 4096;
 const PAGE_SHIFT = 12;
+const TWO_32 = 0x1_0000_0000;
 // File constants fold where exported and imported ones are loaded at every use.
 const OK = DMA_OK;
 const MASTER_OFF = DMA_MASTER_OFF;
@@ -57,8 +59,9 @@ export interface DmaHost {
 export class DmaPort {
   /** Requester id, bus << 8 | devfn; the function sets it when it learns its bus number. */
   requester = 0;
-  /** Follows PCI command bit 2. */
-  busMaster = false;
+  /** Requests leave the function, and none is for memory of its own: the common case is one test. */
+  private isOpen = false;
+  #busMaster = false;
   /** The link between the function and the root complex; set when the function is plugged in. */
   link: Link;
   /** Where the last read or write that did not succeed stopped: its own address, or that of a later page. */
@@ -74,6 +77,16 @@ export class DmaPort {
     this.link = link;
   }
 
+  /** Follows PCI command bit 2. */
+  get busMaster(): boolean {
+    return this.#busMaster;
+  }
+
+  set busMaster(isOn: boolean) {
+    this.#busMaster = isOn;
+    this.isOpen = isOn && this.ownStart === NOWHERE;
+  }
+
   /**
    * Makes the function take whole pages of addresses for its own memory: requests to them never leave it. `bytes` 0
    * takes nothing.
@@ -82,60 +95,80 @@ export class DmaPort {
     this.ownStart = bytes === 0 ? NOWHERE : start;
     this.ownEnd = start + bytes;
     this.ownLocal = local;
+    this.busMaster = this.#busMaster;
   }
 
   /** Reads `length` bytes at `iova` into device-local memory at offset `local`. */
   read(iova: number, local: number, length: number): DmaResult {
-    const rc = this.rc;
-    if (iova >= this.ownStart && iova < this.ownEnd) return this.#pages(iova, local, length, false);
-    if (rc.trace.on === true) return this.#traced(iova, local, length, false);
-    const offset = iova & (PAGE - 1);
-    if (offset + length > PAGE || this.busMaster === false) return this.#pages(iova, local, length, false);
-    const frame = rc.translator.frame(this.requester, iova, false);
-    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, false);
-    rc.memory.copy(local, (frame << PAGE_SHIFT) | offset, length);
-    return OK;
+    const isInPage = (iova & (PAGE - 1)) + length <= PAGE;
+    if (isInPage === false || this.isOpen === false) return this.#carefully(iova, local, length, false);
+    return this.readAt(iova | 0, (iova / TWO_32) | 0, local, length);
   }
 
   /** Writes `length` bytes from device-local memory at offset `local` to `iova`. */
   write(iova: number, local: number, length: number): DmaResult {
+    const isInPage = (iova & (PAGE - 1)) + length <= PAGE;
+    if (isInPage === false || this.isOpen === false) return this.#carefully(iova, local, length, true);
+    return this.writeAt(iova | 0, (iova / TWO_32) | 0, local, length);
+  }
+
+  /** `read` from an address in two words, as a packet has it: all of a hit is arithmetic on 32-bit integers. */
+  readAt(low: number, high: number, local: number, length: number): DmaResult {
     const rc = this.rc;
-    if (iova >= this.ownStart && iova < this.ownEnd) return this.#pages(iova, local, length, true);
-    if (rc.trace.on === true) return this.#traced(iova, local, length, true);
-    const offset = iova & (PAGE - 1);
-    if (offset + length > PAGE || this.busMaster === false) return this.#pages(iova, local, length, true);
-    const frame = rc.translator.frame(this.requester, iova, true);
-    if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, length, true);
+    const offset = low & (PAGE - 1);
+    if (this.isOpen === false || rc.trace.on === true || offset + length > PAGE)
+      return this.#carefully(u64(low, high), local, length, false);
+    const frame = rc.translator.frame(this.requester, low, high, false);
+    if (frame < 0 || frame >= rc.ramFrames)
+      return this.#elsewhere(u64(low, high), frame, local, length, false);
+    rc.memory.copy(local, (frame << PAGE_SHIFT) | offset, length);
+    return OK;
+  }
+
+  /** `write` to an address in two words. */
+  writeAt(low: number, high: number, local: number, length: number): DmaResult {
+    const rc = this.rc;
+    const offset = low & (PAGE - 1);
+    if (this.isOpen === false || rc.trace.on === true || offset + length > PAGE)
+      return this.#carefully(u64(low, high), local, length, true);
+    const frame = rc.translator.frame(this.requester, low, high, true);
+    if (frame < 0 || frame >= rc.ramFrames)
+      return this.#elsewhere(u64(low, high), frame, local, length, true);
     rc.memory.copy((frame << PAGE_SHIFT) | offset, local, length);
     return OK;
   }
 
   /**
-   * Writes 16 bytes at a 16-byte aligned `iova` as four dwords, the last one last: a reader that sees it sees all.
-   * This is how a completion entry is posted.
+   * Writes 16 bytes at a 16-byte aligned address, in two words, as four dwords, the last one last: a reader that sees it
+   * sees all. This is how a completion entry is posted.
    */
-  write16(iova: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
+  write16(low: number, high: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
     const rc = this.rc;
-    const { i32 } = rc.memory;
-    if (iova >= this.ownStart && iova < this.ownEnd) {
-      const own = (this.ownLocal + iova - this.ownStart) >>> 2;
-      i32[own] = word0;
-      i32[own + 1] = word1;
-      i32[own + 2] = word2;
-      rc.memory.publish(own + 3, word3);
-      return OK;
-    }
-    if (this.busMaster === false) return MASTER_OFF;
-    const frame = rc.translator.frame(this.requester, iova, true);
+    const frame =
+      this.isOpen === true
+        ? rc.translator.frame(this.requester, low, high, true)
+        : this.#frame(u64(low, high), true);
     const isRam = frame >= 0 && frame < rc.ramFrames;
-    const at = isRam ? ((frame << PAGE_SHIFT) | (iova & (PAGE - 1))) >>> 2 : rc.scratch >>> 2;
+    const at =
+      isRam === true
+        ? ((frame << PAGE_SHIFT) | (low & (PAGE - 1))) >>> 2
+        : this.#wordElsewhere(u64(low, high), frame);
+    const { i32 } = rc.memory;
     i32[at] = word0;
     i32[at + 1] = word1;
     i32[at + 2] = word2;
     rc.memory.publish(at + 3, word3);
-    const result = isRam ? OK : this.#elsewhere(iova, frame, rc.scratch, 16, true);
-    if (rc.trace.on === true) rc.trace.emit(T.DMA_WRITE, this.requester, iova, 16, result);
+    const result =
+      isRam === true || frame === OWN_PAGE
+        ? OK
+        : this.#elsewhere(u64(low, high), frame, rc.scratch, 16, true);
+    if (rc.trace.on === true) rc.trace.emit(T.DMA_WRITE, this.requester, u64(low, high), 16, result);
     return result;
+  }
+
+  /** Where `write16` puts its dwords first when they are not for RAM. */
+  #wordElsewhere(iova: number, frame: number): number {
+    return (frame === OWN_PAGE ? this.ownLocal + iova - this.ownStart : this.rc.scratch) >>> 2;
   }
 
   /**
@@ -144,9 +177,8 @@ export class DmaPort {
    */
   loadDword(iova: number, local: number): DmaResult {
     const rc = this.rc;
-    if (this.busMaster === false || rc.trace.on === true || this.#isOwn(iova))
-      return this.read(iova, local, 4);
-    const frame = rc.translator.frame(this.requester, iova, false);
+    if (this.isOpen === false || rc.trace.on === true) return this.read(iova, local, 4);
+    const frame = this.#frame(iova, false);
     if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, 4, false);
     const { i32 } = rc.memory;
     i32[local >>> 2] = Atomics.load(i32, ((frame << PAGE_SHIFT) | (iova & (PAGE - 1))) >>> 2);
@@ -156,9 +188,8 @@ export class DmaPort {
   /** See `loadDword`. */
   storeDword(iova: number, local: number): DmaResult {
     const rc = this.rc;
-    if (this.busMaster === false || rc.trace.on === true || this.#isOwn(iova))
-      return this.write(iova, local, 4);
-    const frame = rc.translator.frame(this.requester, iova, true);
+    if (this.isOpen === false || rc.trace.on === true) return this.write(iova, local, 4);
+    const frame = this.#frame(iova, true);
     if (frame < 0 || frame >= rc.ramFrames) return this.#elsewhere(iova, frame, local, 4, true);
     const { i32 } = rc.memory;
     Atomics.store(i32, ((frame << PAGE_SHIFT) | (iova & (PAGE - 1))) >>> 2, i32[local >>> 2]!);
@@ -228,7 +259,7 @@ export class DmaPort {
   #frame(iova: number, isWrite: boolean): number {
     if (this.#isOwn(iova)) return OWN_PAGE;
     if (this.busMaster === false) return NO_MASTER;
-    return this.rc.translator.frame(this.requester, iova, isWrite);
+    return this.rc.translator.frame(this.requester, iova | 0, (iova / TWO_32) | 0, isWrite);
   }
 
   #own(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
@@ -239,9 +270,12 @@ export class DmaPort {
     return OK;
   }
 
-  #traced(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
+  /** A request of several pages, of a function with memory of its own or without bus mastering, or that is traced. */
+  #carefully(iova: number, local: number, length: number, isWrite: boolean): DmaResult {
+    const { trace } = this.rc;
     const result = this.#pages(iova, local, length, isWrite);
-    this.rc.trace.emit(isWrite ? T.DMA_WRITE : T.DMA_READ, this.requester, iova, length, result);
+    if (trace.on === true && !this.#isOwn(iova))
+      trace.emit(isWrite ? T.DMA_WRITE : T.DMA_READ, this.requester, iova, length, result);
     return result;
   }
 

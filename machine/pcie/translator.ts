@@ -12,10 +12,10 @@ export interface Translator {
   /**
    * The physical 4 KiB frame for one request that stays inside a page.
    * @param requester bus << 8 | device << 3 | function
-   * @param iova byte address, a number (2^53 and above is beyond every address width)
+   * @param low the byte address as a TLP has it, in two words, signed or not
    * @returns a frame number (physical address / 4096, below 2^31), BLOCKED or INTERRUPT_WINDOW
    */
-  frame(requester: number, iova: number, isWrite: boolean): number;
+  frame(requester: number, low: number, high: number, isWrite: boolean): number;
   /** Nanoseconds a translation begun now would take: an IOTLB hit or a page walk. Changes nothing. */
   cost_ns(requester: number, iova: number): number;
   /** Remaps an MSI write and hands it to the interrupt controller. False when it was blocked (and recorded). */

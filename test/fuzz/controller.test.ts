@@ -94,13 +94,20 @@ describe('a broken controller is found', () => {
       (episode) => {
         let last = { address: 0, queue: 0, field: 0 };
         let posts = 0;
-        replace(dmaOf(episode), 'write16', (write) => (address, result, result1, queue, field) => {
+        replace(dmaOf(episode), 'write16', (write) => (address, high, result, result1, queue, field) => {
           const before = last;
           last = { address, queue, field };
           // Twice in the same completion queue, with the phase tag that this place needs.
           if (++posts < 50 || before.address !== address - 16)
-            return write(address, result, result1, queue, field);
-          return write(address, result, result1, before.queue, (before.field & 0xffff) | (field & ~0xffff));
+            return write(address, high, result, result1, queue, field);
+          return write(
+            address,
+            high,
+            result,
+            result1,
+            before.queue,
+            (before.field & 0xffff) | (field & ~0xffff),
+          );
         });
       },
     ],

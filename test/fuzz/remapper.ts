@@ -148,11 +148,12 @@ export class Remapper implements Translator {
     this.#requests = 0;
   }
 
-  frame(requester: number, iova: number, isWrite: boolean): number {
+  frame(requester: number, low: number, high: number, isWrite: boolean): number {
+    const iova = u64(low, high);
     const expected = this.#expected(iova, isWrite);
     if (++this.#requests > REQUESTS_MAX)
       throw new Violation('endless', `${REQUESTS_MAX} requests for memory in one step, now at ${hex(iova)}`);
-    const frame = this.#unit.frame(requester, iova, isWrite);
+    const frame = this.#unit.frame(requester, low, high, isWrite);
     if (frame !== expected) {
       const what = `${isWrite ? 'write to' : 'read of'} ${hex(iova)}`;
       throw new Violation('unmapped', `the IOMMU makes of a ${what} ${frame}, and it should be ${expected}`);

@@ -195,8 +195,8 @@ describe('second-stage entries', () => {
   test('addresses beyond 8 TiB, which no board has, become one frame that nothing answers', () => {
     const rig = new Rig().start();
     rig.map(IOVA, 0x7000 | RW, 0xabc);
-    expect(rig.unit.frame(DEVICE, IOVA, false)).toBe(0x7fff_ffff);
-    expect(rig.unit.frame(DEVICE, IOVA, false)).toBe(0x7fff_ffff);
+    expect(rig.unit.frame(DEVICE, IOVA, 0, false)).toBe(0x7fff_ffff);
+    expect(rig.unit.frame(DEVICE, IOVA, 0, false)).toBe(0x7fff_ffff);
   });
 });
 

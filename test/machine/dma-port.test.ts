@@ -90,14 +90,14 @@ describe('memory', () => {
   });
 
   test('write16 puts four words in place', () => {
-    expect(it.port.write16(0x2ff0, 1, -1, 0x8000_0000, 4)).toBe(DMA_OK);
+    expect(it.port.write16(0x2ff0, 0, 1, -1, 0x8000_0000, 4)).toBe(DMA_OK);
     expect([...it.memory.u32.subarray(0x2ff0 / 4, 0x3000 / 4)]).toEqual([1, 0xffff_ffff, 0x8000_0000, 4]);
   });
 
   test('nothing answers behind the end of RAM', () => {
     expect(it.port.read(it.rc.ramFrames * 4096, it.local, 4)).toBe(DMA_UNSUPPORTED);
     expect(it.port.write(0xd000_0000, it.local, 64)).toBe(DMA_UNSUPPORTED);
-    expect(it.port.write16(0xd000_0000, 1, 2, 3, 4)).toBe(DMA_UNSUPPORTED);
+    expect(it.port.write16(0xd000_0000, 0, 1, 2, 3, 4)).toBe(DMA_UNSUPPORTED);
   });
 });
 
@@ -105,7 +105,7 @@ describe('refusals', () => {
   const every = (port: DmaPort, iova: number, local: number) => [
     port.read(iova, local, 8),
     port.write(iova, local, 8),
-    port.write16(iova, 1, 2, 3, 4),
+    port.write16(iova | 0, (iova / 2 ** 32) | 0, 1, 2, 3, 4),
   ];
 
   test('bus master off: nothing moves', () => {
@@ -157,7 +157,7 @@ describe('the interrupt window', () => {
     ['a read', (port: DmaPort, local: number) => port.read(0xfee0_0000, local, 4)],
     ['eight bytes', (port: DmaPort, local: number) => port.write(0xfee0_0000, local, 8)],
     ['four unaligned bytes', (port: DmaPort, local: number) => port.write(0xfee0_0002, local, 4)],
-    ['sixteen bytes', (port: DmaPort) => port.write16(0xfee0_0000, 0, 0, 0, 0)],
+    ['sixteen bytes', (port: DmaPort) => port.write16(0xfee0_0000, 0, 0, 0, 0, 0)],
   ])('%s is no message', (_name, request) => {
     expect(request(it.port, it.local)).toBe(DMA_UNSUPPORTED);
     expect(it.interrupts.spurious).toBe(0);
@@ -173,7 +173,7 @@ describe('peer to peer', () => {
   test('reads and writes reach the BAR of another function, a dword at a time', () => {
     it.memory.u32.set([11, 22, 33, 44], it.local / 4);
     expect(it.port.write(PEER + 8, it.local, 8)).toBe(DMA_OK);
-    expect(it.port.write16(PEER + 16, 5, 6, 7, 8)).toBe(DMA_OK);
+    expect(it.port.write16(PEER + 16, 0, 5, 6, 7, 8)).toBe(DMA_OK);
     expect(it.peer.writes).toEqual([
       [0, 8, 11],
       [0, 12, 22],

@@ -14,6 +14,7 @@ import { BLOCKED, INTERRUPT_WINDOW, type Translator } from '../../machine/pcie/t
 import { FREE_HOST, type HostProfile } from '../../machine/timing/host.ts';
 import { Link, type LinkProfile } from '../../machine/timing/link.ts';
 import { Trace } from '../../machine/trace.ts';
+import { u64 } from '../../support/numbers.ts';
 
 export const GEN4_X4: LinkProfile = {
   generation: 4,
@@ -40,7 +41,8 @@ export class ToyTranslator implements Translator {
     this.#interrupts = interrupts;
   }
 
-  frame(_requester: number, iova: number): number {
+  frame(_requester: number, low: number, high: number): number {
+    const iova = u64(low, high);
     if (iova >= 0xfee0_0000 && iova <= 0xfeef_ffff) return INTERRUPT_WINDOW;
     this.asked++;
     const page = Math.floor(iova / 4096);

@@ -30,7 +30,7 @@ import { SparseStore } from '../../nvme/sparse-store.ts';
 import { ADMIN, CQE, SQE } from '../../nvme/spec/commands.ts';
 import { AQA, CC, cqHeadDoorbell, REG, sqTailDoorbell } from '../../nvme/spec/registers.ts';
 import { statusOf } from '../../nvme/spec/status.ts';
-import { highWord, lowWord } from '../../support/numbers.ts';
+import { highWord, lowWord, u64 } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
 
 export const PAGE = 4096;
@@ -135,7 +135,8 @@ export class Harness {
   constructor(options: HarnessOptions = {}) {
     const { clock, memory, trace, interrupts } = this;
     const translator: Translator = {
-      frame: (_, iova) => {
+      frame: (_, low, high) => {
+        const iova = u64(low, high);
         this.requests++;
         if (iova >= 0xfee0_0000 && iova < 0xfef0_0000) return INTERRUPT_WINDOW;
         const frame = Math.floor(iova / PAGE);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ADMIN, CQE, NVM, SQE } from '../../nvme/spec/commands.ts';
 import { CAP_HI, CMBLOC, CMBMSC, CMBSZ, REG } from '../../nvme/spec/registers.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
+import { u64 } from '../../support/numbers.ts';
 import { CC_NORMAL, type Entry, FUNCTIONAL, Harness, PAGE, ready } from './harness.ts';
 
 /** Where the host puts the buffer: an address that nothing else answers. */
@@ -45,9 +46,9 @@ function requests(harness: Harness, action: () => void): number[] {
   const { frame } = rc.translator;
   rc.translator = {
     ...rc.translator,
-    frame: (requester, iova, isWrite) => {
-      seen.push(iova);
-      return frame(requester, iova, isWrite);
+    frame: (requester, low, high, isWrite) => {
+      seen.push(u64(low, high));
+      return frame(requester, low, high, isWrite);
     },
   };
   action();

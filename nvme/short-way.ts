@@ -1,0 +1,173 @@
+/**
+ * The short way of plain reads and writes where nothing takes time: entries of a burst go from controller SRAM to their
+ * completions in one loop, and what is the same for all of them is looked up once. It takes a command whose data are in
+ * one page of host memory and one run of the medium; at any other it stops, and the engine takes that one through its
+ * stages. Not here: what makes a command plain (nvm.ts), slots, which no command of this way needs.
+ */
+import type { Memory } from '../machine/memory.ts';
+import { DMA_OK, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import { STORE_OK } from './block-store.ts';
+import type { Completer } from './completer.ts';
+import type { Namespace } from './namespace.ts';
+import type { PrpWalker } from './prp.ts';
+import { type CompletionQueues, CQ, carried, QUEUE, SQ, type SubmissionQueues } from './queues.ts';
+import type { Slots } from './slots.ts';
+import { CDW0, NVM, SQE } from './spec/commands.ts';
+
+// File constants fold; imported bindings do not (slots.ts).
+const { BASE, BASE_HIGH, HEAD, SIZE, TAIL } = QUEUE;
+const { INTERRUPTS, PHASE, VECTOR } = CQ;
+const { CQID } = SQ;
+const { READ } = NVM;
+const OK = DMA_OK;
+const STORED = STORE_OK;
+const OPCODE = CDW0.OPC.mask;
+const PRP1 = SQE.PRP1 >>> 2;
+const CDW10 = SQE.CDW10 >>> 2;
+const CDW12 = SQE.CDW12 >>> 2;
+const NLB_MASK = 0xffff;
+/** What `#move` returns when the command has failed. */
+const FAILED = -1;
+/** log2 of the bytes of a completion entry. */
+const ENTRY_SHIFT = 4;
+
+/** Which commands are plain. */
+export interface PlainCommands {
+  /** The namespace of a plain Read or Write whose entry begins at word `entry`; null for any other command. */
+  plain(entry: number): Namespace | null;
+}
+
+/** Who counts what was read and written. */
+export interface Statistics {
+  read(bytes: number, commands: number): void;
+  wrote(bytes: number, commands: number): void;
+}
+
+export interface ShortWayParts {
+  readonly memory: Memory;
+  readonly dma: DmaPort;
+  readonly slots: Slots;
+  readonly sqs: SubmissionQueues;
+  readonly cqs: CompletionQueues;
+  readonly prp: PrpWalker;
+  readonly completer: Completer;
+  readonly health: Statistics;
+  /** Data at `local` could not be moved. Returns OK when the command goes on nevertheless; else it has failed. */
+  readonly refused: (slot: number, sqid: number, local: number, result: DmaResult) => DmaResult;
+}
+
+export class ShortWay {
+  /** Set once, as the engine's. */
+  nvm!: PlainCommands;
+  private readonly memory: Memory;
+  private readonly dma: DmaPort;
+  private readonly slots: Slots;
+  private readonly sqs: SubmissionQueues;
+  private readonly cqs: CompletionQueues;
+  private readonly prp: PrpWalker;
+  private readonly completer: Completer;
+  private readonly health: Statistics;
+  private readonly refused: ShortWayParts['refused'];
+
+  constructor(parts: ShortWayParts) {
+    this.memory = parts.memory;
+    this.dma = parts.dma;
+    this.slots = parts.slots;
+    this.sqs = parts.sqs;
+    this.cqs = parts.cqs;
+    this.prp = parts.prp;
+    this.completer = parts.completer;
+    this.health = parts.health;
+    this.refused = parts.refused;
+  }
+
+  /**
+   * Runs the commands of `sqid` whose entries are in slots from `first` to below `end`, which nobody has taken. Returns
+   * the slot of the first that has to go by stages, or `end`.
+   */
+  run(first: number, end: number, sqid: number): number {
+    const { i32 } = this.memory;
+    const sq = this.sqs.at(sqid);
+    const cqid = i32[sq + CQID]!;
+    const cq = this.cqs.at(cqid);
+    const base = i32[cq + BASE]!;
+    const high = i32[cq + BASE_HIGH]!;
+    const size = i32[cq + SIZE]!;
+    const head = i32[cq + HEAD]!;
+    const fetched = i32[sq + HEAD]! | (sqid << 16);
+    const interrupts = i32[cq + INTERRUPTS]! === 1;
+    let tail = i32[cq + TAIL]!;
+    let phase = i32[cq + PHASE]!;
+    let slot = first;
+    let reads = 0;
+    let read_bytes = 0;
+    let writes = 0;
+    let written_bytes = 0;
+    for (; slot < end; slot++) {
+      const next = tail + 1 === size ? 0 : tail + 1;
+      const entry = this.slots.entry(slot);
+      const namespace = next === head ? null : this.nvm.plain(entry);
+      if (namespace === null) break;
+      const dword0 = i32[entry]!;
+      const isRead = (dword0 & OPCODE) === READ;
+      const bytes = this.#move(slot, sqid, entry, namespace, isRead);
+      if (bytes <= 0) {
+        if (bytes === FAILED) slot++;
+        break;
+      }
+      if (isRead === true) {
+        reads++;
+        read_bytes += bytes;
+      } else {
+        writes++;
+        written_bytes += bytes;
+      }
+      const low = (base + (tail << ENTRY_SHIFT)) | 0;
+      const posted = this.dma.write16(
+        low,
+        carried(base, low, high),
+        0,
+        0,
+        fetched,
+        (dword0 >>> 16) | (phase << 16),
+      );
+      if (posted !== OK) {
+        this.completer.unwritable(cqid, tail, posted);
+        slot = end;
+        break;
+      }
+      tail = next;
+      i32[cq + TAIL] = tail;
+      if (tail === 0) {
+        phase ^= 1;
+        i32[cq + PHASE] = phase;
+      }
+      if (interrupts === true) this.completer.interrupt(cqid, i32[cq + VECTOR]!);
+    }
+    if (reads > 0) this.health.read(read_bytes, reads);
+    if (writes > 0) this.health.wrote(written_bytes, writes);
+    return slot;
+  }
+
+  /**
+   * Moves the data of the plain command in `slot`, whose entry begins at word `entry`. Returns how many bytes they are, 0
+   * when it has to be done by stages, or FAILED when the command has failed.
+   */
+  #move(slot: number, sqid: number, entry: number, namespace: Namespace, isRead: boolean): number {
+    const { i32 } = this.memory;
+    const { store } = namespace;
+    const low = i32[entry + PRP1]!;
+    const high = i32[entry + PRP1 + 1]!;
+    const bytes = ((i32[entry + CDW12]! & NLB_MASK) + 1) << namespace.blockShift;
+    const offset = i32[entry + CDW10]! * namespace.block_bytes;
+    const page = this.prp.page_bytes;
+    if ((low & 3) !== 0 || bytes > page - (low & (page - 1))) return 0;
+    if ((offset & (store.run - 1)) + bytes > store.run) return 0;
+    const local = isRead === true ? store.load(offset, bytes) : store.stage(offset, bytes);
+    if (local < 0) return 0;
+    const result =
+      isRead === true ? this.dma.writeAt(low, high, local, bytes) : this.dma.readAt(low, high, local, bytes);
+    if (result !== OK && this.refused(slot, sqid, local, result) !== OK) return FAILED;
+    return isRead === true || store.commit(offset, bytes) === STORED ? bytes : 0;
+  }
+}
