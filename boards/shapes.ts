@@ -14,6 +14,7 @@ import type {
 } from '../nvme/admin/profile.ts';
 import type { CommandLimits } from '../nvme/io/limits.ts';
 import type { LbaFormat } from '../nvme/lba-format.ts';
+import type { MapProfile } from '../nvme/map/profile.ts';
 import type { NandProfile, UniformProfile } from '../nvme/media/profile.ts';
 import type {
   ControllerProfile,
@@ -299,6 +300,7 @@ const PROFILE = fields<ControllerProfile>({
     rangeBlocks: whole(0, 0xffff_ffff),
     totalBlocks: whole(0, Number.MAX_SAFE_INTEGER),
   }),
+  map: optional(fields<MapProfile>({ cachedPages: whole(1, 0x1_0000) })),
   sgls: whole(0, 0xffff_ffff),
   timing: orNull(TIMING),
 });

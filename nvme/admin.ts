@@ -162,6 +162,11 @@ export class AdminCommands {
     this.#recordReset();
   }
 
+  /** Power is lost: what the controller knew of host memory too. */
+  losePower(): void {
+    this.#parts.hostMap?.forget();
+  }
+
   #recordReset(): void {
     const { health, clock } = this.#parts;
     const revision = new Uint8Array(8);

@@ -16,7 +16,11 @@ import type { Engine } from './engine.ts';
 import type { Events } from './events.ts';
 import { Context } from './io/command.ts';
 import { plainFormat } from './lba-format.ts';
+import { MappedMedia } from './map/cache.ts';
+import { HostMap } from './map/host-map.ts';
+import { UNITS_PER_PAGE } from './map/profile.ts';
 import { createMedia } from './media/create.ts';
+import type { Media } from './media.ts';
 import type { Namespace } from './namespace.ts';
 import { Namespaces } from './namespaces.ts';
 import { NvmCommands } from './nvm.ts';
@@ -43,7 +47,7 @@ export interface ControllerParts {
 }
 
 /** The parts of the controller that commands share. */
-export interface SharedParts extends Omit<AdminParts, 'serial' | 'coalescing'> {
+export interface SharedParts extends Omit<AdminParts, 'serial' | 'coalescing' | 'hostMap'> {
   readonly trace: Trace;
   readonly dma: DmaPort;
   readonly maxTransfer_bytes: number;
@@ -54,20 +58,16 @@ export function createCommandSets(
   { serial, random }: ControllerParts,
   shared: SharedParts,
 ): { admin: AdminCommands; nvm: NvmCommands } {
-  const { profile, clock, trace, dma, engine, interrupts, namespaces } = shared;
+  const { profile, clock, engine, interrupts, namespaces } = shared;
+  const hostMap = profile.map === undefined ? null : new HostMap(shared);
   const coalescing = new Coalescing({
     clock,
     completer: engine.completer,
     target: interrupts,
     vectors: profile.msixVectors,
   });
-  const admin = new AdminCommands({ ...shared, serial, coalescing });
-  const media = createMedia(profile.timing?.media ?? null, {
-    clock,
-    random,
-    capacity_bytes: namespaces.capacity_bytes,
-    busy: { trace, dma },
-  });
+  const admin = new AdminCommands({ ...shared, serial, coalescing, hostMap });
+  const media = createMappedMedia(shared, random, hostMap);
   const context = new Context({
     ...shared,
     media,
@@ -80,6 +80,25 @@ export function createCommandSets(
     media.discard(namespace.mediaBase, namespace.store.bytes);
   };
   return { admin, nvm: new NvmCommands(context) };
+}
+
+/** The medium, behind its mapping table where the controller does not keep all of that. */
+function createMappedMedia(
+  { profile, clock, trace, dma, memory, health, namespaces }: SharedParts,
+  random: Random,
+  host: HostMap | null,
+): Media {
+  const { capacity_bytes } = namespaces;
+  const medium = createMedia(profile.timing?.media ?? null, {
+    clock,
+    random,
+    capacity_bytes,
+    busy: { trace, dma },
+    moved: (unit) => host?.changed(Math.floor(unit / UNITS_PER_PAGE)),
+  });
+  if (profile.map === undefined || host === null) return medium;
+  const { lookups } = health;
+  return new MappedMedia({ profile: profile.map, medium, host, memory, lookups, capacity_bytes });
 }
 
 /** The namespaces of a drive: those it starts with, and stores for those that hosts create. */

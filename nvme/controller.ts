@@ -233,6 +233,7 @@ export class NvmeController extends PcieFunction {
       this.health.unsafeShutdowns++;
       this.nvm.losePower();
     }
+    this.admin.losePower();
     this.health.powerCycles++;
     this.reset();
     for (const namespace of this.namespaces.list('allocated')) {

@@ -70,7 +70,7 @@ export interface EngineParts {
   readonly sqs: SubmissionQueues;
   readonly cqs: CompletionQueues;
   readonly health: FailureLog & Statistics;
-  readonly profile: Pick<ControllerProfile, 'timing' | 'strict' | 'quirks'>;
+  readonly profile: Pick<ControllerProfile, 'timing' | 'strict' | 'quirks' | 'map'>;
   /** The controller cannot go on: CSTS.CFS. `reason` is one sentence. */
   readonly fatal: (reason: string) => void;
 }
@@ -121,7 +121,8 @@ export class Engine {
     this.cqs = cqs;
     this.health = parts.health;
     this.guard = profile.strict ? new CidGuard(slots) : null;
-    this.takesNoTime = profile.timing === null && this.guard === null;
+    // A medium behind a map is asked before each command, even where it takes no time.
+    this.takesNoTime = profile.timing === null && this.guard === null && profile.map === undefined;
     this.decode_ns = timing.decode_ns;
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);

@@ -9,6 +9,7 @@ import type { Rejection, Trace } from '../machine/trace.ts';
 import { u64 } from '../support/numbers.ts';
 import { ErrorLog, NO_COMMAND } from './error-log.ts';
 import type { Events } from './events.ts';
+import type { Lookups } from './map/profile.ts';
 import { rejection, rejectionSentence, statusTitle } from './rejection.ts';
 import type { Slots } from './slots.ts';
 import { fieldAt, sectionOf } from './spec/command-fields.ts';
@@ -59,6 +60,8 @@ export class Health {
   read_bytes = 0;
   written_bytes = 0;
   mediaErrors = 0;
+  /** Where pages of the mapping table were found, of a controller that does not keep all of it. */
+  readonly lookups: Lookups = { controller: 0, host: 0, medium: 0 };
   powerCycles = 1;
   /** Power losses without a finished shutdown. */
   unsafeShutdowns = 0;

@@ -21,6 +21,8 @@ export interface Media {
   flush(): number;
   /** `length` bytes at `offset` are deallocated. */
   discard(offset: number, length: number): void;
+  /** Where 4 KiB unit `unit` of the drive is on the medium, or -1: what the mapping table says. */
+  place(unit: number): number;
 }
 
 export interface MediaParts {
@@ -28,6 +30,8 @@ export interface MediaParts {
   readonly random: Random;
   /** NVM capacity of the drive. */
   readonly capacity_bytes: number;
+  /** The medium has moved a unit by itself. */
+  readonly moved?: (unit: number) => void;
   /** Where busy units are told (`media.busy`), and whose they are. */
   readonly busy: { readonly trace: Trace; readonly dma: Pick<DmaPort, 'requester'> };
 }

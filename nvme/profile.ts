@@ -9,6 +9,7 @@ import { type Absences, NOTHING_ABSENT } from './absences.ts';
 import { type AdminProfile, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
 import { type CommandLimits, NO_LIMITS } from './io/limits.ts';
 import type { LbaFormat } from './lba-format.ts';
+import type { MapProfile } from './map/profile.ts';
 import type { MediaProfile } from './media/profile.ts';
 import type { QuirkName } from './quirks.ts';
 import type { FID } from './spec/features.ts';
@@ -137,6 +138,8 @@ export interface ControllerProfile {
   readonly compareAndWriteBlocks: number;
   /** Size limits of commands besides MDTS. */
   readonly limits: CommandLimits;
+  /** Absent: the controller keeps its whole mapping table, and has no use for host memory that it is given. */
+  readonly map?: MapProfile;
   /** SGLS of Identify: which SGLs I/O commands may use. */
   readonly sgls: number;
   /** null: nothing takes time (the functional pace turns every profile's timing to null). */

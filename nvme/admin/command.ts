@@ -9,6 +9,7 @@ import type { Engine } from '../engine.ts';
 import type { Events } from '../events.ts';
 import type { Health } from '../health.ts';
 import type { InterruptPort } from '../interrupt-port.ts';
+import type { HostMap } from '../map/host-map.ts';
 import type { Namespaces } from '../namespaces.ts';
 import type { ControllerProfile } from '../profile.ts';
 import type { CompletionQueues, SubmissionQueues } from '../queues.ts';
@@ -38,6 +39,8 @@ export interface AdminParts {
   readonly shadow: ShadowDoorbells;
   readonly coalescing: Coalescing;
   readonly interrupts: InterruptPort;
+  /** null: the controller has no use for host memory. */
+  readonly hostMap: HostMap | null;
   /** The CC register. */
   readonly cc: () => number;
   /** The controller cannot go on: CSTS.CFS. */

@@ -1,11 +1,12 @@
 /**
  * The Host Memory Buffer feature: pieces of host memory that the controller may use until the host takes them back
- * (Base 2.1 §5.1.25.2.4, §8.1.12). The list is read and checked when it is given, and every size is honoured; this
- * controller then has no need of the memory and never touches it.
+ * (Base 2.1 §5.1.25.2.4, §8.1.12). The list is read and checked when it is given, and every size is honoured.
+ * Not here: what the memory is used for (map/host-map.ts); a controller that keeps its whole map never touches it.
  */
 
 import { DMA_OK } from '../../machine/pcie/dma-port.ts';
 import { hex, u64 } from '../../support/numbers.ts';
+import type { HostPiece } from '../map/host-map.ts';
 import { SQE } from '../spec/commands.ts';
 import { HOST_MEMORY_ATTRIBUTES, HOST_MEMORY_BUFFER, HOST_MEMORY_DESCRIPTOR } from '../spec/features.ts';
 import { CC } from '../spec/registers.ts';
@@ -13,7 +14,7 @@ import { STATUS } from '../spec/status.ts';
 import type { AdminParts } from './command.ts';
 import type { HostMemoryProfile } from './profile.ts';
 
-type Parts = Pick<AdminParts, 'slots' | 'health' | 'engine' | 'memory' | 'cc'>;
+type Parts = Pick<AdminParts, 'slots' | 'health' | 'engine' | 'memory' | 'cc' | 'hostMap'>;
 
 /** Most descriptors when the profile sets no limit: a page of them. */
 const MOST_DESCRIPTORS = 256;
@@ -32,7 +33,7 @@ export class HostMemory {
 
   /** Controller level reset: the memory is the host's again. */
   reset(): void {
-    this.#isEnabled = false;
+    this.#disable();
     this.#attributes = [0, 0, 0, 0];
   }
 
@@ -55,7 +56,7 @@ export class HostMemory {
     const { slots, health } = this.#parts;
     const cdw11 = slots.dword(slot, SQE.CDW11);
     if (HOST_MEMORY_BUFFER.EHM.get(cdw11) === 0) {
-      this.#isEnabled = false;
+      this.#disable();
       return STATUS.SUCCESS;
     }
     if (this.#isEnabled) {
@@ -70,7 +71,28 @@ export class HostMemory {
     if (status !== STATUS.SUCCESS) return status;
     this.#isEnabled = true;
     this.#attributes = attributes;
+    this.#parts.hostMap?.give(this.#pieces(at), HOST_MEMORY_BUFFER.MR.get(cdw11) === 1);
     return STATUS.SUCCESS;
+  }
+
+  #disable(): void {
+    this.#isEnabled = false;
+    this.#parts.hostMap?.takeBack();
+  }
+
+  /** The pieces of the list at `at`, as far as HSIZE goes. */
+  #pieces(at: number): HostPiece[] {
+    const { memory, cc } = this.#parts;
+    const [pages, , , count] = this.#attributes as [number, number, number, number];
+    const page_bytes = 4096 << CC.MPS.get(cc());
+    let left = pages;
+    return Array.from({ length: count }, (_, index) => {
+      const entry = at + index * HOST_MEMORY_DESCRIPTOR.SIZE;
+      const used = Math.min(left, HOST_MEMORY_DESCRIPTOR.get(memory.view, entry, 'BSIZE'));
+      left -= used;
+      const address = Number(HOST_MEMORY_DESCRIPTOR.get(memory.view, entry, 'BADD'));
+      return { address, bytes: used * page_bytes };
+    });
   }
 
   #checkList(attributes: readonly number[], at: number): number {

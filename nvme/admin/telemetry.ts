@@ -69,6 +69,7 @@ export class Telemetry {
 
   #capture(capture: Capture, reason: string): void {
     const { health } = this.#parts;
+    const { lookups } = health;
     const numbers = [
       ['read commands', health.readCommands],
       ['write commands', health.writeCommands],
@@ -76,6 +77,9 @@ export class Telemetry {
       ['error log entries', health.errors.count],
       ['temperature in K', health.temperature_K],
       ['power cycles', health.powerCycles],
+      ['map lookups in the controller', lookups.controller],
+      ['map lookups in host memory', lookups.host],
+      ['map lookups on the medium', lookups.medium],
     ];
     const lines = [...numbers.map(([name, value]) => `${name}: ${value}`), ...health.rejections];
     capture.text = asciiOf(lines.join('\n')).slice(-MOST_BLOCKS * TELEMETRY_BLOCK);

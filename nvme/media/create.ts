@@ -11,6 +11,7 @@ const IMMEDIATE: Media = {
   update: () => 0,
   flush: () => 0,
   discard: () => {},
+  place: (unit) => unit,
 };
 
 /** The model for `profile`; null: everything is ready at once. */

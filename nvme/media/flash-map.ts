@@ -152,14 +152,16 @@ export class FlashMap {
       : this.#victim * this.unitsPerSegment + this.#cursor;
   }
 
+  /** The unit at a place of the segment under collection. */
+  unitAt(place: number): number {
+    return this.units[this.#victim]![place - this.#victim * this.unitsPerSegment]!;
+  }
+
   /** Moves the unit at `place`. Returns its new place when the stripe has become full, or NOWHERE. */
   move(place: number): number {
     this.moved++;
     this.#cursor++;
-    return this.#append(
-      this.collector,
-      this.units[this.#victim]![place - this.#victim * this.unitsPerSegment]!,
-    );
+    return this.#append(this.collector, this.unitAt(place));
   }
 
   /** The segment under collection is empty and becomes free. Returns it, to be erased. */

@@ -24,6 +24,7 @@ export class NandMedia implements Media {
   private readonly profile: NandProfile;
   private readonly random: Random;
   private readonly busy: MediaParts['busy'];
+  private readonly moved: (unit: number) => void;
   private readonly dies: number;
   private readonly channels: readonly Channel[];
   /** By die * planes + plane. */
@@ -36,12 +37,13 @@ export class NandMedia implements Media {
   #nextDie = 0;
   #lastProgramEnd = 0;
 
-  constructor(profile: NandProfile, { clock, random, capacity_bytes, busy }: MediaParts) {
+  constructor(profile: NandProfile, { clock, random, capacity_bytes, busy, moved }: MediaParts) {
     const { channels, diesPerChannel, planesPerDie, program_bytes, buffer_bytes } = profile;
     this.clock = clock;
     this.profile = profile;
     this.random = random;
     this.busy = busy;
+    this.moved = moved ?? (() => {});
     this.dies = channels * diesPerChannel;
     this.channels = Array.from({ length: channels }, () => new Channel());
     this.planeFreeAt = new Float64Array(this.dies * planesPerDie);
@@ -63,7 +65,7 @@ export class NandMedia implements Media {
     const end = Math.ceil((offset + length) / UNIT);
     let last = start;
     for (let unit = first; unit < end; ) {
-      const place = this.#placeOf(unit);
+      const place = this.map.place(unit);
       let next = unit + 1;
       while (next < end && this.#follows(place, unit, next)) next++;
       if (place === NONE || !this.map.isOpen(place)) {
@@ -75,7 +77,7 @@ export class NandMedia implements Media {
     return last - now;
   }
 
-  #placeOf(unit: number): number {
+  place(unit: number): number {
     return this.map.place(unit);
   }
 
@@ -213,6 +215,7 @@ export class NandMedia implements Media {
         page = Math.floor(place / unitsPerPage);
         this.#sense(place, false, time, unitsPerPage * UNIT);
       }
+      this.moved(map.unitAt(place));
       const full = map.move(place);
       if (full !== NONE) this.#program(full, time);
     }

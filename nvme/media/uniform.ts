@@ -40,6 +40,10 @@ export class UniformMedia implements Media {
 
   discard(): void {}
 
+  place(unit: number): number {
+    return unit;
+  }
+
   /** Splits at stripes; each piece takes the unit that is free first, then the bus. The last one to arrive counts. */
   #access(access_ns: number, bus_bytes_per_ns: number, offset: number, length: number): number {
     const { stripe_bytes, jitter_ns } = this.profile;

@@ -9,7 +9,7 @@ import { LID } from '../../nvme/spec/logs.ts';
 import type { Dice } from './dice.ts';
 import { baseOf, type Ledger, SHADOW_AREA } from './ledger.ts';
 import { dataAddress, pointPrp, pointSgl } from './pointers.ts';
-import type { World } from './world.ts';
+import { DATA, PAGE, type World } from './world.ts';
 
 const ADMIN_OPCODES = Object.values(ADMIN);
 const IO_OPCODES = Object.values(NVM);
@@ -23,6 +23,8 @@ const RARE: readonly number[] = [
   ADMIN.NAMESPACE_ATTACHMENT,
 ];
 const USUAL_IO = [NVM.READ, NVM.WRITE, NVM.READ, NVM.WRITE, NVM.COMPARE, NVM.WRITE_ZEROES, NVM.COPY] as const;
+/** Pages of the host are up to 64 KiB. */
+const LARGEST_PAGE = 65_536;
 /** CDW10 of Delete, Create and most features has identifiers up to here in use. */
 const QUEUES = 7;
 
@@ -183,12 +185,32 @@ export class Entries {
   #feature(isSet: boolean): void {
     const dice = this.#dice;
     const { words } = this;
-    const fid = dice.once(20) ? dice.below(256) : dice.pick(Object.values(FID));
+    const usual = dice.once(isSet ? 2 : 8) ? FID.HOST_MEMORY_BUFFER : dice.pick(Object.values(FID));
+    const fid = dice.once(20) ? dice.below(256) : usual;
     words[CDW10] = fid | (isSet ? (dice.once(6) ? 0x8000_0000 : 0) : dice.below(5) << 8);
     words[CDW11] = dice.odd32();
     // A timer that fires at once would stop the controller again and again.
     if (isSet && fid === FID.KEEP_ALIVE && !dice.once(10)) words[CDW11] = 0;
     if (dice.once(2)) words[1] = 0;
+    if (isSet && fid === FID.HOST_MEMORY_BUFFER) this.#giveMemory();
+  }
+
+  /** Pages that the controller may use, which commands and remapping then disturb. */
+  #giveMemory(): void {
+    const dice = this.#dice;
+    const { words } = this;
+    const list = dataAddress(dice);
+    const pieces = 1 + dice.below(4);
+    words[CDW11] = dice.once(12) ? dice.odd32() : dice.below(4);
+    if (!dice.once(10)) words[1] = 0;
+    words[CDW12] = 2 * pieces;
+    words[CDW12 + 3] = pieces;
+    this.#setAddress(CDW13, list);
+    for (let word = 0; word < 4 * pieces; word += 4) {
+      const address = DATA.BASE + LARGEST_PAGE * dice.below(16) + (dice.once(10) ? PAGE : 0);
+      const image = [address, 0, dice.once(20) ? dice.odd32() : 2 + dice.below(2), 0];
+      for (const [index, value] of image.entries()) this.#world.poke(list + 4 * (word + index), value);
+    }
   }
 
   /** Data of commands that manage namespaces: sizes, formats and lists of controllers that may be right. */

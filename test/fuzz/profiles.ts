@@ -1,12 +1,22 @@
 /** Controllers to be fuzzed: the two that ship, and variations that `checkProfile` allows, at both paces. */
+import { samsung970pro } from '../../boards/devices/samsung-970pro.ts';
 import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
 import { checkProfile } from '../../nvme/profile-check.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
 import type { Dice } from './dice.ts';
 
+/** Any two pages of host memory are enough. */
+const hostMemory = {
+  preferred_bytes: 65_536,
+  minimum_bytes: 8192,
+  descriptorMinimum_bytes: 4096,
+  maxDescriptors: 8,
+};
+
 export function drawProfile(dice: Dice): ControllerProfile {
   const shipped = dice.once(3) ? QEMU : GENERIC;
-  const timing = dice.once(2) ? null : shipped.timing;
+  const media = dice.once(2) ? samsung970pro.controller.timing : shipped.timing;
+  const timing = dice.once(2) ? null : media;
   if (dice.once(3)) return { ...shipped, timing };
   const drawn: ControllerProfile = {
     ...shipped,
@@ -21,6 +31,9 @@ export function drawProfile(dice: Dice): ControllerProfile {
     dirty_bytes: dice.once(2) ? 65_536 : 0,
     pageMax: dice.below(5),
     strict: dice.once(2),
+    ...(dice.once(2)
+      ? { map: { cachedPages: 1 + dice.below(2) }, admin: { ...shipped.admin, hostMemory } }
+      : {}),
   };
   return checkProfile(drawn) === null ? drawn : { ...shipped, timing };
 }
