@@ -3,10 +3,10 @@
  * Not here: enabling the controller (controller.ts), what to do with the answers (driver.ts).
  */
 
-import { FID, NUMBER_OF_QUEUES } from '../../nvme/spec/features.ts';
+import { FID, HOST_BEHAVIOR, NUMBER_OF_QUEUES } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_SIZE, LIST_ENTRIES } from '../../nvme/spec/identify.ts';
+import { STATUS } from '../../nvme/spec/status.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
-import type { Mapping } from '../../vfio/uapi/kernel.ts';
 import { type DmaBuffer, DmaPool, type DmaSpace } from '../vfio/dma.ts';
 import {
   asyncEventRequest,
@@ -23,8 +23,8 @@ import {
 } from './commands.ts';
 import type { Controller } from './controller.ts';
 import { namespaceList } from './identify.ts';
-import { QueuePair, queueBytes } from './queue-pair.ts';
-import { type Completion, RequestQueue, type WaitForCompletion } from './request-queue.ts';
+import { type Doorbells, QueuePair, queueBytes } from './queue-pair.ts';
+import { type Completion, RequestQueue, type Rescuer, type WaitForCompletion } from './request-queue.ts';
 
 /** Commands outstanding at once, as many as Linux allows. */
 const DEPTH = 31;
@@ -34,8 +34,9 @@ const DATA_PAGES = 4;
 export interface AdminQueueOptions {
   readonly space: DmaSpace;
   readonly controller: Controller;
-  readonly doorbells: Mapping;
+  readonly doorbells: Doorbells;
   readonly wait: WaitForCompletion;
+  readonly rescuer: Rescuer;
   readonly timeout_ns: number;
 }
 
@@ -46,15 +47,24 @@ export class AdminQueue {
   readonly #pages: DmaPool;
 
   /** Allocates the queue. The controller does not know of it before `enable`. */
-  constructor({ space, controller, doorbells, wait, timeout_ns }: AdminQueueOptions) {
+  constructor({ space, controller, doorbells, wait, rescuer, timeout_ns }: AdminQueueOptions) {
     const maxTransfer_bytes = PAGE_SIZE;
     this.#memory = space.allocate(queueBytes(DEPTH, maxTransfer_bytes));
     this.#pages = new DmaPool(space, PAGE_SIZE, DATA_PAGES);
     const memory = this.#memory;
     const dstrd = controller.dstrd;
     this.queue = new QueuePair({ qid: 0, depth: DEPTH, maxTransfer_bytes, memory, doorbells, dstrd });
-    const diagnose = () => controller.diagnose();
-    this.requests = new RequestQueue({ kernel: space.kernel, queue: this.queue, wait, timeout_ns, diagnose });
+    this.requests = new RequestQueue({ kernel: space.kernel, queue: this.queue, wait, timeout_ns, rescuer });
+  }
+
+  /**
+   * The controller was reset: requests for events will be sent again after `requests.resume`, other commands fail;
+   * `trouble` says why.
+   */
+  halt(trouble: string): void {
+    this.queue.restart();
+    this.requests.hold(trouble);
+    this.queue.giveUp(STATUS.ABORTED_BY_HOST);
   }
 
   /** Runs a command that returns up to one page, and gives a copy of it. */
@@ -99,6 +109,22 @@ export class AdminQueue {
 
   async setFeatures(fid: number, value: number, nsid = 0): Promise<number> {
     return (await this.requests.execute(setFeatures(fid, value, nsid))).dw0;
+  }
+
+  /** Tells the controller that the host waits before it retries when it is asked to (ACRE). Base 2.1 §5.1.25.1.14 */
+  async enableRetryDelays(): Promise<void> {
+    const page = await this.#pages.take();
+    try {
+      page.bytes.fill(0, 0, HOST_BEHAVIOR.SIZE);
+      const view = new DataView(page.bytes.buffer, page.bytes.byteOffset, HOST_BEHAVIOR.SIZE);
+      HOST_BEHAVIOR.set(view, 0, 'ACRE', 1);
+      await this.requests.execute(setFeatures(FID.HOST_BEHAVIOR, 0), {
+        iova: page.iova,
+        bytes: HOST_BEHAVIOR.SIZE,
+      });
+    } finally {
+      this.#pages.give(page);
+    }
   }
 
   /** Asks for `count` queue pairs and returns how many the controller grants. */

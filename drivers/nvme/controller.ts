@@ -66,6 +66,16 @@ export class Controller {
     return this.#registers.read32(offset);
   }
 
+  /** Nothing answers any more. */
+  get isGone(): boolean {
+    return this.#registers.read32(REG.CSTS) === GONE;
+  }
+
+  /** CSTS.CFS: only a reset helps. */
+  get hasFailed(): boolean {
+    return CSTS.CFS.get(this.#registers.read32(REG.CSTS)) === 1;
+  }
+
   /** Resets the controller: all queues are gone. Throws ControllerError. */
   disable(): void {
     const cc = this.#registers.read32(REG.CC);

@@ -2,7 +2,8 @@
  * The driver: from a PCI address to namespaces that can be read and written, and back to a silent device.
  * Bring-up and shutdown follow NVMe Base 2.1 §3.5.1 and §3.6.1; user space drives the device through VFIO and
  * iommufd.
- * Not here: registers (controller.ts), admin commands (admin-queue.ts), I/O (queue-pair.ts, block-device.ts).
+ * Not here: registers (controller.ts), admin commands (admin-queue.ts), I/O (queue-pair.ts, block-device.ts), what is
+ * done when commands do not complete (recovery.ts).
  */
 import { ASYNC_EVENT_CONFIG, FID } from '../../nvme/spec/features.ts';
 import { CNS, CSI } from '../../nvme/spec/identify.ts';
@@ -20,15 +21,12 @@ import { describeNamespace, selectCommandSets } from './command-sets.ts';
 import { Controller } from './controller.ts';
 import { listenForEvents } from './events.ts';
 import { type ControllerInfo, controllerInfo } from './identify.ts';
+import { IoQueues } from './io-queues.ts';
 import { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions, type NvmeSettings } from './options.ts';
-import { MAX_DEPTH, QueuePair, queueBytes } from './queue-pair.ts';
+import type { QueuePair } from './queue-pair.ts';
+import { Recovery } from './recovery.ts';
 import { RequestQueue, type WaitForCompletion } from './request-queue.ts';
-import { ControllerError, NvmeError } from './status.ts';
-
-interface IoQueue {
-  readonly queue: QueuePair;
-  readonly memory: DmaBuffer;
-}
+import { ControllerError } from './status.ts';
 
 /**
  * Bounce buffers of the namespaces: as long as a command that is worth a copy, and enough to keep a drive
@@ -50,11 +48,13 @@ export class NvmeDriver {
   readonly #controller: Controller;
   readonly #buffers: DmaBuffer[] = [];
   readonly #admin: AdminQueue;
-  readonly #ioQueues = new Map<number, IoQueue>();
+  readonly #ioQueues: IoQueues;
+  readonly #recovery: Recovery;
   readonly #namespaces: BlockDevice[] = [];
   #info: ControllerInfo | null = null;
+  /** Command sets that can be used, a bit for each CSI. */
+  #commandSets = 1 << CSI.NVM;
   #interrupts: Interrupts | null = null;
-  #maxQueuePairs = 0;
   #blockIo: Promise<BlockIo> | null = null;
   #isClosed = false;
 
@@ -97,33 +97,78 @@ export class NvmeDriver {
     const doorbells = 2 * (settings.queuePairs + 1) * (4 << this.#controller.dstrd);
     const length = Math.min(alignUp(doorbells, PAGE_SIZE), bar.size - DOORBELL_BASE);
     this.doorbells = device.mapBar(bar, DOORBELL_BASE, length);
+    const controller = this.#controller;
+    this.#recovery = new Recovery({
+      device,
+      controller,
+      queues: () => this.#ioQueues.all(),
+      restart: () => this.#restart(),
+      warn: (sentence) => settings.onWarning?.(sentence),
+    });
     this.#admin = new AdminQueue({
       space,
-      controller: this.#controller,
+      controller,
       doorbells: this.doorbells,
-      wait: (deadline) => this.#waitOn(this.#interrupts, 0, deadline),
+      wait: (deadline) => this.#waitOn(0, deadline),
+      rescuer: this.#recovery,
       timeout_ns: settings.timeout_ns,
     });
-    this.#admin.queue.onStale = (cid, status) => this.#warnOfStale(this.#admin.queue, cid, status);
+    this.#recovery.admin = this.#admin;
+    const onStale = (queue: QueuePair) => (cid: number, status: number, sqid: number) =>
+      this.#warnOfStale(queue, cid, status, sqid);
+    this.#admin.queue.onStale = onStale(this.#admin.queue);
+    this.#ioQueues = new IoQueues({
+      bdf: this.bdf,
+      space,
+      admin: this.#admin,
+      controller,
+      settings,
+      onStale,
+      isLost: () => this.#recovery.end !== null || !this.#recovery.isOn,
+    });
+    this.#ioQueues.doorbells = this.doorbells;
   }
 
   async #bringUp(): Promise<void> {
-    const { queue } = this.#admin;
     this.#controller.disable();
-    this.#controller.enable(queue.sqIova, queue.cqIova, queue.entries);
+    this.#enable();
     if (this.#settings.interrupts) this.#interrupts = this.#enableInterrupts();
     this.#info = controllerInfo(await this.#admin.identify(CNS.CONTROLLER), PAGE_SIZE);
-    const granted = await this.#admin.requestQueues(this.#settings.queuePairs);
+    const granted = await this.#configure();
     const vectors = this.#interrupts?.count ?? Number.POSITIVE_INFINITY;
-    this.#maxQueuePairs = Math.min(this.#settings.queuePairs, granted, vectors - 1);
-    const notices = this.#info.oaes & (ASYNC_EVENT_CONFIG.NSAN.mask | ASYNC_EVENT_CONFIG.FAN.mask);
-    await this.#admin.setFeatures(FID.ASYNC_EVENT, ASYNC_EVENT_CONFIG.SMART.set(notices, 0x1f));
-    listenForEvents(this.#admin, this.#info.asyncEvents, (event) => this.#settings.onEvent?.(event));
-    const sets = this.#controller.hasCommandSets ? await selectCommandSets(this.#admin) : 1 << CSI.NVM;
+    this.#ioQueues.max = Math.min(this.#settings.queuePairs, granted, vectors - 1);
+    this.#ioQueues.canInterrupt = this.#interrupts !== null;
+    listenForEvents(this.#admin, this.info.asyncEvents, (event) => this.#settings.onEvent?.(event));
     for (const nsid of await this.#admin.activeNamespaces()) {
-      const info = await describeNamespace(this.#admin, nsid, sets);
+      const info = await describeNamespace(this.#admin, nsid, this.#commandSets);
       if (info !== null) this.#namespaces.push(new BlockDevice(info, () => this.#openBlockIo()));
     }
+    this.#recovery.isOn = true;
+  }
+
+  #enable(): void {
+    const { queue, requests } = this.#admin;
+    this.#controller.enable(queue.sqIova, queue.cqIova, queue.entries);
+    requests.resume();
+  }
+
+  /** What a controller forgets in a reset. Resolves with how many queue pairs it grants. */
+  async #configure(): Promise<number> {
+    const { oaes, retryDelays_ns } = this.info;
+    const granted = await this.#admin.requestQueues(this.#settings.queuePairs);
+    const notices = oaes & (ASYNC_EVENT_CONFIG.NSAN.mask | ASYNC_EVENT_CONFIG.FAN.mask);
+    await this.#admin.setFeatures(FID.ASYNC_EVENT, ASYNC_EVENT_CONFIG.SMART.set(notices, 0x1f));
+    if (retryDelays_ns.some((delay) => delay > 0)) await this.#admin.enableRetryDelays();
+    if (this.#controller.hasCommandSets) this.#commandSets = await selectCommandSets(this.#admin);
+    return granted;
+  }
+
+  /** From a disabled controller to where it was. */
+  async #restart(): Promise<void> {
+    this.device.setBusMaster(true);
+    this.#enable();
+    await this.#configure();
+    await this.#ioQueues.recreate();
   }
 
   /** Vector 0 for the admin queue and one for each I/O queue pair, by its number. */
@@ -154,7 +199,7 @@ export class NvmeDriver {
 
   /** How many queue pairs there can be at once. */
   get maxQueuePairs(): number {
-    return this.#maxQueuePairs;
+    return this.#ioQueues.max;
   }
 
   /** The longest transfer of one command. */
@@ -171,49 +216,22 @@ export class NvmeDriver {
 
   /** Creates an I/O queue pair for the caller alone. Rejects with RangeError, SysError or NvmeError. */
   async createQueuePair(options: IoQueueOptions = {}): Promise<QueuePair> {
-    const qid = this.#freeQid(options.preferred ?? []);
-    const mostDepth = Math.min(this.#controller.maxEntries - 1, MAX_DEPTH);
-    const depth = options.depth ?? Math.min(this.#settings.depth, mostDepth);
-    if (!(depth >= 1 && depth <= mostDepth)) {
-      throw new RangeError(`the depth of a queue pair is 1 to ${mostDepth} here (CAP.MQES), got ${depth}`);
-    }
-    const wantsInterrupts = options.interrupts ?? this.#interrupts !== null;
-    if (wantsInterrupts && this.#interrupts === null) {
-      throw new RangeError('a queue pair can interrupt only when the driver was opened with interrupts');
-    }
-    const maxTransfer_bytes = this.maxTransfer_bytes;
-    const memory = this.space.allocate(queueBytes(depth, maxTransfer_bytes));
-    const { dstrd } = this.#controller;
-    const queue = new QueuePair({ qid, depth, maxTransfer_bytes, memory, doorbells: this.doorbells, dstrd });
-    queue.onStale = (cid, status) => this.#warnOfStale(queue, cid, status);
-    this.#ioQueues.set(qid, { queue, memory });
-    try {
-      await this.#admin.createQueues(queue, wantsInterrupts ? qid : -1);
-    } catch (error) {
-      // A controller that refused does not know the memory; one that hangs may still use it until it is
-      // closed.
-      if (error instanceof NvmeError) this.#forget(qid);
-      throw error;
-    }
-    return queue;
-  }
-
-  #forget(qid: number): void {
-    this.#ioQueues.get(qid)?.memory.free();
-    this.#ioQueues.delete(qid);
-  }
-
-  #freeQid(preferred: readonly number[]): number {
-    const wanted = preferred.find((qid) => qid <= this.#maxQueuePairs && !this.#ioQueues.has(qid));
-    if (wanted !== undefined) return wanted;
-    for (let qid = 1; qid <= this.#maxQueuePairs; qid++) if (!this.#ioQueues.has(qid)) return qid;
-    throw new RangeError(`all ${this.#maxQueuePairs} I/O queue pairs of ${this.bdf} are in use`);
+    if (this.#recovery.end !== null) throw this.#recovery.end;
+    return this.#ioQueues.create(options, this.maxTransfer_bytes);
   }
 
   /** Deletes a queue pair and frees its memory. Commands that are still outstanding are lost. */
   async deleteQueuePair(queue: QueuePair): Promise<void> {
-    await this.#admin.deleteQueues(queue.qid);
-    this.#forget(queue.qid);
+    await this.#ioQueues.delete(queue);
+  }
+
+  /**
+   * Resets the controller as the driver does by itself when commands do not complete: those of namespaces are sent again,
+   * those on queue pairs end with ABORTED_BY_HOST in `onComplete`, and all queue pairs can be used as before. For programs
+   * that post themselves and find theirs late. `reason` is a clause. Rejects with ControllerError when the controller is lost.
+   */
+  async reset(reason = 'the program asked for it'): Promise<void> {
+    await this.#recovery.reset(reason);
   }
 
   /**
@@ -271,13 +289,20 @@ export class NvmeDriver {
     const pool = new DmaPool(this.space, Math.min(BOUNCE_BYTES, this.maxTransfer_bytes), BOUNCE_COUNT);
     try {
       const queue = await this.createQueuePair();
-      const wait: WaitForCompletion = (deadline) => this.#waitOn(this.#interrupts, queue.qid, deadline);
-      const { timeout_ns } = this.#settings;
-      const diagnose = () => this.#controller.diagnose();
-      return {
-        requests: new RequestQueue({ kernel: this.#kernel, queue, wait, timeout_ns, diagnose }),
-        pool,
-      };
+      const wait: WaitForCompletion = (deadline) => this.#waitOn(queue.qid, deadline);
+      const { timeout_ns, retries } = this.#settings;
+      const { retryDelays_ns } = this.info;
+      const requests = new RequestQueue({
+        kernel: this.#kernel,
+        queue,
+        wait,
+        rescuer: this.#recovery,
+        timeout_ns,
+        retries,
+        retryDelays_ns,
+      });
+      this.#recovery.protect(requests);
+      return { requests, pool };
     } catch (error) {
       pool.close();
       this.#blockIo = null; // the next command tries again
@@ -285,13 +310,17 @@ export class NvmeDriver {
     }
   }
 
-  #waitOn(interrupts: Interrupts | null, vector: number, deadline: number): Promise<unknown> | unknown {
-    return interrupts === null ? this.#kernel.relax(deadline) : interrupts.wait(vector, deadline);
+  /** Resolves with false when no interrupt came; a driver that polls expects none. */
+  #waitOn(vector: number, deadline: number): Promise<boolean> | undefined {
+    if (this.#interrupts !== null) return this.#interrupts.wait(vector, deadline);
+    this.#kernel.relax(deadline);
+    return undefined;
   }
 
-  #warnOfStale(queue: QueuePair, cid: number, status: number): void {
+  #warnOfStale(queue: QueuePair, cid: number, status: number, sqid: number): void {
+    const where = sqid === queue.qid ? `queue ${sqid}` : `queue ${sqid} into completion queue ${queue.qid}`;
     this.#settings.onWarning?.(
-      `${this.bdf} completed command ${hex(cid, 4)} on queue ${queue.qid} (status ${hex(status, 3)}), ` +
+      `${this.bdf} completed command ${hex(cid, 4)} on ${where} (status ${hex(status, 3)}), ` +
         'which is not outstanding',
     );
   }
@@ -303,9 +332,12 @@ export class NvmeDriver {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.#recovery.settled();
+    this.#recovery.isOn = false;
     const closed = new ControllerError(`${this.bdf} was closed`);
     try {
-      for (const qid of this.#ioQueues.keys()) await this.#admin.deleteQueues(qid);
+      if (this.#recovery.end !== null) throw this.#recovery.end;
+      for (const qid of this.#ioQueues.qids) await this.#admin.deleteQueues(qid);
       (await this.#blockIo?.catch(() => null))?.requests.end(closed);
       this.#admin.requests.end(closed);
       this.#controller.shutdown(this.info.rtd3e_us);
@@ -327,9 +359,8 @@ export class NvmeDriver {
     this.#interrupts?.close();
     this.device.setBusMaster(false);
     this.device.close();
-    for (const { memory } of this.#ioQueues.values()) memory.free();
+    this.#ioQueues.free();
     for (const buffer of this.#buffers) buffer.free();
-    this.#ioQueues.clear();
     this.#admin.close();
     if (this.#settings.space === undefined) this.space.close();
   }

@@ -30,6 +30,8 @@ export interface ControllerInfo {
   readonly oaes: number;
   /** Time a shutdown may take. */
   readonly rtd3e_us: number;
+  /** By CRD (0 to 3): how long the controller wants a command to wait before it is sent again. Base 2.1 §5.1.13.2.1 */
+  readonly retryDelays_ns: readonly number[];
   readonly hasCompare: boolean;
   readonly hasDatasetManagement: boolean;
   readonly hasWriteZeroes: boolean;
@@ -61,12 +63,16 @@ export interface ZoneInfo {
   readonly readsAcross: boolean;
 }
 
+/** CRDT counts 100 ms. */
+const RETRY_DELAY_UNIT_NS = 100e6;
+
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes).trim();
 
 /** `mpsmin_bytes` is the smallest page of the controller, the unit of MDTS. */
 export function controllerInfo(view: DataView, mpsmin_bytes: number): ControllerInfo {
-  const of = <const Name extends 'MDTS' | 'AERL' | 'OAES' | 'RTD3E' | 'ONCS'>(name: Name): number =>
-    IDENTIFY_CONTROLLER.get(view, 0, name);
+  const of = <const Name extends 'MDTS' | 'AERL' | 'OAES' | 'RTD3E' | 'ONCS' | 'CRDT1' | 'CRDT2' | 'CRDT3'>(
+    name: Name,
+  ): number => IDENTIFY_CONTROLLER.get(view, 0, name);
   const mdts = of('MDTS');
   const oncs = of('ONCS');
   return {
@@ -77,6 +83,7 @@ export function controllerInfo(view: DataView, mpsmin_bytes: number): Controller
     asyncEvents: of('AERL') + 1,
     oaes: of('OAES'),
     rtd3e_us: of('RTD3E'),
+    retryDelays_ns: [0, of('CRDT1'), of('CRDT2'), of('CRDT3')].map((count) => count * RETRY_DELAY_UNIT_NS),
     hasCompare: ONCS.COMPARE.get(oncs) === 1,
     hasDatasetManagement: ONCS.DATASET_MANAGEMENT.get(oncs) === 1,
     hasWriteZeroes: ONCS.WRITE_ZEROES.get(oncs) === 1,

@@ -21,11 +21,16 @@ export interface NvmeOptions {
   readonly interrupts?: boolean;
   /** Longest transfer of one command, if the controller allows it (MDTS). */
   readonly maxTransfer_bytes?: number;
-  /** How long a command may take before the controller counts as hung. */
+  /** How long a command may take before it is aborted; as long again, and the controller is reset (recovery.ts). */
   readonly timeout_ns?: number;
+  /**
+   * How often a command of a namespace is sent again, after a failure that may pass (DNR 0) or a reset; after a delay
+   * where the controller asks for one (CRD). 0 reports every failure.
+   */
+  readonly retries?: number;
   /** Called for every event that the controller reports. */
   readonly onEvent?: (event: AsyncEventReport) => void;
-  /** Called with a sentence when the controller does something odd that harms nothing. */
+  /** Called with a sentence when the controller does something odd, and for every step of a recovery. */
   readonly onWarning?: (sentence: string) => void;
 }
 
@@ -36,6 +41,7 @@ export const DEFAULT_NVME_OPTIONS = {
   interrupts: false,
   maxTransfer_bytes: MIB,
   timeout_ns: 30e9,
+  retries: 5,
 } as const;
 
 export interface IoQueueOptions {

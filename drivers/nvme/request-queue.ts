@@ -1,14 +1,14 @@
 /**
  * Promises over a queue pair: a command goes in, its completion comes out, and commands that find the queue
  * full wait in line. One loop serves the queue while commands are outstanding, by polling or by interrupt.
- * Commands of one turn of the program share one doorbell write. Not here: the queue itself (queue-pair.ts),
- * data buffers.
+ * Commands of one turn of the program share one doorbell write. A failure that may pass is tried again. Not here: the
+ * queue itself (queue-pair.ts), data buffers, what to do about commands that do not complete (recovery.ts).
  */
-import { opcodeName } from '../../nvme/spec/commands.ts';
+import { STATUS } from '../../nvme/spec/status.ts';
 import type { Kernel } from '../../vfio/uapi/kernel.ts';
 import type { Command } from './commands.ts';
-import { QUEUE_FULL, type QueuePair } from './queue-pair.ts';
-import { ControllerError } from './status.ts';
+import type { QueuePair } from './queue-pair.ts';
+import { ControllerError, type NvmeError, subject } from './status.ts';
 
 /** The two words of a completion that a command may use. */
 export interface Completion {
@@ -24,6 +24,8 @@ export interface RequestOptions {
   readonly bytes?: number;
   /** The command may stay outstanding forever (Asynchronous Event Request): nothing waits for it. */
   readonly isBackground?: boolean;
+  /** Not sent again after a reset, because nobody knows whether it took effect and a second time does more (Zone Append). */
+  readonly isOnce?: boolean;
 }
 
 interface Request {
@@ -31,63 +33,117 @@ interface Request {
   readonly iova: number;
   readonly bytes: number;
   readonly isBackground: boolean;
+  readonly isOnce: boolean;
   readonly resolve: (completion: Completion) => void;
   readonly reject: (error: Error) => void;
   /** In ns of the kernel's clock; Infinity until the command is posted, and for background commands. */
   deadline: number;
+  /** Posted no earlier, in ns of the kernel's clock. */
+  notBefore: number;
+  retriesLeft: number;
+  /** The controller was asked to abort it. */
+  isAborted: boolean;
+  /** What is wrong with it, for the error: a clause. */
+  trouble: string;
 }
 
 /**
- * Comes back when the queue may have a completion, at the latest at `deadline` (ns of the kernel's clock).
+ * Comes back when the queue may have a completion, at the latest at `deadline` (ns of the kernel's clock); with false
+ * when an interrupt should have come and none did.
  */
 export type WaitForCompletion = (deadline: number) => Promise<unknown> | unknown;
+
+/** What `rescue` is told when no command is late. */
+export const NONE_LATE = -1;
+
+/** Who is asked when commands do not complete. */
+export interface Rescuer {
+  /**
+   * Nothing has completed for WATCH_NS, or the command in slot `late` is beyond its time. Resolves when the queue may be
+   * looked at again.
+   */
+  rescue(requests: RequestQueue, late: number): Promise<void>;
+  /** A completion was found that no interrupt told of. */
+  foundSilent(requests: RequestQueue): void;
+}
 
 export interface RequestQueueOptions {
   readonly kernel: Kernel;
   readonly queue: QueuePair;
   readonly wait: WaitForCompletion;
-  /** How long a command may take before the controller counts as hung. */
+  readonly rescuer: Rescuer;
+  /** How long a command may take before the rescuer is asked what to do. */
   readonly timeout_ns: number;
-  /** Why the controller may be silent, for the error. */
-  readonly diagnose: () => string;
+  /** How often a command is sent again after a failure that may pass. */
+  readonly retries?: number;
+  /** By CRD (0 to 3): how long to wait before that. */
+  readonly retryDelays_ns?: readonly number[];
 }
+
+/** How long a queue may be silent before the controller's state is looked at. */
+const WATCH_NS = 100e6;
+const NEVER = Number.POSITIVE_INFINITY;
 
 export class RequestQueue {
   readonly queue: QueuePair;
+  readonly timeout_ns: number;
   readonly #kernel: Kernel;
   readonly #wait: WaitForCompletion;
-  readonly #timeout_ns: number;
-  readonly #diagnose: () => string;
+  readonly #rescuer: Rescuer;
+  readonly #retries: number;
+  readonly #retryDelays_ns: readonly number[];
   /** The request in each slot. */
   readonly #requests: (Request | undefined)[];
-  readonly #backlog: Request[] = [];
+  #backlog: Request[] = [];
   #foreground = 0;
   #isServing = false;
   #isFlushPending = false;
-  /** Set once the queue is closed or its controller hangs; every later command fails with it. */
+  /** Since when nothing has completed although something is outstanding. */
+  #silentSince = NEVER;
+  /** Resolves when commands may be posted again; null: they may. */
+  #held: Promise<void> | null = null;
+  #release: () => void = () => {};
+  /** Why commands were given up. */
+  #trouble = '';
+  /** Set once the queue is closed or its controller lost; every later command fails with it. */
   #ended: Error | null = null;
 
-  constructor({ kernel, queue, wait, timeout_ns, diagnose }: RequestQueueOptions) {
-    this.#kernel = kernel;
-    this.queue = queue;
-    this.#wait = wait;
-    this.#timeout_ns = timeout_ns;
-    this.#diagnose = diagnose;
-    this.#requests = new Array(queue.depth).fill(undefined);
-    queue.onComplete = (slot, status) => this.#complete(slot, status);
+  constructor(options: RequestQueueOptions) {
+    this.queue = options.queue;
+    this.timeout_ns = options.timeout_ns;
+    this.#kernel = options.kernel;
+    this.#wait = options.wait;
+    this.#rescuer = options.rescuer;
+    this.#retries = options.retries ?? 0;
+    this.#retryDelays_ns = options.retryDelays_ns ?? [];
+    this.#requests = new Array(this.queue.depth).fill(undefined);
+    this.queue.checksSqid = true;
+    this.queue.onComplete = (slot, status) => this.#complete(slot, status);
   }
 
   /**
-   * Resolves with the completion. Rejects with NvmeError, or with ControllerError when there is none in time.
+   * Resolves with the completion. Rejects with NvmeError, or with ControllerError when the controller lost the command.
    */
   execute(
     command: Command,
-    { iova = 0, bytes = 0, isBackground = false }: RequestOptions = {},
+    { iova = 0, bytes = 0, isBackground = false, isOnce = false }: RequestOptions = {},
   ): Promise<Completion> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      const deadline = Number.POSITIVE_INFINITY;
-      this.#backlog.push({ command, iova, bytes, isBackground, resolve, reject, deadline });
+      this.#backlog.push({
+        command,
+        iova,
+        bytes,
+        isBackground,
+        isOnce,
+        resolve,
+        reject,
+        deadline: NEVER,
+        notBefore: 0,
+        retriesLeft: this.#retries,
+        isAborted: false,
+        trouble: '',
+      });
       if (!isBackground) this.#foreground++;
       void this.#flushSoon();
       if (!this.#isServing) void this.#serve();
@@ -113,7 +169,42 @@ export class RequestQueue {
       this.#requests[slot] = undefined;
       if (request !== undefined) this.#reject(request, reason);
     }
+    this.resume();
   }
+
+  // ---- recovery -----------------------------------------------------------------------------------------------------
+
+  /** Posts nothing until `resume`. `trouble` is why commands will be given up: a clause. */
+  hold(trouble: string): void {
+    this.#trouble = trouble;
+    this.#held ??= new Promise((resolve) => {
+      this.#release = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#held = null;
+    this.#release();
+    if (this.#ended === null) this.#flush();
+  }
+
+  /** Says what is wrong with the command in a slot, and gives it its time once more. Returns it as a subject. */
+  blame(slot: number, trouble: string): string {
+    const request = this.#requests[slot]!;
+    request.trouble = trouble;
+    request.deadline = this.#kernel.now() + this.timeout_ns;
+    return subject(this.queue.command(slot), request.iova);
+  }
+
+  /** The controller is about to be asked to abort the command in a slot. False when it was before. */
+  markAborted(slot: number): boolean {
+    const request = this.#requests[slot]!;
+    const isFirst = !request.isAborted;
+    request.isAborted = true;
+    return isFirst;
+  }
+
+  // ---- posting ------------------------------------------------------------------------------------------------------
 
   #reject(request: Request, reason: Error): void {
     if (!request.isBackground) this.#foreground--;
@@ -132,54 +223,91 @@ export class RequestQueue {
     }
   }
 
-  /** Posts as much of the backlog as has slots, with one doorbell write. */
+  /** Posts as much of the backlog as is due and has slots, with one doorbell write. */
   #flush(): void {
-    let posted = 0;
-    for (const request of this.#backlog) {
-      const slot = this.#post(request);
-      if (slot === QUEUE_FULL) break;
-      posted++;
+    if (this.#held !== null || this.#backlog.length === 0) return;
+    const waiting = this.#backlog;
+    this.#backlog = [];
+    let isFull = false;
+    for (const request of waiting) {
+      isFull ||= this.queue.outstanding === this.queue.depth;
+      const isDue = request.notBefore === 0 || request.notBefore <= this.#kernel.now();
+      if (isFull || !isDue) this.#backlog.push(request);
+      else this.#post(request);
     }
-    this.#backlog.splice(0, posted);
     this.queue.ring();
   }
 
-  #post(request: Request): number {
+  #post(request: Request): void {
     const { command, iova, bytes, isBackground } = request;
     try {
       const slot = this.queue.postCommand(command, iova, bytes);
-      if (slot === QUEUE_FULL) return QUEUE_FULL;
-      if (!isBackground) request.deadline = this.#kernel.now() + this.#timeout_ns;
+      if (!isBackground) request.deadline = this.#kernel.now() + this.timeout_ns;
       this.#requests[slot] = request;
-      return slot;
     } catch (error) {
       this.#reject(request, error as Error);
-      return 0;
     }
   }
+
+  // ---- completing ---------------------------------------------------------------------------------------------------
 
   #complete(slot: number, status: number): void {
     const request = this.#requests[slot];
     if (request === undefined) return; // ended meanwhile
     this.#requests[slot] = undefined;
     if (status !== 0) {
-      this.#reject(request, this.queue.error(slot));
-      return;
+      const error = this.queue.error(slot);
+      if (this.#again(request, error)) return;
+      return this.#reject(request, this.#failure(request, error));
     }
     if (!request.isBackground) this.#foreground--;
     request.resolve({ dw0: this.queue.result(slot), dw1: this.queue.resultHigh(slot) });
   }
 
+  /** Puts a command that failed back in line if it may be sent again. A request for events always is after a reset. */
+  #again(request: Request, { status, dnr, crd }: NvmeError): boolean {
+    if (this.#ended !== null) return false;
+    if (request.isBackground) {
+      if (status !== STATUS.ABORTED_BY_HOST) return false;
+    } else {
+      if (dnr || status === STATUS.COMPARE_FAILURE || request.retriesLeft === 0) return false;
+      if (request.isOnce && status === STATUS.ABORTED_BY_HOST) return false;
+      request.retriesLeft--;
+      const delay_ns = crd === 0 ? 0 : (this.#retryDelays_ns[crd] ?? 0);
+      request.notBefore = delay_ns === 0 ? 0 : this.#kernel.now() + delay_ns;
+    }
+    request.isAborted = false;
+    this.#backlog.push(request);
+    return true;
+  }
+
+  /** What to say of a command that is not sent again. */
+  #failure({ isAborted, trouble, iova, retriesLeft }: Request, error: NvmeError): Error {
+    const isGivenUp = error.status === STATUS.ABORTED_BY_HOST;
+    if (!isGivenUp && !(isAborted && error.status === STATUS.COMMAND_ABORT_REQUESTED)) return error;
+    const sent = this.#retries - retriesLeft + 1;
+    const times = sent === 1 ? '' : `; it was sent ${sent} times`;
+    return new ControllerError(`${subject(error.command, iova)} ${trouble || this.#trouble}${times}`);
+  }
+
+  // ---- waiting ------------------------------------------------------------------------------------------------------
+
   /** Runs while commands are outstanding. Between two looks at the queue the program gets its turn. */
   async #serve(): Promise<void> {
     this.#isServing = true;
+    let isSilent = false;
     try {
       while (this.#foreground > 0) {
         await null;
-        if (this.poll() > 0 || this.#foreground === 0) continue;
-        const deadline = this.#earliestDeadline();
-        if (this.#kernel.now() >= deadline) this.#expire(deadline);
-        else await this.#wait(deadline);
+        if (this.#held !== null) {
+          await this.#held;
+        } else if (this.poll() > 0) {
+          this.#silentSince = NEVER;
+          if (isSilent) this.#rescuer.foundSilent(this);
+          isSilent = false;
+        } else if (this.#foreground > 0) {
+          isSilent = await this.#idle();
+        }
       }
     } catch (error) {
       this.end(error as Error);
@@ -188,19 +316,24 @@ export class RequestQueue {
     }
   }
 
-  #earliestDeadline(): number {
-    let earliest = this.#kernel.now() + this.#timeout_ns;
-    for (const request of this.#requests) {
-      if (request !== undefined && request.deadline < earliest) earliest = request.deadline;
+  /** Waits for a completion, or has somebody look why there is none. Resolves with whether an interrupt was missed. */
+  async #idle(): Promise<boolean> {
+    const now = this.#kernel.now();
+    if (this.#silentSince === NEVER) this.#silentSince = now;
+    const look = this.#silentSince + WATCH_NS;
+    const late = this.#requests.findIndex((request) => request !== undefined && request.deadline <= now);
+    if (late >= 0 || now >= look) {
+      this.#silentSince = NEVER;
+      await this.#rescuer.rescue(this, late >= 0 ? late : NONE_LATE);
+      return false;
     }
-    return earliest;
-  }
-
-  #expire(deadline: number): void {
-    const hung = this.#requests.find((request) => request?.deadline === deadline)!;
-    const name = opcodeName(this.queue.qid === 0, hung.command[0]! & 0xff);
-    const where = this.queue.qid === 0 ? 'the admin queue' : `queue ${this.queue.qid}`;
-    const time = `${this.#timeout_ns / 1e6} ms`;
-    this.end(new ControllerError(`${name} on ${where} did not complete within ${time}; ${this.#diagnose()}`));
+    let next = look;
+    for (const request of this.#requests) {
+      if (request !== undefined && request.deadline < next) next = request.deadline;
+    }
+    for (const { notBefore } of this.#backlog) if (notBefore > now && notBefore < next) next = notBefore;
+    const isTold = await this.#wait(next);
+    if (this.#backlog.length > 0) this.#flush();
+    return isTold === false;
   }
 }

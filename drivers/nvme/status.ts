@@ -35,6 +35,7 @@ const CAUSES: Readonly<Partial<Record<StatusName, string>>> = {
   INVALID_QUEUE_SIZE: 'the queue has more entries than CAP.MQES allows',
   INVALID_QUEUE_IDENTIFIER: 'the controller granted fewer queues, or the queue exists already',
   INVALID_QUEUE_DELETION: 'a submission queue still uses this completion queue',
+  ABORTED_BY_HOST: 'the driver had to reset the controller, and says why through onWarning',
 };
 
 /** What INVALID_FIELD means of an admin command that asks for something by its number. */
@@ -63,12 +64,14 @@ export interface FailedCommand {
   readonly blocks: number;
 }
 
-function subject({ qid, cid, opcode, nsid, slba, blocks }: FailedCommand): string {
+/** A command as the subject of a sentence; with `iova` above 0 it says where its data are. */
+export function subject({ qid, cid, opcode, nsid, slba, blocks }: FailedCommand, iova = 0): string {
   const range =
     blocks === 0 ? '' : blocks === 1 ? ` of block ${slba}` : ` of blocks ${slba} to ${slba + blocks - 1}`;
   const namespace = nsid === 0 ? '' : nsid === NSID_BROADCAST ? ' (all namespaces)' : ` in namespace ${nsid}`;
   const queue = qid === 0 ? 'the admin queue' : `queue ${qid}`;
-  return `${opcodeName(qid === 0, opcode)}${range}${namespace} (${queue}, command ${hex(cid, 4)})`;
+  const data = iova === 0 ? '' : `, data at IOVA ${hex(iova)}`;
+  return `${opcodeName(qid === 0, opcode)}${range}${namespace} (${queue}, command ${hex(cid, 4)}${data})`;
 }
 
 /** A command that completed with a status other than success. */
@@ -79,6 +82,8 @@ export class NvmeError extends Error {
   readonly status: number;
   /** Do Not Retry: the same command would fail again. */
   readonly dnr: boolean;
+  /** Command Retry Delay: 1 to 3 name CRDT1 to CRDT3 of Identify Controller, 0 none. */
+  readonly crd: number;
 
   /** `field` is the 16-bit status field of the completion, its phase tag included. */
   constructor(command: FailedCommand, field: number) {
@@ -93,6 +98,7 @@ export class NvmeError extends Error {
     this.command = command;
     this.status = status;
     this.dnr = dnr;
+    this.crd = CQE_STATUS.CRD.get(field);
   }
 }
 

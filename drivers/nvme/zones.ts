@@ -91,7 +91,11 @@ export class Zones {
     try {
       piece.bytes.set(data);
       const command = transfer(NVM.ZONE_APPEND, nsid, start, data.length / blockSize);
-      const { dw0, dw1 } = await requests.execute(command, { iova: piece.iova, bytes: data.length });
+      const { dw0, dw1 } = await requests.execute(command, {
+        iova: piece.iova,
+        bytes: data.length,
+        isOnce: true,
+      });
       return (dw0 >>> 0) + (dw1 >>> 0) * 2 ** 32;
     } finally {
       pool.give(piece);

@@ -94,6 +94,12 @@ export const stuckCommand = (after_us: number, sqid: number, drive = 0): Scenari
     (machine) => driveOf(machine, drive).engine.lose(sqid),
   );
 
+/** The firmware hangs: it fetches nothing and completes nothing, admin commands included, until a reset. */
+export const hungFirmware = (after_us: number, drive = 0): ScenarioEvent =>
+  checked('hungFirmware', { after_us, drive }, `the firmware of drive ${drive} hangs`, (machine) => {
+    driveOf(machine, drive).engine.running = false;
+  });
+
 /** The next messages that reach the CPU are lost. */
 export const lostInterrupts = (after_us: number, count = 1): ScenarioEvent =>
   checked(

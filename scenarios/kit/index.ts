@@ -18,6 +18,7 @@ export {
   at,
   faultStorm,
   hotRemoval,
+  hungFirmware,
   lostInterrupts,
   mediaError,
   powerCut,

@@ -239,6 +239,10 @@ export class FakeKernel implements Kernel {
       vfio.VfioIrqInfo.set(view, 0, 'count', 4);
       return 0;
     },
+    [vfio.VFIO_DEVICE_RESET]: () => {
+      this.nvme.reset();
+      return 0;
+    },
     [vfio.VFIO_DEVICE_SET_IRQS]: (view) => this.#setIrqs(view),
     [iommufd.IOMMU_IOAS_ALLOC]: (view) => {
       iommufd.IommuIoasAlloc.set(view, 0, 'out_ioas_id', 1);

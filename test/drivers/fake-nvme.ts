@@ -3,9 +3,10 @@
  * a small disk, and hooks to misbehave. Not a model: the real one is nvme/controller.ts.
  */
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
+import { FID } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_CONTROLLER, IDENTIFY_NAMESPACE } from '../../nvme/spec/identify.ts';
 import { CC, CSTS, REG, SHST } from '../../nvme/spec/registers.ts';
-import { STATUS } from '../../nvme/spec/status.ts';
+import { CQE_STATUS, STATUS } from '../../nvme/spec/status.ts';
 
 export const BLOCK = 512;
 const PAGE = 4096;
@@ -38,6 +39,14 @@ export class FakeNvme {
   /** Doorbell writes as `offset=value`. */
   readonly doorbells: string[] = [];
   mdts = 1;
+  /** CRDT1 to CRDT3. */
+  retryDelays: readonly [number, number, number] = [0, 0, 0];
+  /** DNR and CRD of completions that fail, in place. */
+  failureFlags = CQE_STATUS.DNR.mask;
+  /** CSTS.RDY stays when CC.EN goes, until the function is reset. */
+  isDeaf = false;
+  /** Host behaviour support as the host set it. */
+  hostBehavior: number[] = [];
   bytesWritten = 0;
   /** CSTS.RDY never follows CC.EN. */
   isStuck = false;
@@ -65,10 +74,25 @@ export class FakeNvme {
   write32(offset: number, value: number): void {
     this.#registers.set(offset, value);
     if (offset !== REG.CC) return;
-    const isEnabled = CC.EN.get(value) === 1;
+    const isEnabled = CC.EN.get(value) === 1 || this.isDeaf;
+    if (!isEnabled) this.#forget();
     if (isEnabled && !this.isStuck) this.#enable();
     const shst = CC.SHN.get(value) === 0 ? SHST.NORMAL : SHST.COMPLETE;
     this.#registers.set(REG.CSTS, CSTS.encode({ RDY: isEnabled && !this.isStuck ? 1 : 0, SHST: shst }));
+  }
+
+  #forget(): void {
+    this.#sqs.clear();
+    this.#cqs.clear();
+    this.#eventRequests.length = 0;
+  }
+
+  /** A function level reset, which also helps firmware that hangs. */
+  reset(): void {
+    this.#forget();
+    this.#registers.clear();
+    this.isDeaf = false;
+    this.isSilent = false;
   }
 
   #enable(): void {
@@ -113,13 +137,14 @@ export class FakeNvme {
   }
 
   /** Posts a completion, whether or not a command asks for one. */
-  complete(qid: number, cid: number, status: number, dw0 = 0): void {
+  complete(qid: number, cid: number, status: number, dw0 = 0, sqid = qid): void {
     const cq = this.#cqs.get(qid)!;
     const cqe = this.#dma.view(cq.iova + cq.position * 16, 16);
     cqe.setUint32(0, dw0, true);
     cqe.setUint32(4, 0, true);
-    const dnr = status === 0 ? 0 : 0x8000;
-    cqe.setUint32(12, (cid | ((dnr | (status << 1) | cq.phase) << 16)) >>> 0, true);
+    cqe.setUint32(8, sqid << 16, true);
+    const flags = status === 0 ? 0 : this.failureFlags;
+    cqe.setUint32(12, (cid | ((flags | (status << 1) | cq.phase) << 16)) >>> 0, true);
     cq.position = (cq.position + 1) % cq.entries;
     if (cq.position === 0) cq.phase ^= 1;
     if (qid > 0) this.onInterrupt(qid);
@@ -134,6 +159,10 @@ export class FakeNvme {
     if (opcode === ADMIN.DELETE_CQ) this.#cqs.delete(qid);
     if (opcode === ADMIN.DELETE_SQ) this.#sqs.delete(qid);
     if (opcode === ADMIN.IDENTIFY) this.#identify(cdw10, this.#dma.view(prp1, PAGE), sqe.getUint32(4, true));
+    if (opcode === ADMIN.SET_FEATURES && (cdw10 & 0xff) === FID.HOST_BEHAVIOR)
+      this.hostBehavior = [
+        ...new Uint8Array(this.#dma.view(prp1, 512).buffer, this.#dma.view(prp1, 512).byteOffset, 4),
+      ];
     return opcode === ADMIN.SET_FEATURES ? 0x0001_0001 : 0; // two queue pairs
   }
 
@@ -143,6 +172,9 @@ export class FakeNvme {
     if (cns === CNS.CONTROLLER) {
       IDENTIFY_CONTROLLER.set(page, 0, 'MDTS', this.mdts);
       IDENTIFY_CONTROLLER.set(page, 0, 'AERL', 1);
+      IDENTIFY_CONTROLLER.set(page, 0, 'CRDT1', this.retryDelays[0]);
+      IDENTIFY_CONTROLLER.set(page, 0, 'CRDT2', this.retryDelays[1]);
+      IDENTIFY_CONTROLLER.set(page, 0, 'CRDT3', this.retryDelays[2]);
       IDENTIFY_CONTROLLER.set(page, 0, 'MN', new TextEncoder().encode('Fake disk'.padEnd(40)));
     }
     if (cns === CNS.NAMESPACE) {

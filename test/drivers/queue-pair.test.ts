@@ -30,10 +30,11 @@ function rig(depth: number) {
   let tail = 0;
   let phase = 1;
   /** Posts a completion as a controller does. */
-  const complete = (cid: number, status = 0, dw0 = 0, dw1 = 0) => {
+  const complete = (cid: number, status = 0, dw0 = 0, dw1 = 0, sqid = 3) => {
     const at = queue.cqIova - QUEUE_IOVA + tail * CQE.SIZE;
     CQE.set(view, at, 'DW0', dw0);
     CQE.set(view, at, 'DW1', dw1);
+    CQE.set(view, at, 'SQID', sqid);
     CQE.set(view, at, 'CID', cid);
     CQE.set(view, at, 'STATUS', (status << 1) | phase);
     tail = (tail + 1) % queue.entries;

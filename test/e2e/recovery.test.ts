@@ -1,0 +1,139 @@
+/**
+ * Commands that do not complete, on the whole machine: what the driver does about them, and that nothing is lost or told
+ * twice. Cases T6, T7, T11 and T12. Not here: delays before a retry, function resets (test/drivers/recovery.test.ts).
+ */
+import { describe, expect, test } from 'vitest';
+import type { Machine } from '../../boards/index.ts';
+import type { NvmeDriver } from '../../drivers/nvme/index.ts';
+import { NVM } from '../../nvme/spec/commands.ts';
+import { STATUS } from '../../nvme/spec/status.ts';
+import { hotRemoval } from '../../scenarios/kit/events.ts';
+import { pattern, sentence, start, WAYS } from './rig.ts';
+
+const TIMEOUT_NS = 1e9;
+/** How soon a silent controller is looked at. */
+const WATCH_NS = 100e6;
+/** Some of the writes are done, others under way. */
+const isUnderWay = ({ controllers }: Machine): boolean => controllers[0]!.health.writeCommands >= 16;
+
+async function watched(way: (typeof WAYS)[number]) {
+  const warnings: string[] = [];
+  const onWarning = (sentence: string) => warnings.push(sentence);
+  const { machine, driver } = await start(way, undefined, { timeout_ns: TIMEOUT_NS, onWarning });
+  await driver.namespace(1).read(0, 1);
+  const elapsed = machine.kernel.now();
+  return { machine, driver, warnings, elapsed_ns: () => machine.kernel.now() - elapsed };
+}
+
+/** Writes 64 pieces of eight blocks at once; `happen` is tried while they are under way, until it returns true. */
+async function writeMany(driver: NvmeDriver, happen: () => boolean): Promise<Uint8Array> {
+  const disk = driver.namespace(1);
+  const bytes = 8 * disk.blockSize;
+  const data = pattern(64 * bytes);
+  const writes = Array.from({ length: 64 }, (_, piece) =>
+    disk.write(piece * 8, data.subarray(piece * bytes, (piece + 1) * bytes)),
+  );
+  for (let turn = 0; turn < 2000 && !happen(); turn++) await null;
+  await Promise.all(writes);
+  return data;
+}
+
+describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
+  test('T12 a controller that fails in the middle of I/O: reset, all sent again, the data intact', async () => {
+    const { machine, driver, warnings, elapsed_ns } = await watched(way);
+    const data = await writeMany(driver, () => {
+      if (isUnderWay(machine)) driver.device.setBusMaster(false);
+      return isUnderWay(machine);
+    });
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^0000:01:00.0: the controller failed: CSTS is 0x\w+3, and bus master is off.*; resetting/,
+      ),
+      '0000:01:00.0: the controller was reset and goes on',
+    ]);
+    expect(Buffer.compare(await driver.namespace(1).read(0, 512), data)).toBe(0);
+    expect(elapsed_ns()).toBeLessThan(2 * WATCH_NS);
+    await driver.close();
+    expect(machine.explain()[0]).toContain('the function is not a bus master');
+  });
+
+  test('T11 a controller that has stopped working, admin commands included, is reset, and I/O goes on', async () => {
+    const { machine, driver, warnings, elapsed_ns } = await watched(way);
+    const data = await writeMany(driver, () => {
+      if (isUnderWay(machine)) machine.controllers[0]!.engine.running = false;
+      return isUnderWay(machine);
+    });
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /Write of blocks \d+ to \d+ in namespace 1 \(queue 1, command 0x\w+, data at IOVA 0x\w+\) did not complete within 1000 ms; CSTS .*; aborting it$/,
+      ),
+      expect.stringMatching(
+        /, and Abort \(the admin queue, .*\) did not complete within 1000 ms; .*; resetting/,
+      ),
+      '0000:01:00.0: the controller was reset and goes on',
+    ]);
+    expect(Buffer.compare(await driver.namespace(1).read(0, 512), data)).toBe(0);
+    expect(elapsed_ns()).toBeLessThan(2 * TIMEOUT_NS + WATCH_NS);
+    await driver.close();
+  });
+
+  test('a command that the firmware lost is aborted and sent again, and nothing is reset', async () => {
+    const { machine, driver, warnings } = await watched(way);
+    let lost: number | null = null;
+    const data = await writeMany(driver, () => {
+      lost = machine.controllers[0]!.engine.lose(1);
+      return lost !== null;
+    });
+    // At the functional pace none is ever under way.
+    expect(warnings).toEqual(
+      lost === null ? [] : [expect.stringMatching(/^0000:01:00.0: Write of .*; aborting it$/)],
+    );
+    expect(lost === null).toBe(way.pace === 'functional');
+    expect(Buffer.compare(await driver.namespace(1).read(0, 512), data)).toBe(0);
+    await driver.close();
+  });
+
+  test('T6 a drive that is pulled out: every command ends, with 3:71 on queue pairs, and later ones are refused', async () => {
+    const { machine, driver, elapsed_ns } = await watched(way);
+    const queue = await driver.createQueuePair({ depth: 4, interrupts: false });
+    const statuses: number[] = [];
+    queue.onComplete = (_slot, status) => statuses.push(status);
+    hotRemoval(0).happen(machine);
+    queue.post(NVM.FLUSH, 1, 0, 1);
+    queue.ring();
+    const told = await sentence(driver.namespace(1).write(0, pattern(512)));
+    expect(told).toMatch(
+      /^ControllerError: 0000:01:00.0 cannot be used any more: CSTS is 0xffffffff: nothing answers, .* close the driver/,
+    );
+    expect([statuses, queue.outstanding]).toEqual([[STATUS.ABORTED_BY_HOST], 0]);
+    expect(elapsed_ns()).toBeLessThan(2 * WATCH_NS);
+    const refusals = [
+      driver.namespace(1).read(0, 1),
+      driver.getFeatures(7),
+      driver.createQueuePair(),
+      driver.reset(),
+    ];
+    expect(await Promise.all(refusals.map(sentence))).toEqual(Array(4).fill(told));
+    expect(await sentence(driver.close())).toBe(told);
+    expect(machine.kernel.readlink('/sys/bus/pci/devices/0000:01:00.0')).toBeLessThan(0);
+  });
+});
+
+test('commands on a queue pair end with 3:71 when the program has the controller reset, and the pair goes on', async () => {
+  const { machine, driver } = await watched({ pace: 'timed', interrupts: false });
+  const queue = await driver.createQueuePair({ depth: 8 });
+  const statuses: number[] = [];
+  queue.onComplete = (slot, status) => {
+    statuses.push(status);
+    if (status !== 0) expect(queue.error(slot).message).toContain('Probable cause: the driver had to reset');
+    if (statuses.length === 1) queue.post(NVM.FLUSH, 1, 0, 1);
+  };
+  for (let slot = 0; slot < 8; slot++) queue.post(NVM.FLUSH, 1, 0, 1);
+  queue.ring();
+  await driver.reset();
+  expect(statuses).toEqual(Array(8).fill(STATUS.ABORTED_BY_HOST));
+  queue.ring();
+  while (queue.reap() === 0) machine.kernel.relax(Number.POSITIVE_INFINITY);
+  expect([statuses.length, statuses.at(-1), queue.staleCount]).toEqual([9, 0, 0]);
+  await driver.close();
+});
