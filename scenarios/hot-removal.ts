@@ -7,7 +7,7 @@ export default defineScenario({
   name: 'hot-removal',
   teaches: [
     'A drive that is gone does not answer: reads of its registers return all ones, its commands never complete.',
-    'No command fails by itself; a driver notices by a timeout, by a register that cannot be all ones, or by its REQ eventfd.',
+    'No command fails by itself: a driver finds CSTS all ones at a timeout, or gets a REQ event, and ends all of them itself (3/71h).',
     'Nobody can open the device again, and the kernel waits: only when its last user has closed it, it is gone.',
   ],
   settings: { depth: 16, after_us: 200 },
@@ -23,7 +23,9 @@ export default defineScenario({
     const quiet = kernel.read(requests, new Uint8Array(8));
     begin();
     const load = { depth: settings.depth, blocks: 8, until_us: settings.after_us + 500 };
-    const { done_us, lost } = loop(machine, driver, queue, load);
+    const { done_us, failures, lost } = loop(machine, driver, queue, load);
+    const done = done_us.length;
+    const last_us = done_us.at(-1) ?? 0;
     const told = await driver
       .namespace(1)
       .read(0, 1)
@@ -39,9 +41,10 @@ export default defineScenario({
     await driver.close().catch(() => {});
     const isGone = !isThere();
     return {
-      done: done_us.length,
-      last_us: done_us.at(-1) ?? 0,
+      done,
+      last_us,
       lost,
+      ended: failures.filter((failure) => failure.includes('ABORTED_BY_HOST')).length,
       told,
       isAsked,
       reopened,
@@ -52,7 +55,8 @@ export default defineScenario({
   expect: {
     'reads came back until the drive was gone': ({ done, last_us }, { after_us }) =>
       done > 0 && last_us <= after_us + 1,
-    'all that were in flight are lost': ({ lost }, { depth }) => lost === depth,
+    'all that were in flight are lost, and end when the driver has noticed': ({ lost, ended }, { depth }) =>
+      lost === depth && ended === depth,
     'the driver says that nothing answers': ({ told }) => told.includes('nothing answers'),
     'the kernel has asked for the device once': ({ isAsked }) => isAsked,
     'nobody can open it again': ({ reopened }) => reopened === -ENOENT,

@@ -13,7 +13,7 @@ export default defineScenario({
   board: () => pc,
   events: ({ lba }) => [mediaError(100, lba)],
   async program({ machine, begin, settings: { lba } }) {
-    const driver = await NvmeDriver.open(machine.kernel);
+    const driver = await NvmeDriver.open(machine.kernel, { retries: 0 });
     const disk = driver.namespace(1);
     await disk.write(lba - 1, new Uint8Array(3 * disk.blockSize).fill(7));
     begin();

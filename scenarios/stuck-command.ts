@@ -10,9 +10,9 @@ const RESET_US = 5000;
 export default defineScenario({
   name: 'stuck-command',
   teaches: [
-    'A command may never complete although the drive is alive. Only its timeout finds it: the driver looks at the queue and at CSTS, then sends Abort.',
-    'An Abort that is obeyed gives the slot back, and the command is sent again. Firmware that hangs does not answer the Abort either.',
-    'Then a controller reset takes every command from the controller at once: the queues are created anew, and all that was under way is sent again.',
+    'A command may never complete although the drive is alive. Its timeout finds it: the driver looks at queue and CSTS, then aborts.',
+    'An Abort that is obeyed gives the slot back, and the command is sent again. Firmware that hangs does not answer it either.',
+    'Then a controller reset takes all commands back at once: queues are created anew, and what was under way is sent again.',
   ],
   settings: { firmware: 'loses', timeout_us: 2000 },
   takes: { firmware: oneOf('loses', 'hangs'), timeout_us: whole(100, 1_000_000) },

@@ -10,7 +10,7 @@ import type { Health } from '../health.ts';
 import type { Media } from '../media.ts';
 import type { Namespace } from '../namespace.ts';
 import { ERROR_RECOVERY, FID } from '../spec/features.ts';
-import { STATUS } from '../spec/status.ts';
+import { OTHER_RETRY, STATUS } from '../spec/status.ts';
 import type { Buffer, Protection } from './protection.ts';
 import type { WriteCache } from './write-cache.ts';
 
@@ -169,7 +169,9 @@ export class Blocks {
   }
 
   #flush(store: BlockStore): number {
-    return store.flush() === STORE_FAILED ? this.#storeFailed(store, STATUS.WRITE_FAULT) : STATUS.SUCCESS;
+    // What could not be made durable is lost; another Flush would find nothing to do and succeed.
+    if (store.flush() === STORE_FAILED) return this.#storeFailed(store, STATUS.WRITE_FAULT) | OTHER_RETRY;
+    return STATUS.SUCCESS;
   }
 
   /** With the cache off, what is written is durable and so is what was written before. */
