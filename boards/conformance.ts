@@ -18,7 +18,7 @@ const GEN1_X1: LinkProfile = {
 const port = (at: string, serial: string, group: number): PortBoard => ({
   at,
   link: GEN1_X1,
-  device: { kind: 'nvme', serial, profile: QEMU, namespaces: [{ size: '64m' }], group },
+  device: { kind: 'nvme', serial, profile: QEMU, namespaces: [{ size: '64m', tracksBlocks: true }], group },
 });
 
 export const conformance: Board = {

@@ -19,6 +19,7 @@ import type { NandProfile, UniformProfile } from '../nvme/media/profile.ts';
 import type {
   ControllerProfile,
   ControllerTiming,
+  EffectsProfile,
   FeatureDefaults,
   FeatureProfile,
   PcieProfile,
@@ -66,6 +67,9 @@ const powerOfTwo = (low: number, high: number): Shape =>
   });
 const u16 = whole(0, 0xffff);
 const u32 = whole(0, 0xffff_ffff);
+/** An object with a 32-bit word for any name of a table. */
+const wordsOf = <T extends object>(table: object): Shape =>
+  fields<T>(Object.fromEntries(Object.keys(table).map((name) => [name, optional(u32)])) as never);
 const nameIn = (table: object): Shape => oneName(Object.keys(table));
 /** Firmware places BARs between RAM and the chipset's own registers. */
 const mmioBase = must('a multiple of 4096 from 0xc0000000 to 0xfebff000', (value) => {
@@ -204,6 +208,7 @@ const ADMIN = fields<AdminProfile>({
     fields<FirmwareProfile>({ slots: whole(1, 7), isFirstReadOnly: flag, activatesNow: flag }),
   ),
   directives: flag,
+  virtualization: flag,
   doorbellBuffer: flag,
   lbaStatus: flag,
   keepAlive_ms: whole(0, 0xffff * 100),
@@ -250,14 +255,29 @@ const PROFILE = fields<ControllerProfile>({
   aborts: whole(1, 256),
   errorLogEntries: whole(1, 256),
   maxNamespaces: whole(1, 65_535),
-  blockSizes: list(powerOfTwo(512, 65_536), 1),
-  metadataFormats: list(
+  formats: list(
     fields<LbaFormat>({
       block_bytes: powerOfTwo(512, 65_536),
-      metadata_bytes: metadataBytes,
+      metadata_bytes: must('0 or a power of two from 8 to 64', (value) => {
+        return value === 0 || metadataBytes(value, '') === null;
+      }),
       guard_bits: guardBits,
     }),
+    1,
   ),
+  deallocation_bytes: must('0 or a power of two from 512 to 1 GiB', (value) => {
+    return value === 0 || powerOfTwo(512, 2 ** 30)(value, '') === null;
+  }),
+  atomicBlocks: whole(1, 65_536),
+  zeroesDeallocate: flag,
+  namespaceUuids: flag,
+  zonedCommandSet: flag,
+  criticalTemperature_K: u16,
+  effects: fields<EffectsProfile>({
+    admin: wordsOf<EffectsProfile['admin']>(NAMES.admin),
+    io: wordsOf<EffectsProfile['io']>(NAMES.io),
+  }),
+  slotRevision: optional(ascii(8)),
   admin: ADMIN,
   absent: fields<Absences>({
     admin: list(nameIn(NAMES.admin)),
@@ -299,6 +319,9 @@ const PROFILE = fields<ControllerProfile>({
     ranges: whole(0, 255),
     rangeBlocks: whole(0, 0xffff_ffff),
     totalBlocks: whole(0, Number.MAX_SAFE_INTEGER),
+    copyRanges: whole(1, 128),
+    copyRangeBlocks: whole(0, 0xffff),
+    copyBlocks: whole(0, 0xffff_ffff),
   }),
   map: optional(fields<MapProfile>({ cachedPages: whole(1, 0x1_0000) })),
   sgls: whole(0, 0xffff_ffff),

@@ -57,10 +57,13 @@ export class AdminQueues {
   readonly #parts: QueueParts;
   /** The quirk `missingCqIsInvalid`. */
   readonly #isInvalidCq: boolean;
+  /** The quirk of that name. */
+  readonly #pcLast: boolean;
 
   constructor(parts: QueueParts) {
     this.#parts = parts;
     this.#isInvalidCq = hasQuirk(parts.profile, 'missingCqIsInvalid');
+    this.#pcLast = hasQuirk(parts.profile, 'pcLast');
   }
 
   // ---- completion queues ------------------------------------------------------------------------------------------
@@ -70,10 +73,11 @@ export class AdminQueues {
     const cdw11 = slots.dword(slot, SQE.CDW11);
     if (CC.IOCQES.get(cc()) !== CQES)
       return this.#badSize(`CC.IOCQES is ${CC.IOCQES.get(cc())}, not ${CQES}`);
-    const status = this.#checkCreate(slot, cqs, features.completionQueues, CREATE_CQ_CDW11.PC.get(cdw11));
+    const pc = CREATE_CQ_CDW11.PC.get(cdw11);
+    const status = this.#checkCreate(slot, cqs, features.completionQueues, pc);
     if (status !== STATUS.SUCCESS) return status;
     const vector = CREATE_CQ_CDW11.IV.get(cdw11);
-    if (vector < interrupts.vectors) return STATUS.SUCCESS;
+    if (vector < interrupts.vectors) return this.#checkContiguous(pc);
     const how = interrupts.usesMsix ? '' : ' (MSI-X is off)';
     const reason = `vector ${vector} is beyond the last, ${interrupts.vectors - 1}${how}`;
     return this.#explain(STATUS.INVALID_INTERRUPT_VECTOR, reason, SQE.CDW11 + 2);
@@ -121,7 +125,9 @@ export class AdminQueues {
       const reason = `completion queue ${cqid} was not created`;
       return this.#explain(STATUS.COMPLETION_QUEUE_INVALID, reason, SQE.CDW11 + 2);
     }
-    return this.#checkCreate(slot, sqs, features.submissionQueues, CREATE_SQ_CDW11.PC.get(cdw11));
+    const pc = CREATE_SQ_CDW11.PC.get(cdw11);
+    const status = this.#checkCreate(slot, sqs, features.submissionQueues, pc);
+    return status === STATUS.SUCCESS ? this.#checkContiguous(pc) : status;
   }
 
   #createSq(slot: number): void {
@@ -171,13 +177,17 @@ export class AdminQueues {
         `${QSIZE + 1} entries are not from 2 to ${profile.maxQueueEntries} (CAP.MQES + 1)`,
       );
     }
-    if (isContiguous === 0) {
-      return this.#explain(STATUS.INVALID_FIELD, 'PC is 0, but CAP.CQR wants contiguous queues', SQE.CDW11);
-    }
+    const contiguous = this.#pcLast ? STATUS.SUCCESS : this.#checkContiguous(isContiguous);
+    if (contiguous !== STATUS.SUCCESS) return contiguous;
     const page = 4096 << CC.MPS.get(cc());
     if ((slots.dword(slot, SQE.PRP1) & (page - 1)) === 0) return STATUS.SUCCESS;
     const reason = `PRP1 = ${hex(this.#base(slot))} is not aligned to a page of ${page} bytes`;
     return this.#explain(STATUS.PRP_OFFSET_INVALID, reason, SQE.PRP1);
+  }
+
+  #checkContiguous(isContiguous: number): number {
+    if (isContiguous === 1) return STATUS.SUCCESS;
+    return this.#explain(STATUS.INVALID_FIELD, 'PC is 0, but CAP.CQR wants contiguous queues', SQE.CDW11);
   }
 
   #base(slot: number): number {

@@ -19,6 +19,7 @@ import { PersistentEvents } from './admin/persistent-events.ts';
 import { Sanitize } from './admin/sanitize.ts';
 import { SelfTest } from './admin/self-test.ts';
 import { Telemetry } from './admin/telemetry.ts';
+import { Virtualization } from './admin/virtualization.ts';
 import { AdminQueues } from './admin-queues.ts';
 import { writeAscii } from './ascii.ts';
 import { adminEffects, type Effects } from './effects.ts';
@@ -139,6 +140,7 @@ export class AdminCommands {
       [ADMIN.KEEP_ALIVE]: keepAlive,
       [ADMIN.DIRECTIVE_SEND]: directives.send,
       [ADMIN.DIRECTIVE_RECEIVE]: directives.receive,
+      [ADMIN.VIRTUALIZATION_MANAGEMENT]: new Virtualization(parts),
       [ADMIN.DOORBELL_BUFFER_CONFIG]: new DoorbellBuffer(parts),
       [ADMIN.FORMAT_NVM]: format,
       [ADMIN.SANITIZE]: sanitize,

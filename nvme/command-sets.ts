@@ -15,7 +15,6 @@ import { Coalescing } from './coalescing.ts';
 import type { Engine } from './engine.ts';
 import type { Events } from './events.ts';
 import { Context } from './io/command.ts';
-import { plainFormat } from './lba-format.ts';
 import { MappedMedia } from './map/cache.ts';
 import { HostMap } from './map/host-map.ts';
 import { UNITS_PER_PAGE } from './map/profile.ts';
@@ -111,7 +110,7 @@ export function createNamespaces(
     ...parts,
     largest: profile.maxNamespaces,
     initial: namespaces,
-    formats: [...profile.blockSizes.map(plainFormat), ...profile.metadataFormats],
+    formats: profile.formats,
     capacity_bytes,
     createStore: (bytes) => {
       pool ??= new ChunkPool(memory, largestMedium(capacity_bytes, namespaces));

@@ -6,6 +6,7 @@
 import { present } from './absences.ts';
 import { isDatasetLimited } from './io/limits.ts';
 import type { ControllerProfile } from './profile.ts';
+import { hasQuirk } from './quirks.ts';
 import { ADMIN, NVM } from './spec/commands.ts';
 import { ONCS } from './spec/identify.ts';
 import { COMMAND_EFFECTS, EXCLUSIVE } from './spec/logs.ts';
@@ -33,8 +34,18 @@ const MANDATORY: Effects = {
   [ADMIN.ASYNC_EVENT_REQUEST]: SUPPORTED,
 };
 
+/** `effects` with the words that the profile has of its own, by name. */
+const withOwn = (
+  effects: Effects,
+  own: Readonly<Record<string, number>>,
+  names: Readonly<Record<string, number>>,
+): Effects => ({
+  ...effects,
+  ...Object.fromEntries(Object.entries(own).map(([name, word]) => [names[name]!, word])),
+});
+
 /** Admin commands of a profile. */
-export function adminEffects({ admin, absent }: ControllerProfile): Effects {
+export function adminEffects({ admin, absent, effects }: ControllerProfile): Effects {
   const all: Effects = {
     ...MANDATORY,
     ...(admin.namespaceManagement
@@ -46,12 +57,13 @@ export function adminEffects({ admin, absent }: ControllerProfile): Effects {
     ...(admin.selfTest ? { [ADMIN.DEVICE_SELF_TEST]: SUPPORTED } : {}),
     ...(admin.keepAlive_ms > 0 ? { [ADMIN.KEEP_ALIVE]: SUPPORTED } : {}),
     ...(admin.directives ? { [ADMIN.DIRECTIVE_SEND]: SUPPORTED, [ADMIN.DIRECTIVE_RECEIVE]: SUPPORTED } : {}),
+    ...(admin.virtualization ? { [ADMIN.VIRTUALIZATION_MANAGEMENT]: SUPPORTED } : {}),
     ...(admin.doorbellBuffer ? { [ADMIN.DOORBELL_BUFFER_CONFIG]: SUPPORTED } : {}),
     ...(admin.format ? { [ADMIN.FORMAT_NVM]: FORMATS } : {}),
     ...(admin.sanitize.length > 0 ? { [ADMIN.SANITIZE]: ERASES } : {}),
     ...(admin.lbaStatus ? { [ADMIN.GET_LBA_STATUS]: SUPPORTED } : {}),
   };
-  return present(all, absent, 'admin');
+  return withOwn(present(all, absent, 'admin'), effects.admin, ADMIN);
 }
 
 const IO_EFFECTS: Effects = {
@@ -71,7 +83,8 @@ const IO_EFFECTS: Effects = {
 };
 
 /** I/O commands of a profile for namespaces of the NVM command set. */
-export const ioEffects = ({ absent }: ControllerProfile): Effects => present(IO_EFFECTS, absent, 'io');
+export const ioEffects = ({ absent, effects }: ControllerProfile): Effects =>
+  withOwn(present(IO_EFFECTS, absent, 'io'), effects.io, NVM);
 
 /** What a drive with zoned namespaces has besides. */
 export const ZONE_EFFECTS: Effects = {
@@ -89,12 +102,13 @@ export function optionalCommands(profile: ControllerProfile): number {
   const effects = ioEffects(profile);
   const has = (opcode: number): number => (effects[opcode] === undefined ? 0 : 1);
   const announced = (opcode: number, limit: number | boolean): number => (limit ? 0 : has(opcode));
+  const isLimited = isDatasetLimited(limits) && !hasQuirk(profile, 'ignoresRangeLimit');
   return ONCS.encode({
     COMPARE: has(NVM.COMPARE),
     WRITE_UNCORRECTABLE: announced(NVM.WRITE_UNCORRECTABLE, limits.uncorrectable),
-    DATASET_MANAGEMENT: announced(NVM.DATASET_MANAGEMENT, isDatasetLimited(limits)),
+    DATASET_MANAGEMENT: announced(NVM.DATASET_MANAGEMENT, isLimited),
     WRITE_ZEROES: announced(NVM.WRITE_ZEROES, limits.zeroes),
-    ZEROES_DEALLOCATE: has(NVM.WRITE_ZEROES),
+    ZEROES_DEALLOCATE: profile.zeroesDeallocate ? has(NVM.WRITE_ZEROES) : 0,
     RESERVATIONS: has(NVM.RESERVATION_REGISTER),
     VERIFY: announced(NVM.VERIFY, limits.verify),
     COPY: has(NVM.COPY),

@@ -77,41 +77,51 @@ export class Timestamp implements FeatureData {
 /** TIMESTAMP_ATTRIBUTES.ORIGIN: where the time counts from. Base 2.1 §5.1.25.1.7 */
 const ORIGIN = { RESET: 0, HOST: 1 } as const;
 
-/** What the host can cope with, and so may turn on: advanced command retry, and formats with a wider guard. */
+/**
+ * What the host can cope with, and so may turn on: advanced command retry, and formats with a wider guard. `isRaw`, the
+ * quirk `rawHostBehavior`: any bytes are taken and kept.
+ */
 export class HostBehavior implements FeatureData {
-  #isRetryOn = false;
-  /** LBAFEE. */
-  takesExtendedFormats = false;
+  readonly #bytes = new Uint8Array(HOST_BEHAVIOR.SIZE);
   readonly #hasExtendedFormats: boolean;
+  readonly #isRaw: boolean;
 
-  constructor(hasExtendedFormats: boolean) {
+  constructor(hasExtendedFormats: boolean, isRaw: boolean) {
     this.#hasExtendedFormats = hasExtendedFormats;
+    this.#isRaw = isRaw;
+  }
+
+  get takesExtendedFormats(): boolean {
+    return this.#bytes[HOST_BEHAVIOR.LBAFEE] === 1;
   }
 
   bytes(): number {
-    return HOST_BEHAVIOR.SIZE;
+    return this.#bytes.length;
   }
 
   get(into: DataView, select: number): void {
     if (select !== FEATURE_SELECT.CURRENT) return;
-    HOST_BEHAVIOR.set(into, 0, 'ACRE', this.#isRetryOn ? 1 : 0);
-    HOST_BEHAVIOR.set(into, 0, 'LBAFEE', this.takesExtendedFormats ? 1 : 0);
+    for (let i = 0; i < this.#bytes.length; i++) into.setUint8(i, this.#bytes[i]!);
   }
 
   set(from: DataView): string | null {
-    const { ACRE, ETDAS, LBAFEE, HDISNS, CDFE } = HOST_BEHAVIOR.decode(from, 0);
-    if (ACRE > 1) return `ACRE is ${ACRE}, it is 0 or 1`;
-    const mostExtended = this.#hasExtendedFormats ? 1 : 0;
-    if ((ETDAS | HDISNS | CDFE) !== 0 || LBAFEE > mostExtended)
-      return 'the host enables what Identify does not offer';
-    this.#isRetryOn = ACRE === 1;
-    this.takesExtendedFormats = LBAFEE === 1;
+    const problem = this.#isRaw ? null : this.#problem(from);
+    if (problem !== null) return problem;
+    const known = this.#isRaw ? this.#bytes.length : HOST_BEHAVIOR.RSV6;
+    for (let i = 0; i < known; i++) this.#bytes[i] = from.getUint8(i);
     return null;
   }
 
+  #problem(from: DataView): string | null {
+    const { ACRE, ETDAS, LBAFEE, HDISNS, CDFE } = HOST_BEHAVIOR.decode(from, 0);
+    if (ACRE > 1) return `ACRE is ${ACRE}, it is 0 or 1`;
+    const mostExtended = this.#hasExtendedFormats ? 1 : 0;
+    const isOffered = (ETDAS | HDISNS | CDFE) === 0 && LBAFEE <= mostExtended;
+    return isOffered ? null : 'the host enables what Identify does not offer';
+  }
+
   reset(): void {
-    this.#isRetryOn = false;
-    this.takesExtendedFormats = false;
+    if (!this.#isRaw) this.#bytes.fill(0);
   }
 }
 

@@ -39,6 +39,10 @@ import { CAP_CSS } from './spec/registers.ts';
 
 /** NSQR and NCQR that no controller can grant. */
 const TOO_MANY_QUEUES = 0xffff;
+/** Every bit of CDW11. */
+const ALL_BITS = 0xffff_ffff;
+/** Features of which reserved bits are kept where they are taken. */
+const KEPT_WHOLE: readonly number[] = [FID.ASYNC_EVENT, FID.ERROR_RECOVERY];
 /** TEMPERATURE_THRESHOLD.TMPSEL: the composite temperature, and every temperature there is (Set only). */
 const TMPSEL = { COMPOSITE: 0, ALL: 15 } as const;
 
@@ -70,7 +74,7 @@ export const isChangeable = ({ features }: ControllerProfile, fid: number): bool
   !features.fixed.some((name) => FID[name] === fid);
 
 /** The name of a feature that the specification defines. */
-export const nameOf = (fid: number): string => FEATURES[fid]!.name;
+export const nameOf = (fid: number): string => FEATURES[fid]?.name ?? `feature ${hex(fid, 2)}`;
 export const isOfNamespace = (fid: number): boolean => FEATURES[fid]!.scope === 'namespace';
 
 /** Every feature without a buffer that the controller has, at its defaults. */
@@ -141,8 +145,8 @@ function eventBits({ admin }: ControllerProfile): number {
 
 /** Why Set Features cannot give a feature this value, or null. */
 export function valueProblem(profile: ControllerProfile, fid: number, cdw11: number): string | null {
-  if (fid === FID.ASYNC_EVENT && hasQuirk(profile, 'takesAnyEvent')) return null;
-  const known = fid === FID.ASYNC_EVENT ? eventBits(profile) : KNOWN_BITS[fid]!;
+  const isAnyTaken = hasQuirk(profile, 'takesAnyFeatureBits');
+  const known = isAnyTaken ? ALL_BITS : fid === FID.ASYNC_EVENT ? eventBits(profile) : KNOWN_BITS[fid]!;
   const unknown = (cdw11 & ~known) >>> 0;
   if (unknown !== 0) return `bits ${hex(unknown, 8)} are reserved or not supported`;
   if (fid === FID.POWER_MANAGEMENT) {
@@ -170,9 +174,9 @@ export const isOtherTemperature = (profile: ControllerProfile, fid: number, cdw1
   fid === FID.TEMPERATURE_THRESHOLD &&
   TEMPERATURE_THRESHOLD.TMPSEL.get(cdw11) !== TMPSEL.COMPOSITE;
 
-/** A feature that tells 0 as its default and begins with another value. */
-export const isDefaultZero = (profile: ControllerProfile, fid: number): boolean =>
-  hasQuirk(profile, 'zeroDefaults') && (fid === FID.VOLATILE_WRITE_CACHE || fid === FID.ASYNC_EVENT);
+/** With the quirk `zeroDefaults`: features that tell 0 as default and begin with another value. */
+export const isDefaultZero = (fid: number): boolean =>
+  fid === FID.VOLATILE_WRITE_CACHE || fid === FID.ASYNC_EVENT;
 
 /** Why the feature has no value that CDW11 selects, or null: a vector or a temperature that is not there. */
 export function selectorProblem(profile: ControllerProfile, fid: number, cdw11: number): string | null {
@@ -199,7 +203,7 @@ export function valueToKeep(profile: ControllerProfile, fid: number, cdw11: numb
     const { keepAlive_ms } = profile.admin;
     return Math.min(Math.ceil(cdw11 / keepAlive_ms) * keepAlive_ms, KEEP_ALIVE.KATO.mask);
   }
-  if (fid !== FID.NUMBER_OF_QUEUES) return cdw11;
+  if (fid !== FID.NUMBER_OF_QUEUES) return KEPT_WHOLE.includes(fid) ? cdw11 : cdw11 & KNOWN_BITS[fid]!;
   const largest = profile.maxQueuePairs - 1;
   if (hasQuirk(profile, 'grantsEveryQueue')) return NUMBER_OF_QUEUES.encode({ NSQR: largest, NCQR: largest });
   return NUMBER_OF_QUEUES.encode({

@@ -24,9 +24,12 @@ import {
 } from './feature-rules.ts';
 import type { FeatureValues } from './feature-values.ts';
 import { isExtendedFormat } from './lba-format.ts';
+import type { ControllerProfile } from './profile.ts';
+import { hasQuirk } from './quirks.ts';
 import { DATA_TO_CONTROLLER, DATA_TO_HOST } from './slots.ts';
 import { GET_FEATURES_CDW10, NSID_BROADCAST, SET_FEATURES_CDW10, SQE } from './spec/commands.ts';
 import {
+  COMMAND_SET_PROFILE,
   ERROR_RECOVERY,
   FEATURE_CAPABILITIES,
   FEATURE_SELECT,
@@ -51,6 +54,12 @@ export interface FeatureParts extends AdminParts {
   readonly history: PersistentEvents;
 }
 
+const quirksOf = (profile: ControllerProfile) => ({
+  saveFirst: hasQuirk(profile, 'savesBeforeFeature'),
+  keepsFeatures: hasQuirk(profile, 'keepsFeatures'),
+  zeroDefaults: hasQuirk(profile, 'zeroDefaults'),
+});
+
 export class Features {
   readonly setCommand: AdminCommand = {
     check: (slot) => this.#checkSet(slot),
@@ -69,6 +78,7 @@ export class Features {
   /** null: the controller asks for no host memory. */
   readonly #hostMemory: HostMemory | null;
   readonly #absent: readonly number[];
+  readonly #quirks: ReturnType<typeof quirksOf>;
   #resetAt_ns = 0;
   readonly host = new HostIdentifier();
   readonly behavior: HostBehavior;
@@ -77,10 +87,14 @@ export class Features {
     this.#parts = parts;
     const { admin, absent } = parts.profile;
     const { hostMemory } = admin;
+    this.#quirks = quirksOf(parts.profile);
     this.#absent = absent.features.map((name) => FID[name]);
     this.#values = createValues(parts.profile, parts.namespaces);
     this.#hostMemory = hostMemory === null ? null : new HostMemory(parts, hostMemory);
-    this.behavior = new HostBehavior(parts.namespaces.formats.some(isExtendedFormat));
+    this.behavior = new HostBehavior(
+      parts.namespaces.formats.some(isExtendedFormat),
+      hasQuirk(parts.profile, 'rawHostBehavior'),
+    );
     this.#data = {
       [FID.TIMESTAMP]: parts.timestamp,
       [FID.HOST_BEHAVIOR]: this.behavior,
@@ -119,7 +133,7 @@ export class Features {
   /** Controller level reset: saved values come back, else defaults. */
   reset(): void {
     this.#resetAt_ns = this.#parts.clock.now;
-    for (const values of Object.values(this.#values)) values.reset();
+    if (!this.#quirks.keepsFeatures) for (const values of Object.values(this.#values)) values.reset();
     for (const data of Object.values(this.#data)) data.reset();
     this.#hostMemory?.reset();
     for (const fid of Object.keys(this.#values)) this.#apply(Number(fid));
@@ -140,10 +154,12 @@ export class Features {
     const cdw10 = slots.dword(slot, SQE.CDW10);
     const cdw11 = slots.dword(slot, SQE.CDW11);
     const fid = SET_FEATURES_CDW10.FID.get(cdw10);
-    if (!this.#exists(fid)) return this.#unknown(fid);
+    const isUnknown = !this.#exists(fid);
+    if (isUnknown && !this.#quirks.saveFirst) return this.#unknown(fid);
     if (SET_FEATURES_CDW10.SV.get(cdw10) === 1 && !this.#isSaveable(fid)) {
       return health.explain(STATUS.FEATURE_NOT_SAVEABLE, `${nameOf(fid)} cannot be saved`, SQE.CDW10 + 3, 7);
     }
+    if (isUnknown) return this.#unknown(fid);
     const status = this.#checkScope(slot, fid);
     if (status !== STATUS.SUCCESS) return status;
     if (!isChangeable(this.#parts.profile, fid)) {
@@ -154,7 +170,7 @@ export class Features {
     if (fid === FID.NUMBER_OF_QUEUES && this.#hasQueues()) {
       return health.explain(STATUS.COMMAND_SEQUENCE_ERROR, 'the number of queues is fixed once one exists');
     }
-    if (fid === FID.COMMAND_SET_PROFILE && cdw11 !== 0) {
+    if (fid === FID.COMMAND_SET_PROFILE && COMMAND_SET_PROFILE.IOCSCI.get(cdw11) !== 0) {
       const reason = `there is no combination ${cdw11} of command sets (Identify CNS 1Ch)`;
       return health.explain(STATUS.IO_COMMAND_SET_COMBINATION_REJECTED, reason, SQE.CDW11);
     }
@@ -242,6 +258,7 @@ export class Features {
     const problem = selectorProblem(this.#parts.profile, fid, cdw11);
     if (problem !== null) return this.#refuse(`${nameOf(fid)}: ${problem}`, SQE.CDW11);
     const data = this.#data[fid];
+    if (select !== FEATURE_SELECT.CURRENT && this.#quirks.zeroDefaults) return STATUS.SUCCESS;
     if (fid === FID.HOST_MEMORY_BUFFER) slots.setData(slot, DATA_TO_HOST, HOST_MEMORY_ATTRIBUTES.SIZE);
     else if (data !== undefined) slots.setData(slot, DATA_TO_HOST, data.bytes(cdw11));
     return STATUS.SUCCESS;
@@ -266,6 +283,8 @@ export class Features {
     }
     if (fid === FID.HOST_MEMORY_BUFFER) return this.#getHostMemory(slot, select, at);
     const data = this.#data[fid];
+    const isDefault = select !== FEATURE_SELECT.CURRENT && this.#quirks.zeroDefaults;
+    if (isDefault && (data !== undefined || isDefaultZero(fid))) return slots.setResult(slot, 0);
     if (data !== undefined) {
       const bytes = slots.bytes(slot);
       memory.fill(at, 0, bytes);
@@ -273,9 +292,7 @@ export class Features {
       return;
     }
     const { profile } = this.#parts;
-    const isZero = select === FEATURE_SELECT.DEFAULT && isDefaultZero(profile, fid);
-    if (isZero || isOtherTemperature(profile, fid, slots.dword(slot, SQE.CDW11)))
-      return slots.setResult(slot, 0);
+    if (isOtherTemperature(profile, fid, slots.dword(slot, SQE.CDW11))) return slots.setResult(slot, 0);
     const [index] = this.#indices(slot, fid, slots.dword(slot, SQE.CDW11));
     if (fid === FID.RESERVATION_PERSISTENCE && select === FEATURE_SELECT.CURRENT) {
       // The namespace knows: Reservation Register changes it too.

@@ -24,7 +24,7 @@ import {
 import { DNR_BY_DEFAULT, SCT, STATUS, statusField, statusSentence } from './spec/status.ts';
 
 /** Composite temperatures in Kelvin: at rest, and where WCTEMP and CCTEMP warn. */
-export const TEMPERATURE = { NORMAL: 310, WARNING: 343, CRITICAL: 353 } as const;
+export const TEMPERATURE = { NORMAL: 310, WARNING: 343 } as const;
 const SPARE_THRESHOLD_PERCENT = 10;
 const REJECTIONS_KEPT = 64;
 /** A data unit is 1000 blocks of 512 bytes. Base 2.1 §5.1.12.1.3 */

@@ -20,6 +20,7 @@ import {
 } from './limits.ts';
 import type { Namespaces } from './namespaces.ts';
 import type { ControllerProfile } from './profile.ts';
+import { hasQuirk } from './quirks.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import {
   CONTROLLER_TYPE,
@@ -56,14 +57,13 @@ const FIRMWARE_GRANULARITY = FIRMWARE_GRANULE / 4096;
 const ACTIVATION_TIME = 1;
 /** SANICAP.NODMMAS: media are not modified after a sanitize operation without deallocation. */
 const NOT_MODIFIED = 1;
-/** AWUN: each command works on its blocks in one go. AWUPF stays one block: failures and power cuts stop between two. */
-const EVERY_COMMAND = 0xffff;
 
 const has = (flag: boolean): number => (flag ? 1 : 0);
 
 /** OACS: the optional admin commands of a profile. */
-export const adminCommands = ({ admin }: ControllerProfile): number =>
+export const adminCommands = ({ admin, quirks }: ControllerProfile): number =>
   OACS.encode({
+    VIRTUALIZATION: has(admin.virtualization && !hasQuirk({ quirks }, 'hidesVirtualization')),
     FORMAT: has(admin.format),
     FIRMWARE: has(admin.firmware !== null),
     NAMESPACE_MANAGEMENT: has(admin.namespaceManagement),
@@ -122,7 +122,7 @@ export function writeController(
     'CTRATT',
     CTRATT.encode({
       HIDS: has(!profile.absent.features.includes('HOST_IDENTIFIER')),
-      ELBAS: has(namespaces.formats.some(isExtendedFormat)),
+      ELBAS: has(namespaces.formats.some(isExtendedFormat) || hasQuirk(profile, 'announcesWideGuards')),
     }),
   );
   set('CNTRLTYPE', CONTROLLER_TYPE.IO);
@@ -131,21 +131,24 @@ export function writeController(
   set('ELPE', profile.errorLogEntries - 1);
   set('NPSS', POWER_STATES - 1);
   set('WCTEMP', TEMPERATURE.WARNING);
-  set('CCTEMP', TEMPERATURE.CRITICAL);
+  set('CCTEMP', profile.criticalTemperature_K);
   set('SQES', ENTRY_SIZES.encode({ MIN: SQES, MAX: SQES }));
   set('CQES', ENTRY_SIZES.encode({ MIN: CQES, MAX: CQES }));
   set('NN', namespaces.largest);
   set('ONCS', optionalCommands(profile));
   set('FUSES', FUSES.encode({ COMPARE_AND_WRITE: profile.compareAndWriteBlocks > 0 ? 1 : 0 }));
-  set('AWUN', EVERY_COMMAND);
+  // AWUPF stays one block: failures and power cuts stop between two.
+  set('AWUN', profile.atomicBlocks - 1);
   set('ACWU', Math.max(0, profile.compareAndWriteBlocks - 1));
   set('OCFS', COPY_FORMATS);
   set('SGLS', profile.sgls);
   set('VWC', VWC.encode({ PRESENT: profile.writeCache ? 1 : 0, FLUSH_ALL: FLUSH_ALL_SUPPORTED }));
   writeCommands(view, at, profile);
   const capacity = (field: number, bytes: number) => view.setBigUint64(at + field, BigInt(bytes), true);
-  capacity(IDENTIFY_CONTROLLER.TNVMCAP, namespaces.capacity_bytes);
-  capacity(IDENTIFY_CONTROLLER.UNVMCAP, namespaces.unallocated_bytes);
+  if (!hasQuirk(profile, 'tellsNoCapacity')) {
+    capacity(IDENTIFY_CONTROLLER.TNVMCAP, namespaces.capacity_bytes);
+    capacity(IDENTIFY_CONTROLLER.UNVMCAP, namespaces.unallocated_bytes);
+  }
   const nqn = `${profile.nqn}${serial}`;
   writeAscii(bytes, at + IDENTIFY_CONTROLLER.SUBNQN, nqn.length, nqn);
   const power = at + IDENTIFY_CONTROLLER.PSD;
@@ -171,6 +174,7 @@ function writeCommands(view: DataView, at: number, profile: ControllerProfile): 
   set(
     'LPA',
     LPA.encode({
+      SMART_PER_NAMESPACE: has(hasQuirk(profile, 'shortLogs')),
       EFFECTS: 1,
       EXTENDED_DATA: 1,
       TELEMETRY: has(admin.telemetry),
@@ -216,5 +220,5 @@ export function writeNvmController(view: DataView, at: number, profile: Controll
   IDENTIFY_NVM_CONTROLLER.set(view, at, 'DMRL', ranges);
   IDENTIFY_NVM_CONTROLLER.set(view, at, 'DMRSL', rangeBlocks);
   IDENTIFY_NVM_CONTROLLER.set(view, at, 'DMSL', BigInt(totalBlocks));
-  IDENTIFY_NVM_CONTROLLER.set(view, at, 'VER', profile.version);
+  if (profile.version >= VERSION.V2_0) IDENTIFY_NVM_CONTROLLER.set(view, at, 'VER', profile.version);
 }

@@ -5,10 +5,10 @@
  */
 import { random } from '../support/random.ts';
 import { type Absences, hasReservations } from './absences.ts';
-import { COPY_LIMITS } from './io/copy.ts';
 import { isExtendedFormat, type LbaFormat } from './lba-format.ts';
 import type { Namespace } from './namespace.ts';
 import type { ControllerProfile } from './profile.ts';
+import { hasQuirk } from './quirks.ts';
 import {
   CSI,
   DLFEAT,
@@ -60,9 +60,9 @@ export function writeNamespace(
   at: number,
   namespace: Namespace,
   formats: readonly LbaFormat[],
-  absent: Absences,
+  profile: ControllerProfile,
 ): void {
-  writeCommon(view, at, formats, absent);
+  writeCommon(view, at, formats, profile);
   IDENTIFY_NAMESPACE.set(view, at, 'NSZE', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NCAP', namespace.blocks);
   IDENTIFY_NAMESPACE.set(view, at, 'NUSE', namespace.blocks);
@@ -79,9 +79,17 @@ export function writeNamespace(
     const PIP = metadata.isFirst ? 1 : 0;
     IDENTIFY_NAMESPACE.set(view, at, 'DPS', DPS.encode({ PIT: metadata.protection, PIP }));
   }
-  IDENTIFY_NAMESPACE.set(view, at, 'NSFEAT', NSFEAT.encode({ DAE: namespace.written === null ? 0 : 1 }));
+  const { deallocation_bytes } = profile;
+  const granules = deallocation_bytes === 0 ? 0 : Math.max(1, deallocation_bytes / namespace.block_bytes);
+  const DAE = namespace.written === null ? 0 : 1;
+  IDENTIFY_NAMESPACE.set(view, at, 'NSFEAT', NSFEAT.encode({ DAE, OPTPERF: granules > 0 ? 1 : 0 }));
+  if (granules > 0) {
+    IDENTIFY_NAMESPACE.set(view, at, 'NPDG', granules - 1);
+    IDENTIFY_NAMESPACE.set(view, at, 'NPDA', granules - 1);
+  }
   IDENTIFY_NAMESPACE.set(view, at, 'NMIC', NMIC.encode({ SHARED: namespace.isShared ? 1 : 0 }));
-  view.setBigUint64(at + IDENTIFY_NAMESPACE.NVMCAP, BigInt(namespace.store.bytes), true);
+  if (!hasQuirk(profile, 'tellsNoCapacity'))
+    view.setBigUint64(at + IDENTIFY_NAMESPACE.NVMCAP, BigInt(namespace.store.bytes), true);
   IDENTIFY_NAMESPACE.set(view, at, 'NSATTR', writeProtected(namespace));
   IDENTIFY_NAMESPACE.set(view, at, 'EUI64', bytesOf(namespace.eui64));
 }
@@ -91,14 +99,20 @@ export function writeCommon(
   view: DataView,
   at: number,
   formats: readonly LbaFormat[],
-  absent: Absences,
+  profile: ControllerProfile,
 ): void {
-  IDENTIFY_NAMESPACE.set(view, at, 'RESCAP', reservations(absent));
-  IDENTIFY_NAMESPACE.set(view, at, 'MSSRL', COPY_LIMITS.RANGE_BLOCKS);
-  IDENTIFY_NAMESPACE.set(view, at, 'MCL', COPY_LIMITS.BLOCKS);
-  IDENTIFY_NAMESPACE.set(view, at, 'MSRC', COPY_LIMITS.RANGES - 1);
+  IDENTIFY_NAMESPACE.set(view, at, 'RESCAP', reservations(profile.absent));
+  const { copyRanges, copyRangeBlocks, copyBlocks } = profile.limits;
+  IDENTIFY_NAMESPACE.set(view, at, 'MSSRL', copyRangeBlocks);
+  IDENTIFY_NAMESPACE.set(view, at, 'MCL', copyBlocks);
+  IDENTIFY_NAMESPACE.set(view, at, 'MSRC', copyRanges - 1);
   IDENTIFY_NAMESPACE.set(view, at, 'NLBAF', formats.length - 1);
-  IDENTIFY_NAMESPACE.set(view, at, 'DLFEAT', DLFEAT.encode({ READ: READS_ZEROES, DEAC: 1 }));
+  IDENTIFY_NAMESPACE.set(
+    view,
+    at,
+    'DLFEAT',
+    DLFEAT.encode({ READ: READS_ZEROES, DEAC: profile.zeroesDeallocate ? 1 : 0 }),
+  );
   if (formats.some(({ metadata_bytes }) => metadata_bytes > 0)) {
     IDENTIFY_NAMESPACE.set(view, at, 'MC', METADATA_CAPABILITIES);
     IDENTIFY_NAMESPACE.set(view, at, 'DPC', PROTECTION_CAPABILITIES);
@@ -117,8 +131,13 @@ export function writeNvmNamespace(view: DataView, at: number, formats: readonly 
   });
 }
 
-/** CNS 03h: EUI-64 when there is one, UUID, command set. `seed` makes the UUID of this drive its own. */
-export function writeDescriptors(view: DataView, at: number, namespace: Namespace, seed: string): void {
+/** CNS 03h: EUI-64 when there is one, UUID, command set. `seed` makes the UUID of this drive its own; null: no UUID. */
+export function writeDescriptors(
+  view: DataView,
+  at: number,
+  namespace: Namespace,
+  seed: string | null,
+): void {
   const eui64 = bytesOf(namespace.eui64);
   let next = at;
   const add = (type: number, identifier: Uint8Array) => {
@@ -129,7 +148,7 @@ export function writeDescriptors(view: DataView, at: number, namespace: Namespac
     next += NAMESPACE_DESCRIPTOR.SIZE + identifier.length;
   };
   if (eui64.some((byte) => byte !== 0)) add(NIDT.EUI64, eui64);
-  add(NIDT.UUID, uuid(seed, namespace));
+  if (seed !== null) add(NIDT.UUID, uuid(seed, namespace));
   add(NIDT.CSI, Uint8Array.of(namespace.zones === null ? CSI.NVM : CSI.ZONED));
 }
 

@@ -7,6 +7,7 @@ import { hex } from '../support/numbers.ts';
 import { present } from './absences.ts';
 import type { AdminCommand, AdminParts } from './admin/command.ts';
 import type { Firmware } from './admin/firmware.ts';
+import { writePrimaryCapabilities } from './admin/virtualization.ts';
 import { writeController, writeNvmController } from './identify-controller.ts';
 import {
   writeCommon,
@@ -56,6 +57,9 @@ export class Identify implements AdminCommand {
   readonly #structures: Readonly<Record<number, Structure>>;
   /** NSID FFFFFFFFh asks for what all namespaces have in common. */
   readonly #answersAll: boolean;
+  /** The quirks `nsidBeforeCsi` and `takesAnyController`. */
+  readonly #nsidFirst: boolean;
+  readonly #takesAnyController: boolean;
 
   constructor(parts: IdentifyParts) {
     this.#parts = parts;
@@ -66,6 +70,8 @@ export class Identify implements AdminCommand {
       'identify',
     );
     this.#answersAll = profile.admin.namespaceManagement && !hasQuirk(profile, 'wantsOneNamespace');
+    this.#nsidFirst = hasQuirk(profile, 'nsidBeforeCsi');
+    this.#takesAnyController = hasQuirk(profile, 'takesAnyController');
   }
 
   #ofController(): Record<number, Structure> {
@@ -84,10 +90,7 @@ export class Identify implements AdminCommand {
         },
       },
       [CNS.CONTROLLERS]: { nsid: 'unused', write: controllers },
-      // There are no virtual functions: the list is empty.
-      ...(profile.admin.namespaceManagement
-        ? { [CNS.SECONDARY_CONTROLLERS]: { nsid: 'unused' as const, write: () => {} } }
-        : {}),
+      ...this.#ofVirtualization(),
       [CNS.COMMAND_SETS]: { nsid: 'unused', write: (at) => view.setUint32(at, this.#commandSets(), true) },
       [CNS.ATTACHED_CONTROLLERS]: {
         nsid: 'valid',
@@ -95,6 +98,20 @@ export class Identify implements AdminCommand {
           if (namespaces.attached(this.#nsid(slot)) !== undefined) controllers(at, slot);
         },
       },
+    };
+  }
+
+  /** There are no secondary controllers: their list is empty. */
+  #ofVirtualization(): Record<number, Structure> {
+    const { profile, memory } = this.#parts;
+    const { namespaceManagement, virtualization } = profile.admin;
+    const { maxQueuePairs, msixVectors } = profile;
+    const capabilities = (at: number) =>
+      writePrimaryCapabilities(memory.view, at, maxQueuePairs + 1, msixVectors);
+    const secondaries: Structure = { nsid: 'unused', write: () => {} };
+    return {
+      ...(virtualization ? { [CNS.PRIMARY_CAPABILITIES]: { nsid: 'unused', write: capabilities } } : {}),
+      ...(virtualization || namespaceManagement ? { [CNS.SECONDARY_CONTROLLERS]: secondaries } : {}),
     };
   }
 
@@ -110,8 +127,7 @@ export class Identify implements AdminCommand {
       const namespace = namespaces.allocated(this.#nsid(slot));
       if (namespace !== undefined) write(at, namespace);
     };
-    const whole: Write = (at, namespace) =>
-      writeNamespace(view, at, namespace, namespaces.formats, profile.absent);
+    const whole: Write = (at, namespace) => writeNamespace(view, at, namespace, namespaces.formats, profile);
     const independent: Write = (at, namespace) =>
       writeIndependentNamespace(view, at, namespace, namespaces.refusal(namespace.nsid) === null, profile);
     const list = (which: 'attached' | 'allocated') => (at: number, slot: number) =>
@@ -134,14 +150,16 @@ export class Identify implements AdminCommand {
       [CNS.NAMESPACE]: {
         nsid: 'any',
         write: (at, slot) => {
-          if (this.#nsid(slot) === NSID_BROADCAST) writeCommon(view, at, namespaces.formats, profile.absent);
+          if (this.#nsid(slot) === NSID_BROADCAST) writeCommon(view, at, namespaces.formats, profile);
           else attached(whole)(at, slot);
         },
       },
       [CNS.ACTIVE_NAMESPACES]: { nsid: 'list', write: list('attached') },
       [CNS.NAMESPACE_DESCRIPTORS]: {
         nsid: 'active',
-        write: attached((at, namespace) => writeDescriptors(view, at, namespace, serial)),
+        write: attached((at, namespace) =>
+          writeDescriptors(view, at, namespace, profile.namespaceUuids ? serial : null),
+        ),
       },
       [CNS.COMMAND_SET_NAMESPACE]: { nsid: 'any', isOfCommandSet: true, write: attachedOfSet },
       [CNS.COMMAND_SET_ACTIVE_NAMESPACES]: {
@@ -172,33 +190,40 @@ export class Identify implements AdminCommand {
     if (structure === undefined) {
       return this.#refuse(`CNS ${hex(cns, 2)} is not supported (Base 2.1 §5.1.13.1)`, SQE.CDW10);
     }
-    if (structure.isOfCommandSet === true && !this.#hasCommandSet(csi)) {
-      return this.#refuse(`CSI ${csi} is not supported (Identify CNS 1Ch)`, SQE.CDW11 + 3);
-    }
+    const set = structure.isOfCommandSet === true ? this.#checkSet(csi) : STATUS.SUCCESS;
+    if (set !== STATUS.SUCCESS && !this.#nsidFirst) return set;
     const cntid = IDENTIFY_CDW10.CNTID.get(cdw10);
-    if (cns === CNS.COMMAND_SETS && cntid !== THIS_CONTROLLER && cntid !== CONTROLLER_ID) {
+    if (
+      cns === CNS.COMMAND_SETS &&
+      !this.#takesAnyController &&
+      cntid !== THIS_CONTROLLER &&
+      cntid !== CONTROLLER_ID
+    ) {
       return this.#refuse(`CNTID ${hex(cntid, 4)} is not a controller of this subsystem`, SQE.CDW10 + 2);
     }
     slots.setData(slot, DATA_TO_HOST, IDENTIFY_SIZE);
     const status = this.#checkNsid(structure, cns, this.#nsid(slot));
+    if (status === STATUS.SUCCESS && set !== STATUS.SUCCESS) return set;
     if (status !== STATUS.SUCCESS || csi !== CSI.ZONED || !OF_NAMESPACE_AND_SET.includes(cns)) return status;
     const namespace = this.#parts.namespaces.allocated(this.#nsid(slot));
     if (namespace === undefined || namespace.zones !== null) return status;
-    const reason = `namespace ${namespace.nsid} has no zones`;
-    return this.#parts.health.explain(STATUS.INVALID_IO_COMMAND_SET, reason, SQE.CDW11 + 3);
+    const code = this.#nsidFirst ? STATUS.INVALID_FIELD : STATUS.INVALID_IO_COMMAND_SET;
+    return this.#parts.health.explain(code, `namespace ${namespace.nsid} has no zones`, SQE.CDW11 + 3);
   }
 
   #csi(slot: number): number {
     return IDENTIFY_CDW11.CSI.get(this.#parts.slots.dword(slot, SQE.CDW11));
   }
 
-  #hasCommandSet(csi: number): boolean {
-    return csi <= CSI.ZONED && ((this.#commandSets() >>> csi) & 1) === 1;
+  #checkSet(csi: number): number {
+    if (csi <= CSI.ZONED && ((this.#commandSets() >>> csi) & 1) === 1) return STATUS.SUCCESS;
+    return this.#refuse(`CSI ${csi} is not supported (Identify CNS 1Ch)`, SQE.CDW11 + 3);
   }
 
   /** The one combination of command sets, as a bit for each (CNS 1Ch). */
   #commandSets(): number {
-    return (1 << CSI.NVM) | (this.#parts.namespaces.hasZones ? 1 << CSI.ZONED : 0);
+    const { namespaces, profile } = this.#parts;
+    return (1 << CSI.NVM) | (namespaces.hasZones || profile.zonedCommandSet ? 1 << CSI.ZONED : 0);
   }
 
   /** Writes the structure at byte `at` of device-local memory. */

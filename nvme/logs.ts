@@ -92,6 +92,7 @@ export class Logs implements AdminCommand {
     if (this.#length(slot) > maxTransfer_bytes) return this.#refuse('more than MDTS allows', SQE.CDW10 + 2);
     if (page === undefined) return this.#refuse(`log page ${hex(lid, 2)} is not supported`, SQE.CDW10);
     const left = page.bytes() - this.#offset(slot);
+    if ((this.#offset(slot) & 3) !== 0) return this.#refuse('the offset is not a whole dword', SQE.CDW12);
     if (left <= 0) return this.#refuse('the offset is beyond the end of the page', SQE.CDW12);
     const nsid = slots.dword(slot, SQE.NSID);
     if (lid === LID.SMART && nsid !== NSID_BROADCAST && namespaces.attached(nsid) === undefined) {

@@ -73,15 +73,18 @@ function checkVersion({ version, readyModes, memoryBuffer_bytes }: ControllerPro
   return null;
 }
 
-function checkFormats({ blockSizes, metadataFormats }: ControllerProfile): string | null {
-  if (new Set(blockSizes).size !== blockSizes.length)
-    return `blockSizes names a size twice: ${blockSizes.join(', ')}`;
-  for (const [index, { block_bytes, metadata_bytes, guard_bits }] of metadataFormats.entries()) {
+function checkFormats({ formats }: ControllerProfile): string | null {
+  const texts = formats.map((format) => JSON.stringify(format));
+  const twice = texts.findIndex((text, index) => texts.indexOf(text) !== index);
+  if (twice !== -1) return `formats[${twice}] is there already: ${texts[twice]}`;
+  for (const [index, { block_bytes, metadata_bytes, guard_bits }] of formats.entries()) {
+    if (metadata_bytes === 0) continue;
     const problem = checkMetadata(metadata_bytes, guard_bits, block_bytes);
-    if (problem !== null) return `metadataFormats[${index}]: ${problem}`;
+    if (problem !== null) return `formats[${index}]: ${problem}`;
   }
-  const formats = blockSizes.length + metadataFormats.length;
-  return formats <= MOST_FORMATS ? null : `${formats} formats are more than Identify holds, ${MOST_FORMATS}`;
+  return formats.length <= MOST_FORMATS
+    ? null
+    : `${formats.length} formats are more than Identify holds, ${MOST_FORMATS}`;
 }
 
 /** Command slots with their segments, transfer buffers, and room for queue records and a PRP list. */

@@ -8,27 +8,58 @@ import { NO_LIMITS } from './io/limits.ts';
 import { type ControllerProfile, GENERIC } from './profile.ts';
 import { QUIRK_NAMES } from './quirks.ts';
 import { ARBITRATION, ASYNC_EVENT_CONFIG } from './spec/features.ts';
+import { SGLS } from './spec/identify.ts';
+import { COMMAND_EFFECTS } from './spec/logs.ts';
 import { VERSION } from './spec/registers.ts';
+
+const CHANGES_BLOCKS = COMMAND_EFFECTS.encode({ CSUPP: 1, LBCC: 1 });
 
 export const QEMU: ControllerProfile = {
   ...GENERIC,
   name: 'qemu',
   model: 'QEMU NVMe Ctrl',
   version: VERSION.V1_4,
-  firmware: '7.2',
+  firmware: '7.2.22',
+  slotRevision: '1.0',
   nqn: 'nqn.2019-08.org.qemu:',
   maxQueueEntries: 2048,
-  limits: { ...NO_LIMITS, verify: 7 },
+  limits: {
+    ...NO_LIMITS,
+    verify: 7,
+    rangeBlocks: 0x3f_ffff,
+    copyRanges: 1,
+    copyRangeBlocks: 0,
+    copyBlocks: 0,
+  },
+  sgls: SGLS.encode({ SUPPORT: 1 }),
+  formats: [512, 4096].flatMap((block_bytes) =>
+    [0, 8, 16, 64].map((metadata_bytes) => ({ block_bytes, metadata_bytes, guard_bits: 16 }) as const),
+  ),
+  deallocation_bytes: 4096,
+  atomicBlocks: 1,
+  zeroesDeallocate: false,
+  namespaceUuids: false,
+  zonedCommandSet: true,
+  criticalTemperature_K: 373,
+  effects: {
+    admin: { FORMAT_NVM: CHANGES_BLOCKS },
+    io: { FLUSH: CHANGES_BLOCKS },
+  },
   errorLogEntries: 1,
   compareAndWriteBlocks: 0,
   weightedArbitration: false,
   savesFeatures: false,
   readyModes: 0,
-  metadataFormats: [],
   subsystemReset: false,
   memoryBuffer_bytes: 0,
   msiVectors: 0,
-  admin: { ...NO_ADMIN_OPTION, namespaceManagement: true, format: true, doorbellBuffer: true },
+  admin: {
+    ...NO_ADMIN_OPTION,
+    namespaceManagement: true,
+    format: true,
+    virtualization: true,
+    doorbellBuffer: true,
+  },
   absent: {
     admin: ['NAMESPACE_MANAGEMENT'],
     io: ['WRITE_UNCORRECTABLE', ...RESERVATIONS.io],

@@ -17,6 +17,7 @@ const SINCE: readonly (readonly [key: keyof AdminProfile, version: number])[] = 
   ['selfTest', VERSION.V1_3],
   ['directives', VERSION.V1_3],
   ['doorbellBuffer', VERSION.V1_3],
+  ['virtualization', VERSION.V1_3],
   ['telemetry', VERSION.V1_3],
   ['persistentEvents', VERSION.V1_4],
   ['lbaStatus', VERSION.V1_4],
@@ -30,6 +31,7 @@ const OPTION_OF: { readonly [Name in Absences['admin'][number]]?: keyof AdminPro
   KEEP_ALIVE: 'keepAlive_ms',
   DIRECTIVE_SEND: 'directives',
   DIRECTIVE_RECEIVE: 'directives',
+  VIRTUALIZATION_MANAGEMENT: 'virtualization',
   DOORBELL_BUFFER_CONFIG: 'doorbellBuffer',
   FORMAT_NVM: 'format',
   SANITIZE: 'sanitize',
@@ -37,7 +39,7 @@ const OPTION_OF: { readonly [Name in Absences['admin'][number]]?: keyof AdminPro
 };
 const KNOWN_SETS = CAP_CSS.NVM | CAP_CSS.IO_COMMAND_SETS | CAP_CSS.ADMIN_ONLY;
 /** SGLs that are modelled: SUPPORT and the bits of descriptors that PCI Express has. */
-const KNOWN_SGLS = SGLS.SUPPORT.mask | SGLS.BIT_BUCKET.mask | SGLS.MPTR_SGL.mask;
+const KNOWN_SGLS = SGLS.SUPPORT.mask | SGLS.BIT_BUCKET.mask | SGLS.LONGER_THAN_DATA.mask | SGLS.MPTR_SGL.mask;
 const SGLS_RESERVED = 3;
 
 const isOn = (value: AdminProfile[keyof AdminProfile]): boolean =>
@@ -66,11 +68,13 @@ function checkOptions({ version, admin, writeCache, dirty_bytes }: ControllerPro
   return `dirty_bytes is ${dirty_bytes}, and without writeCache no written byte can be lost: 0`;
 }
 
-function checkCommandSets({ commandSets, version }: ControllerProfile): string | null {
+function checkCommandSets({ commandSets, version, zonedCommandSet }: ControllerProfile): string | null {
   const unknown = commandSets & ~KNOWN_SETS;
   if (unknown !== 0) return `commandSets ${hex(commandSets)} has reserved bits of CAP.CSS: ${hex(unknown)}`;
   if ((commandSets & (CAP_CSS.NVM | CAP_CSS.IO_COMMAND_SETS)) === 0)
     return `commandSets ${hex(commandSets)} lets no host choose the NVM command set: set bit 0`;
+  if (zonedCommandSet && (commandSets & CAP_CSS.IO_COMMAND_SETS) === 0)
+    return `zonedCommandSet is on, and commandSets ${hex(commandSets)} lets no host choose it: set bit 6`;
   if (version >= VERSION.V1_4 || (commandSets & CAP_CSS.IO_COMMAND_SETS) === 0) return null;
   return `commandSets ${hex(commandSets)} has bit 6, which version ${hex(version)} does not know yet`;
 }
@@ -118,10 +122,9 @@ function checkQuirks({ quirks, admin, absent, compareAndWriteBlocks }: Controlle
 }
 
 /** Every format must have blocks that one command can move. */
-function checkBlocks({ blockSizes, metadataFormats, mdts, pageMin }: ControllerProfile): string | null {
+function checkBlocks({ formats, mdts, pageMin }: ControllerProfile): string | null {
   const most = PAGE_SIZE * 2 ** (mdts + pageMin);
-  const all = [...blockSizes, ...metadataFormats.map(({ block_bytes }) => block_bytes)];
-  const large = all.find((block_bytes) => block_bytes > most);
+  const large = formats.map(({ block_bytes }) => block_bytes).find((block_bytes) => block_bytes > most);
   if (large === undefined) return null;
   return `blocks of ${large} bytes are more than one command moves with mdts ${mdts}, ${formatSize(most)}; raise mdts`;
 }

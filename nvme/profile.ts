@@ -8,10 +8,11 @@ import { MIB } from '../support/numbers.ts';
 import { type Absences, NOTHING_ABSENT } from './absences.ts';
 import { type AdminProfile, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
 import { type CommandLimits, NO_LIMITS } from './io/limits.ts';
-import type { LbaFormat } from './lba-format.ts';
+import { type LbaFormat, plainFormat } from './lba-format.ts';
 import type { MapProfile } from './map/profile.ts';
 import type { MediaProfile } from './media/profile.ts';
 import type { QuirkName } from './quirks.ts';
+import type { ADMIN, NVM } from './spec/commands.ts';
 import type { FID } from './spec/features.ts';
 import { SGLS } from './spec/identify.ts';
 import { VERSION } from './spec/registers.ts';
@@ -61,6 +62,11 @@ export interface FeatureDefaults {
   readonly ASYNC_EVENT?: number;
 }
 
+export interface EffectsProfile {
+  readonly admin: { readonly [Name in keyof typeof ADMIN]?: number };
+  readonly io: { readonly [Name in keyof typeof NVM]?: number };
+}
+
 export interface ControllerProfile {
   readonly name: string;
   readonly vendor: number;
@@ -99,10 +105,24 @@ export interface ControllerProfile {
   readonly errorLogEntries: number;
   /** Largest valid NSID (NN). */
   readonly maxNamespaces: number;
-  /** Block sizes that namespaces can be formatted with, in the order of their formats. */
-  readonly blockSizes: readonly number[];
-  /** Formats with metadata, behind those. */
-  readonly metadataFormats: readonly LbaFormat[];
+  /** What namespaces can be formatted with, by number. */
+  readonly formats: readonly LbaFormat[];
+  /** Deallocation is best in pieces of so many bytes (NPDG, NPDA); 0: not told. */
+  readonly deallocation_bytes: number;
+  /** Blocks that are written in one go (AWUN + 1). */
+  readonly atomicBlocks: number;
+  /** Write Zeroes is announced to deallocate (DLFEAT, ONCS); DEAC is taken either way. */
+  readonly zeroesDeallocate: boolean;
+  /** Namespaces have a UUID in their descriptors. */
+  readonly namespaceUuids: boolean;
+  /** The zoned command set is there without a zoned namespace too (Identify 1Ch). */
+  readonly zonedCommandSet: boolean;
+  /** CCTEMP of Identify, in kelvins. */
+  readonly criticalTemperature_K: number;
+  /** Words of log page 05h that are others than effects.ts has, by command. */
+  readonly effects: EffectsProfile;
+  /** What the Firmware Slot log calls the first slot; `firmware` when absent. */
+  readonly slotRevision?: string;
   /** Optional admin commands, logs and features. */
   readonly admin: AdminProfile;
   /** What the controller lacks although the model and the options above have it. */
@@ -206,8 +226,9 @@ export const GENERIC: ControllerProfile = {
   aborts: 4,
   errorLogEntries: 64,
   maxNamespaces: 256,
-  blockSizes: [512, 4096],
-  metadataFormats: [
+  formats: [
+    plainFormat(512),
+    plainFormat(4096),
     { block_bytes: 512, metadata_bytes: 8, guard_bits: 16 },
     { block_bytes: 512, metadata_bytes: 64, guard_bits: 16 },
     { block_bytes: 4096, metadata_bytes: 8, guard_bits: 16 },
@@ -215,6 +236,13 @@ export const GENERIC: ControllerProfile = {
     { block_bytes: 4096, metadata_bytes: 16, guard_bits: 64 },
     { block_bytes: 4096, metadata_bytes: 64, guard_bits: 64 },
   ],
+  deallocation_bytes: 0,
+  atomicBlocks: 65_536,
+  zeroesDeallocate: true,
+  namespaceUuids: true,
+  zonedCommandSet: false,
+  criticalTemperature_K: 353,
+  effects: { admin: {}, io: {} },
   admin: EVERY_ADMIN_OPTION,
   absent: NOTHING_ABSENT,
   quirks: [],

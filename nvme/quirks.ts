@@ -95,6 +95,46 @@ export const QUIRKS = {
     section: 'Base 2.1 §5.1.20',
     source: QEMU,
   },
+  hidesVirtualization: {
+    does: 'OACS does not announce Virtualization Management, which is there',
+    section: 'Base 2.1 §5.1.13.2.1',
+    source: QEMU,
+  },
+  pcLast: {
+    does: 'PC of a queue to be created is looked at after PRP1 and the vector',
+    section: 'Base 2.1 §5.2.1',
+    source: QEMU,
+  },
+  takesPage0: {
+    does: 'Doorbell Buffer Config takes page 0',
+    section: 'Base 2.1 §5.2.5',
+    source: QEMU,
+  },
+  formatsSilently: {
+    does: 'Format NVM does not tell that a namespace has changed',
+    section: 'Base 2.1 §5.1.10',
+    source: QEMU,
+  },
+  announcesWideGuards: {
+    does: 'CTRATT announces extended formats (ELBAS), and there are none',
+    section: 'Base 2.1 §5.1.13.2.1',
+    source: QEMU,
+  },
+  tellsNoCapacity: {
+    does: 'TNVMCAP, UNVMCAP and NVMCAP are 0 although namespaces can be attached',
+    section: 'Base 2.1 §5.1.13.2.1',
+    source: QEMU,
+  },
+  nsidBeforeCsi: {
+    does: 'Identify looks at NSID before CSI, and a namespace of another command set is Invalid Field',
+    section: 'Base 2.1 §5.1.13.1',
+    source: QEMU,
+  },
+  takesAnyController: {
+    does: 'Identify 1Ch takes any CNTID',
+    section: 'Base 2.1 §5.1.13.2.19',
+    source: QEMU,
+  },
   wantsOneNamespace: {
     does: 'Identify Namespace has no answer for NSID FFFFFFFFh',
     section: 'Base 2.1 §5.1.13.2.1',
@@ -108,7 +148,7 @@ export const QUIRKS = {
   shortLogs: {
     does:
       'Get Log Page sends no more than the page has, calls an unknown page Invalid Field, looks at NSID in the SMART ' +
-      'page alone, and takes any offset inside the page',
+      'page alone (announced as SMART for each namespace), and takes any dword inside the page as offset',
     section: 'Base 2.1 §5.1.12',
     source: QEMU,
   },
@@ -118,9 +158,9 @@ export const QUIRKS = {
     section: 'Base 2.1 §5.1.25.1.5',
     source: QEMU,
   },
-  takesAnyEvent: {
-    does: 'Asynchronous Event Configuration takes reserved bits',
-    section: 'Base 2.1 §5.1.25.1.9',
+  takesAnyFeatureBits: {
+    does: 'Set Features takes reserved bits in CDW11',
+    section: 'Base 2.1 §5.1.25',
     source: QEMU,
   },
   forgetsOtherTemperatures: {
@@ -129,8 +169,25 @@ export const QUIRKS = {
     source: QEMU,
   },
   zeroDefaults: {
-    does: 'Volatile Write Cache and Asynchronous Event Configuration tell 0 as default and begin with another value',
+    does:
+      'Volatile Write Cache and Asynchronous Event Configuration tell 0 as default and begin with another value, and ' +
+      'defaults that are data are not sent',
     section: 'Base 2.1 §4.4',
+    source: QEMU,
+  },
+  savesBeforeFeature: {
+    does: 'SV is looked at before FID: a feature that is not there is Feature Identifier Not Saveable',
+    section: 'Base 2.1 §5.1.25',
+    source: QEMU,
+  },
+  keepsFeatures: {
+    does: 'features keep their values over resets',
+    section: 'Base 2.1 §4.4',
+    source: QEMU,
+  },
+  rawHostBehavior: {
+    does: 'Host Behavior Support takes and returns any bytes and keeps them over resets',
+    section: 'Base 2.1 §5.1.25.1.14',
     source: QEMU,
   },
   // ---- I/O commands and data ----
@@ -154,6 +211,16 @@ export const QUIRKS = {
       'data that cannot be read are zeroes, data that cannot be written are lost, and an unreadable PRP list is not ' +
       'worth a retry (DNR 1)',
     section: 'Base 2.1 §4.3.1',
+    source: QEMU,
+  },
+  takesLongBlock: {
+    does: 'the last data block of an SGL may be longer than the data',
+    section: 'Base 2.1 §4.3.2',
+    source: QEMU,
+  },
+  ignoresRangeLimit: {
+    does: 'DMRSL is told and not enforced, and Dataset Management is announced all the same',
+    section: 'NVM Command Set 1.1 §4.1.5.3',
     source: QEMU,
   },
   passesOverRanges: {

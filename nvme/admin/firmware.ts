@@ -204,7 +204,9 @@ export class Firmware {
   writeLog(at: number): void {
     const { view, u8 } = this.#parts.memory;
     FIRMWARE_SLOT_LOG.set(view, at, 'AFI', AFI.encode({ ACTIVE: this.#active, NEXT: this.#next }));
-    this.#revisions.forEach((revision, slot) => {
+    const { slotRevision } = this.#parts.profile;
+    this.#revisions.forEach((own, slot) => {
+      const revision = slot === READ_ONLY_SLOT ? (slotRevision ?? own) : own;
       const to = at + FIRMWARE_SLOT_LOG.FRS1 + (slot - 1) * REVISION_BYTES;
       if (revision !== '') writeAscii(u8, to, REVISION_BYTES, revision);
     });

@@ -8,6 +8,7 @@ import { hex } from '../../support/numbers.ts';
 import { HELD } from '../engine.ts';
 import type { Features } from '../features.ts';
 import { formatAttributes } from '../identify-controller.ts';
+import { hasQuirk } from '../quirks.ts';
 import { NO_SLOT } from '../slots.ts';
 import { FORMAT_CDW10, NSID_BROADCAST, SQE } from '../spec/commands.ts';
 import { SELF_TEST_OUTCOME } from '../spec/logs.ts';
@@ -118,10 +119,10 @@ export class Format implements AdminCommand {
   }
 
   #done(): void {
-    const { engine, namespaces, history } = this.#parts;
+    const { profile, engine, namespaces, history } = this.#parts;
     for (const nsid of this.#targets) {
       namespaces.open(nsid);
-      namespaces.changed(nsid);
+      if (!hasQuirk(profile, 'formatsSilently')) namespaces.changed(nsid);
       history.add(PERSISTENT_EVENT_TYPE.FORMAT_COMPLETION, FORMAT_COMPLETION_EVENT, { NSID: nsid });
     }
     this.#targets = [];

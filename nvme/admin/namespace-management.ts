@@ -139,22 +139,31 @@ export class NamespaceManagement implements AdminCommand {
 
 export class NamespaceAttachment implements AdminCommand {
   readonly #parts: CommandParts;
+  /** The quirk `privateNamespaces`. */
+  readonly #isPrivate: boolean;
 
   constructor(parts: CommandParts) {
     this.#parts = parts;
+    this.#isPrivate = hasQuirk(parts.profile, 'privateNamespaces');
+  }
+
+  #refusePrivate(nsid: number): number {
+    const { namespaces, health } = this.#parts;
+    const isValid = nsid === NSID_BROADCAST || namespaces.isValid(nsid);
+    const status = isValid ? STATUS.INVALID_FIELD : STATUS.INVALID_NAMESPACE_OR_FORMAT;
+    return health.explain(status, `namespace ${hex(nsid)} is not shared`, SQE.NSID);
   }
 
   check(slot: number): number {
     const { slots, health, namespaces } = this.#parts;
     const select = NAMESPACE_ATTACHMENT_CDW10.SEL.get(slots.dword(slot, SQE.CDW10));
+    if (this.#isPrivate) return this.#refusePrivate(slots.dword(slot, SQE.NSID));
     if (select !== NAMESPACE_ATTACHMENT.ATTACH && select !== NAMESPACE_ATTACHMENT.DETACH) {
       return health.explain(STATUS.INVALID_FIELD, `SEL ${select} is neither attach nor detach`, SQE.CDW10);
     }
     const nsid = slots.dword(slot, SQE.NSID);
     const status = checkAllocated(this.#parts, nsid);
     if (status !== STATUS.SUCCESS) return status;
-    if (hasQuirk(this.#parts.profile, 'privateNamespaces'))
-      return health.explain(STATUS.INVALID_FIELD, `namespace ${nsid} is not shared`, SQE.NSID);
     const refusal = namespaces.closure(nsid);
     if (refusal !== null) return health.explain(refusal.status, refusal.reason, SQE.NSID);
     slots.setData(slot, DATA_TO_CONTROLLER, CONTROLLER_LIST_SIZE);

@@ -46,6 +46,8 @@ export interface AdminProfile {
   readonly selfTest: boolean;
   readonly firmware: FirmwareProfile | null;
   readonly directives: boolean;
+  /** Virtualization Management and Identify 14h: there are no secondary controllers. */
+  readonly virtualization: boolean;
   /** Doorbell Buffer Config. */
   readonly doorbellBuffer: boolean;
   readonly lbaStatus: boolean;
@@ -66,6 +68,7 @@ export const EVERY_ADMIN_OPTION: AdminProfile = {
   selfTest: true,
   firmware: { slots: 3, isFirstReadOnly: true, activatesNow: true },
   directives: true,
+  virtualization: true,
   doorbellBuffer: true,
   lbaStatus: true,
   keepAlive_ms: 100,
@@ -88,6 +91,7 @@ export const NO_ADMIN_OPTION: AdminProfile = {
   selfTest: false,
   firmware: null,
   directives: false,
+  virtualization: false,
   doorbellBuffer: false,
   lbaStatus: false,
   keepAlive_ms: 0,

@@ -101,9 +101,9 @@ export class Context {
     this.features = parts.features;
     this.events = parts.events;
     this.cc = parts.cc;
-    const { dirty_bytes, sgls } = parts.profile;
+    const { dirty_bytes } = parts.profile;
     this.cache = dirty_bytes > 0 ? new WriteCache(parts.memory, dirty_bytes) : null;
-    this.transfer = new Transfer({ ...parts, sgls });
+    this.transfer = new Transfer(parts);
     this.payload = new Payload({ ...parts, transfer: this.transfer });
     this.blocks = new Blocks({ ...parts, protection: this.payload.protection, cache: this.cache });
     this.namespaces = parts.namespaces;

@@ -12,8 +12,6 @@ import type { Access, Context, IoCommand } from './command.ts';
 import { isProtected, protectionFields } from './payload.ts';
 import type { ProtectionFields } from './protection.ts';
 
-/** Limits of one command: source ranges (MSRC + 1), blocks of one range (MSSRL), blocks of all (MCL). */
-export const COPY_LIMITS = { RANGES: 128, RANGE_BLOCKS: 1024, BLOCKS: 8192 } as const;
 /** OCFS of Identify: formats 0 and 1. */
 export const COPY_FORMATS = 3;
 
@@ -66,7 +64,8 @@ export class Copy implements IoCommand {
       const reason = `descriptor format ${DESFMT} is for namespaces with another guard`;
       return context.refuse(reason, SQE.CDW12 + 1);
     }
-    if (NR >= COPY_LIMITS.RANGES) return this.#tooMuch(`${NR + 1} ranges`, COPY_LIMITS.RANGES, SQE.CDW12);
+    const { copyRanges } = context.profile.limits;
+    if (NR >= copyRanges) return this.#tooMuch(`${NR + 1} ranges`, copyRanges, SQE.CDW12);
     const status = this.#checkProtection(slot, namespace);
     if (status !== STATUS.SUCCESS) return status;
     context.setPlace(slot, context.first(slot) * namespace.block_bytes);
@@ -155,14 +154,15 @@ export class Copy implements IoCommand {
   #checkSources(slot: number, namespace: Namespace, sources: readonly Source[]): number {
     const context = this.#context;
     const to = context.first(slot);
+    const { copyBlocks, copyRangeBlocks } = context.profile.limits;
     const total = sources.reduce((sum, { count }) => sum + count, 0);
-    if (total > COPY_LIMITS.BLOCKS) return this.#tooMuch(`${total} blocks`, COPY_LIMITS.BLOCKS, SQE.PRP1);
+    if (total > copyBlocks) return this.#tooMuch(`${total} blocks`, copyBlocks, SQE.PRP1);
     const range = context.checkRange(namespace, to, total);
     if (range !== STATUS.SUCCESS) return range;
     for (const [index, { first, count }] of sources.entries()) {
       context.slots.setResult(slot, index);
-      if (count > COPY_LIMITS.RANGE_BLOCKS)
-        return this.#tooMuch(`${count} blocks of range ${index}`, COPY_LIMITS.RANGE_BLOCKS, SQE.PRP1);
+      if (count > copyRangeBlocks)
+        return this.#tooMuch(`${count} blocks of range ${index}`, copyRangeBlocks, SQE.PRP1);
       let status = context.checkRange(namespace, first, count);
       if (status === STATUS.SUCCESS)
         status = context.payload.checkFields(namespace, first, sources[index]!.fields);

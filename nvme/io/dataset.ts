@@ -21,14 +21,16 @@ export class DatasetManagement implements IoCommand {
     [SQE.CDW15, 0],
   ] as const;
   readonly #context: Context;
-  /** The quirks `passesOverRanges` and `ignoresHints`. */
+  /** The quirks `passesOverRanges`, `ignoresHints` and `ignoresRangeLimit`. */
   readonly #passesOver: boolean;
   readonly #ignoresHints: boolean;
+  readonly #ignoresLimit: boolean;
 
   constructor(context: Context) {
     this.#context = context;
     this.#passesOver = hasQuirk(context.profile, 'passesOverRanges');
     this.#ignoresHints = hasQuirk(context.profile, 'ignoresHints');
+    this.#ignoresLimit = hasQuirk(context.profile, 'ignoresRangeLimit');
   }
 
   check(slot: number): number {
@@ -73,6 +75,7 @@ export class DatasetManagement implements IoCommand {
 
   #checkLimits(ranges: number): number {
     const { limits } = this.#context.profile;
+    if (this.#ignoresLimit) return STATUS.SUCCESS;
     const counts = Array.from({ length: ranges }, (_, range) => this.#range(range).count);
     const excess = (what: string, value: number, most: number) =>
       most > 0 && value > most ? `${value} ${what} are more than the ${most} that can be deallocated` : null;

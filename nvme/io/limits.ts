@@ -1,7 +1,7 @@
 /**
- * Size limits of commands that move no data, or little for much: Verify, Write Zeroes, Write Uncorrectable and Dataset
- * Management (NVM Command Set 1.1 §4.1.5.3). A command with a limit is not announced in ONCS, which is how Identify
- * says that the limit binds. Not here: MDTS (command.ts), Copy (copy.ts).
+ * Size limits of commands that move no data, or little for much: Verify, Write Zeroes, Write Uncorrectable, Dataset
+ * Management and Copy (NVM Command Set 1.1 §4.1.5.1, §4.1.5.3). A command with a limit of CNS 06h is not announced in
+ * ONCS, which is how Identify says that the limit binds. Not here: MDTS (command.ts).
  */
 
 export interface CommandLimits {
@@ -13,8 +13,13 @@ export interface CommandLimits {
   readonly ranges: number;
   readonly rangeBlocks: number;
   readonly totalBlocks: number;
+  /** MSRC + 1, MSSRL, MCL: source ranges of one Copy, blocks of one range, blocks of all. */
+  readonly copyRanges: number;
+  readonly copyRangeBlocks: number;
+  readonly copyBlocks: number;
 }
 
+/** None, but for Copy, which always has some. */
 export const NO_LIMITS: CommandLimits = {
   verify: 0,
   zeroes: 0,
@@ -22,6 +27,9 @@ export const NO_LIMITS: CommandLimits = {
   ranges: 0,
   rangeBlocks: 0,
   totalBlocks: 0,
+  copyRanges: 128,
+  copyRangeBlocks: 1024,
+  copyBlocks: 8192,
 };
 
 const PAGE = 4096;

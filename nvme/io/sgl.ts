@@ -7,6 +7,8 @@ import type { Memory } from '../../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../../machine/pcie/dma-port.ts';
 import { assert } from '../../support/assert.ts';
 import { hex, u64 } from '../../support/numbers.ts';
+import type { ControllerProfile } from '../profile.ts';
+import { hasQuirk } from '../quirks.ts';
 import { SGL_DESCRIPTOR, SGL_ID, SGL_SUBTYPE, SGL_TYPE } from '../spec/commands.ts';
 import { SGLS } from '../spec/identify.ts';
 import { STATUS } from '../spec/status.ts';
@@ -41,7 +43,11 @@ export class SglWalker {
   reason = '';
   readonly #memory: Memory;
   readonly #dma: DmaPort;
+  /** The SGLS word of Identify: what the controller supports. */
   readonly #sgls: number;
+  readonly #takesLonger: boolean;
+  /** The quirk of that name. */
+  readonly #takesLongBlock: boolean;
   /** SRAM for descriptors that are being looked at. */
   readonly #buffer: number;
   #left_bytes = 0;
@@ -50,11 +56,12 @@ export class SglWalker {
   #lengthStatus: number = STATUS.DATA_SGL_LENGTH_INVALID;
   #next: Segment | null = null;
 
-  /** `sgls` is the SGLS word of Identify: what the controller supports. */
-  constructor(memory: Memory, dma: DmaPort, sgls: number) {
+  constructor(memory: Memory, dma: DmaPort, { sgls, quirks }: Pick<ControllerProfile, 'sgls' | 'quirks'>) {
     this.#memory = memory;
     this.#dma = dma;
     this.#sgls = sgls;
+    this.#takesLonger = SGLS.LONGER_THAN_DATA.get(sgls) === 1;
+    this.#takesLongBlock = hasQuirk({ quirks }, 'takesLongBlock');
     this.#buffer = memory.reserve(CHUNK_BYTES);
     assert(this.#buffer >= 0, 'device memory holds one chunk of SGL descriptors');
   }
@@ -178,14 +185,15 @@ export class SglWalker {
         `${bytes} bytes at ${hex(address)} are not whole dwords`,
       );
     }
-    if (bytes > this.#left_bytes) {
+    if (bytes > this.#left_bytes && !this.#takesLonger && !(this.#takesLongBlock && this.#left_bytes > 0)) {
       return this.#refuse(
         this.#lengthStatus,
         `the list describes ${bytes - this.#left_bytes} bytes more than there are data`,
       );
     }
-    if (bytes > 0) this.pieces.push({ address: isBucket ? BIT_BUCKET : address, bytes });
-    this.#left_bytes -= bytes;
+    const used = Math.min(bytes, this.#left_bytes);
+    if (used > 0) this.pieces.push({ address: isBucket ? BIT_BUCKET : address, bytes: used });
+    this.#left_bytes -= used;
     return STATUS.SUCCESS;
   }
 

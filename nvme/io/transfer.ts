@@ -10,6 +10,7 @@ import { assert } from '../../support/assert.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import type { Engine } from '../engine.ts';
 import type { Health } from '../health.ts';
+import type { ControllerProfile } from '../profile.ts';
 import { DATA_TO_HOST, SEGMENT, SLOT, type Slots } from '../slots.ts';
 import { CDW0, PSDT, SGL_DESCRIPTOR, SQE, SQE_SGL1 } from '../spec/commands.ts';
 import { STATUS } from '../spec/status.ts';
@@ -22,8 +23,7 @@ export interface TransferParts {
   readonly slots: Slots;
   readonly engine: Engine;
   readonly health: Health;
-  /** SGLS of Identify. */
-  readonly sgls: number;
+  readonly profile: Pick<ControllerProfile, 'sgls' | 'quirks'>;
 }
 
 export class Transfer {
@@ -47,7 +47,7 @@ export class Transfer {
     this.#engine = parts.engine;
     this.#health = parts.health;
     this.#clock = parts.clock;
-    this.#sgl = new SglWalker(parts.memory, parts.dma, parts.sgls);
+    this.#sgl = new SglWalker(parts.memory, parts.dma, parts.profile);
     this.#descriptor = parts.memory.reserve(SGL_DESCRIPTOR.SIZE);
     assert(this.#descriptor >= 0, 'device memory holds an SGL descriptor');
     this.#onListed = parts.clock.register((slot) => this.#listed(slot));

@@ -174,6 +174,9 @@ export const FEATURES_CDW14 = bits({ UIDX: [6, 0] });
 /** Other admin commands, Base 2.1 §5.1. Firmware Image Download has whole dwords: NUMD (0's based), OFST. */
 export const NAMESPACE_MANAGEMENT_CDW10 = bits({ SEL: [3, 0] });
 export const NAMESPACE_MANAGEMENT_CDW11 = bits({ CSI: [31, 24] });
+/** ACT is in VIRTUALIZATION; RT 0: queues, 1: interrupts. Base 2.1 §5.2.6. */
+export const VIRTUALIZATION_CDW10 = bits({ ACT: [3, 0], RT: [10, 8], CNTLID: [31, 16] });
+export const VIRTUALIZATION_CDW11 = bits({ NR: [15, 0] });
 export const NAMESPACE_ATTACHMENT_CDW10 = bits({ SEL: [3, 0] });
 export const FIRMWARE_COMMIT_CDW10 = bits({ FS: [2, 0], CA: [5, 3], BPID: 31 });
 export const SELF_TEST_CDW10 = bits({ STC: [3, 0] });

@@ -175,3 +175,12 @@ export const IDENTIFY_INDEPENDENT_NAMESPACE = layout({
 }, IDENTIFY_SIZE);
 export const INDEPENDENT_NSFEAT = bits({ UIDREUSE: 3, RMEDIA: 4, VWCNP: 5 });
 export const NSTAT = bits({ NRDY: 0, IOI: [2, 1] });
+
+// biome-ignore format: offsets in front of each row
+/** CNS 14h: resources of queues (VQ) and interrupts (VI). Base 2.1 §5.1.13.2.14. */
+export const PRIMARY_CAPABILITIES = layout({
+  /*  0 */ CNTLID: 'u16', PORTID: 'u16', CRT: 'u8', RSV5: 27,
+  /* 32 */ VQFRT: 'u32', VQRFA: 'u32', VQRFAP: 'u16', VQPRT: 'u16', VQFRSM: 'u16', VQGRAN: 'u16', RSV48: 16,
+  /* 64 */ VIFRT: 'u32', VIRFA: 'u32', VIRFAP: 'u16', VIPRT: 'u16', VIFRSM: 'u16', VIGRAN: 'u16', RSV80: 4016,
+}, IDENTIFY_SIZE);
+export const CRT = bits({ VQRS: 0, VIRS: 1 });

@@ -59,3 +59,6 @@ export const LBA_STATUS_DESCRIPTOR = layout(
 );
 /** LBA_STATUS.CMPC: the buffer was full, or the range was done. */
 export const LBA_STATUS_COMPLETION = { INCOMPLETE: 1, COMPLETE: 2 } as const;
+
+/** ACT of Virtualization Management: resources of the primary controller; a secondary one off line, given resources, on line. Base 2.1 §5.2.6. */
+export const VIRTUALIZATION = { PRIMARY: 1, OFFLINE: 7, ASSIGN: 8, ONLINE: 9 } as const;

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { QEMU } from '../../nvme/profile-qemu.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { FID, HOST_MEMORY_DESCRIPTOR } from '../../nvme/spec/features.ts';
-import { CNS, IDENTIFY_CONTROLLER } from '../../nvme/spec/identify.ts';
+import { CNS, IDENTIFY_CONTROLLER, PRIMARY_CAPABILITIES } from '../../nvme/spec/identify.ts';
 import { ERROR_LOG_ENTRY, LID, TELEMETRY_HEADER } from '../../nvme/spec/logs.ts';
 import { LBA_STATUS, LBA_STATUS_DESCRIPTOR } from '../../nvme/spec/management.ts';
 import {
@@ -69,12 +69,28 @@ describe('Abort', () => {
 
 describe('commands that Identify denies', () => {
   test.each<[string, number]>([
-    ['A82', ADMIN.VIRTUALIZATION_MANAGEMENT],
     ['A81', ADMIN.SECURITY_SEND],
     ['', 0x1d],
     ['', 0x24],
-  ])('%s opcode %i is invalid: there are no virtual functions, no security, no lockdown', (_, opcode) => {
+  ])('%s opcode %i is invalid: there is no security, no management interface, no lockdown', (_, opcode) => {
     expect(name(ready(), { opcode })).toBe('INVALID_OPCODE');
+  });
+
+  test.each([
+    ['reserved action', 0, 0, 'INVALID_FIELD'],
+    ['a secondary controller on line', 0x1_0009, 0, 'INVALID_CONTROLLER_IDENTIFIER'],
+    ['resources for another controller', 0x1_0001, 0, 'INVALID_CONTROLLER_IDENTIFIER'],
+    ['resources of type 2', 0x201, 0, 'INVALID_RESOURCE_IDENTIFIER'],
+    ['more than the 0 that are flexible', 0x101, 1, 'INVALID_RESOURCE_COUNT'],
+    ['as many as there are', 0x101, 0, 'SUCCESS'],
+  ])('A82 Virtualization Management: %s', (_, cdw10, cdw11, expected) => {
+    expect(name(ready(), { opcode: ADMIN.VIRTUALIZATION_MANAGEMENT, cdw10, cdw11 })).toBe(expected);
+  });
+
+  test('Identify 14h: queues and vectors are all private', () => {
+    const { view } = identify(ready(), CNS.PRIMARY_CAPABILITIES);
+    const { CRT, VQFRT, VQPRT, VIFRT, VIPRT } = PRIMARY_CAPABILITIES.decode(view, 0);
+    expect({ CRT, VQFRT, VQPRT, VIFRT, VIPRT }).toEqual({ CRT: 3, VQFRT: 0, VQPRT: 65, VIFRT: 0, VIPRT: 65 });
   });
 
   test('A83 the function has no SR-IOV capability, so there is no offline virtual function', () => {

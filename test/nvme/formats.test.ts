@@ -89,8 +89,8 @@ describe('formats', () => {
   });
 
   test('a profile cannot have such formats', () => {
-    const metadataFormats = [{ block_bytes: 512, metadata_bytes: 16, guard_bits: 64 as const }];
-    expect(checkProfile({ ...GENERIC, metadataFormats })).toContain('metadataFormats[0]: a 64-bit guard');
+    const formats = [{ block_bytes: 512, metadata_bytes: 16, guard_bits: 64 as const }];
+    expect(checkProfile({ ...GENERIC, formats })).toContain('formats[0]: a 64-bit guard');
   });
 });
 

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { NOTHING_ABSENT, RESERVATIONS } from '../../nvme/absences.ts';
 import { EVERY_ADMIN_OPTION, NO_ADMIN_OPTION } from '../../nvme/admin/profile.ts';
+import { plainFormat } from '../../nvme/lba-format.ts';
 import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
 import { checkProfile } from '../../nvme/profile-check.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
@@ -33,7 +34,7 @@ test.each<[Partial<ControllerProfile>, string]>([
   [{ sgls: 5 }, 'sgls 0x5 promises what is not modelled: 0x4'],
   [{ sgls: 0x1_0000 }, 'sgls 0x10000 describes SGLs that bits 1:0 say are not supported'],
   [
-    { mdts: 1, blockSizes: [512, 16_384] },
+    { mdts: 1, formats: [plainFormat(512), plainFormat(16_384)] },
     'blocks of 16384 bytes are more than one command moves with mdts 1, 8KiB; raise mdts',
   ],
   [
