@@ -27,6 +27,8 @@ import { Slots } from './slots.ts';
 import { DOORBELL_BASE, NSSR_MAGIC, REG } from './spec/registers.ts';
 
 const PAGE = 4096;
+// File constants fold; imported bindings do not (slots.ts).
+const DOORBELLS = DOORBELL_BASE;
 
 export class NvmeController extends PcieFunction {
   readonly profile: ControllerProfile;
@@ -135,8 +137,8 @@ export class NvmeController extends PcieFunction {
 
   override barWrite32(bar: number, offset: number, value: number): void {
     if (bar !== 0) return this.buffer.write32(offset, value);
-    if (offset >= DOORBELL_BASE && offset < this.doorbells.end) return this.doorbells.ring(offset, value);
-    if (offset >= DOORBELL_BASE) this.msix.write32(bar, offset, value);
+    if (offset >= DOORBELLS && offset < this.doorbells.end) return this.doorbells.ring(offset, value);
+    if (offset >= DOORBELLS) this.msix.write32(bar, offset, value);
     else this.#writeRegister(offset, value >>> 0);
   }
 

@@ -16,6 +16,8 @@ import { ShadowDoorbells } from './shadow-doorbells.ts';
 import { DOORBELL_BASE } from './spec/registers.ts';
 
 const INDEX_MASK = 0xffff;
+// File constants fold; imported bindings do not (slots.ts).
+const BASE = DOORBELL_BASE;
 
 export interface DoorbellParts {
   readonly profile: ControllerProfile;
@@ -67,13 +69,13 @@ export class Doorbells {
   /** A dword was written at `offset` of BAR0, below `end`. */
   ring(offset: number, value: number): void {
     if (this.engine.running === false) return;
-    const index = (offset - DOORBELL_BASE) >>> this.shift;
+    const index = (offset - BASE) >>> this.shift;
     const qid = index >>> 1;
     const position = value & INDEX_MASK;
     if (this.trace.on === true) {
       this.trace.emit(T.NVME_DOORBELL, this.dma.requester, qid, index & 1, position);
     }
-    if (((offset - DOORBELL_BASE) & ((1 << this.shift) - 1)) !== 0) {
+    if (((offset - BASE) & ((1 << this.shift) - 1)) !== 0) {
       this.#misplaced(offset);
     } else if ((index & 1) === 0) {
       if (this.shadow.covers(qid) && this.sqs.exists(qid)) this.shadow.rungTail(qid, position);

@@ -121,11 +121,18 @@ export class Fetcher {
     this.arbiter.charge(count);
     const end = first + count;
     i32[at + FETCH] = end === i32[at + SIZE]! ? 0 : end;
-    const iova = u64(i32[at + BASE]!, i32[at + BASE_HIGH]!) + first * ENTRY_BYTES;
-    const delay = this.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
+    const isFree = this.fetch_ns === 0 && this.dma.link.free === true;
+    const delay = isFree === true ? 0 : this.#delay(at, first, count);
     if (delay === 0) this.#take(sqid, first, count);
     else this.#later(sqid, first, count, delay);
     return true;
+  }
+
+  /** Nanoseconds until `count` entries from `first` on of the queue whose record is at `at` are here. */
+  #delay(at: number, first: number, count: number): number {
+    const { i32 } = this.memory;
+    const iova = u64(i32[at + BASE]!, i32[at + BASE_HIGH]!) + first * ENTRY_BYTES;
+    return this.fetch_ns + this.dma.readDelay(iova, count * ENTRY_BYTES);
   }
 
   /** Forgets everything that was asked for. The arbiter is told by the controller, which knows CC.AMS. */

@@ -6,6 +6,8 @@ import type { Memory } from '../machine/memory.ts';
 import { type BlockStore, STORE_FAILED, STORE_OK } from './block-store.ts';
 import { ChunkPool } from './chunk-pool.ts';
 
+const LARGEST_INT = 0x7fff_ffff;
+
 export class SparseStore implements BlockStore {
   readonly bytes: number;
   readonly run: number;
@@ -13,6 +15,7 @@ export class SparseStore implements BlockStore {
   private readonly memory: Memory;
   /** Chunks per byte: exact, since a chunk is a power of two, and a multiplication is a third of a division. */
   private readonly perByte: number;
+  private readonly shift: number;
   /** Chunk number -> its offset in device-local memory; 0 while it was never written. */
   private readonly chunks: Uint32Array;
   /** Offset of a chunk that is never written. */
@@ -24,6 +27,7 @@ export class SparseStore implements BlockStore {
     this.bytes = bytes;
     this.run = pool.chunk_bytes;
     this.perByte = 1 / pool.chunk_bytes;
+    this.shift = Math.log2(pool.chunk_bytes);
     this.memory = memory;
     this.chunks = new Uint32Array(Math.ceil(bytes / pool.chunk_bytes));
     this.zeroes = pool.zeroes;
@@ -31,14 +35,19 @@ export class SparseStore implements BlockStore {
   }
 
   load(offset: number, _length: number): number {
-    const chunk = this.chunks[(offset * this.perByte) | 0]!;
+    const chunk = this.chunks[this.#index(offset)]!;
     return (chunk === 0 ? this.zeroes : chunk) + (offset & (this.run - 1));
   }
 
   stage(offset: number, _length: number): number {
-    const index = (offset * this.perByte) | 0;
+    const index = this.#index(offset);
     const chunk = this.chunks[index]!;
     return chunk === 0 ? this.#take(index, offset) : chunk + (offset & (this.run - 1));
+  }
+
+  /** The chunk of a byte. Small offsets are integers all the way. */
+  #index(offset: number): number {
+    return offset <= LARGEST_INT ? offset >>> this.shift : (offset * this.perByte) | 0;
   }
 
   commit(_offset: number, _length: number): number {

@@ -28,6 +28,12 @@ const SQE_WORDS = 16;
 const CQE_WORDS = 4;
 const NO_CID = 0xffff;
 const TWO_32 = 0x1_0000_0000;
+const LARGEST_INT = 0x7fff_ffff;
+const SQE_SHIFT = 4;
+const CQE_SHIFT = 2;
+const SLOT_SHIFT = 4;
+/** Changes no word index, and tells the compiler that adding a few words to one cannot overflow. */
+const MASK = 0xf_ffff;
 /** The phase tag in the last dword of a completion. */
 const PHASE = 0x1_0000;
 assert(
@@ -218,11 +224,11 @@ export class QueuePair {
     const sq = this.sq;
     const pairs = this.sqPairs;
     const tail = this.#tail;
-    const record = slot * SLOT_WORDS;
-    const word = tail * SQE_WORDS;
+    const record = (slot << SLOT_SHIFT) & MASK;
+    const word = (tail << SQE_SHIFT) & MASK;
     const pair = word >>> 1;
     const low = slba | 0;
-    const high = (slba / TWO_32) | 0;
+    const high = slba <= LARGEST_INT ? 0 : (slba / TWO_32) | 0;
     const cid = ~slots[record + CID]!;
     slots[record + CID] = cid;
     slots[record + WHAT] = what(opcode, blocks);
@@ -307,7 +313,7 @@ export class QueuePair {
     let count = 0;
     let last = 0;
     while (count < most) {
-      const word = head * CQE_WORDS + 3;
+      const word = ((head << CQE_SHIFT) & MASK) + 3;
       if ((cq[word]! & PHASE) !== phase) break;
       last = word;
       count++;
@@ -325,7 +331,7 @@ export class QueuePair {
     const cq = this.cq;
     const slots = this.slots;
     for (let left = count; left > 0; left--) {
-      const word = this.#head * CQE_WORDS;
+      const word = (this.#head << CQE_SHIFT) & MASK;
       const ending = cq[word + 3]!;
       // The head moves before the callback, which may throw.
       if (++this.#head === this.entries) {
@@ -334,7 +340,7 @@ export class QueuePair {
       }
       const cid = ending & 0xffff;
       const slot = cid & this.slotMask;
-      const record = slot * SLOT_WORDS;
+      const record = (slot << SLOT_SHIFT) & MASK;
       const status = (ending >>> 17) & 0x7ff;
       if (slots[record + CID] !== cid) {
         this.#stale(cid, status, cq[word + 2]! >>> 16);

@@ -17,6 +17,9 @@ import type { Translator } from './translator.ts';
 /** The MMIO window below 4 GiB; every BAR lives inside it. */
 export const MMIO_BASE = 0xc000_0000;
 export const MMIO_END = 0x1_0000_0000;
+// File constants fold where exported ones are loaded at every use.
+const BASE = MMIO_BASE;
+const END = MMIO_END;
 const PAGE_SHIFT = 12;
 const NOBODY = -1;
 const ALL_ONES = 0xffff_ffff;
@@ -32,6 +35,8 @@ export interface RegisterBlock {
 /** One decoded range of the MMIO window: a BAR of a function, or a register block. */
 interface Range {
   readonly base: number;
+  /** The same as an integer: bytes from the beginning of the window. */
+  readonly place: number;
   readonly bytes: number;
   readonly bar: number;
   readonly fn: PcieFunction | null;
@@ -107,7 +112,7 @@ export class RootComplex implements DmaHost, PciHost {
 
   /** Makes a register block answer at `base`. */
   mapBlock(base: number, bytes: number, block: RegisterBlock): void {
-    this.#blocks.push({ base, bytes, bar: 0, fn: null, block, link: null });
+    this.#blocks.push({ base, place: base - BASE, bytes, bar: 0, fn: null, block, link: null });
     this.decodeChanged();
   }
 
@@ -166,7 +171,7 @@ export class RootComplex implements DmaHost, PciHost {
     }
     const link = range.link;
     if (link === null || link.free === true) {
-      this.#deliver(range, address - range.base, value);
+      this.#deliver(range, ((address - BASE) | 0) - range.place, value);
       return;
     }
     this.clock.advance(this.host.store_ns);
@@ -235,11 +240,13 @@ export class RootComplex implements DmaHost, PciHost {
 
   #rangeAt(address: number): Range | null {
     if (this.#stale === true) this.#decode();
-    if (address < MMIO_BASE || address >= MMIO_END) return null;
-    const index = this.#pages[(address - MMIO_BASE) >>> PAGE_SHIFT]!;
+    if (address < BASE || address >= END) return null;
+    const place = (address - BASE) | 0;
+    const index = this.#pages[place >>> PAGE_SHIFT]!;
     if (index === NOBODY) return null;
     const range = this.#ranges[index]!;
-    return address >= range.base && address - range.base < range.bytes ? range : null;
+    const offset = place - range.place;
+    return offset >= 0 && offset < range.bytes ? range : null;
   }
 
   /** Rebuilds the page map from what software programmed. The first claimant of a page keeps it. */
@@ -259,7 +266,7 @@ export class RootComplex implements DmaHost, PciHost {
     if (fn.config.memoryDecode) {
       for (const { index, address, bytes } of fn.config.bars) {
         if (address < low || address + bytes - 1 > high) continue;
-        this.#ranges.push({ base: address, bytes, bar: index, fn, block: null, link });
+        this.#ranges.push({ base: address, place: address - BASE, bytes, bar: index, fn, block: null, link });
       }
     }
     if (!(fn instanceof Bridge) || !fn.config.memoryDecode) return;
