@@ -59,6 +59,8 @@ const ETIMEDOUT = 110;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Actions in one turn, so that clones that never wait share the host. */
 const TURN = 256;
+/** How often a job looks whether another one is done with the zone that it is about to write. */
+const ZONE_LOOK_NS = 1000;
 /** How long a job that is ahead of its flow sleeps at least. */
 const FLOW_SLEEP_NS = 1000;
 
@@ -134,6 +136,7 @@ export class Clone {
 
   /** Ends the job as soon as what is outstanding has completed; one that has not begun never will. */
   stop(): void {
+    if (this.#isChosen) this.workload.abandon();
     this.workload.stop();
     this.#isChosen = false;
     if (!this.#hasBegun) this.#state = 'done';
@@ -145,6 +148,7 @@ export class Clone {
     if (this.isDone) return;
     if (!Number.isNaN(this.#phaseAt) && this.#hasBegun)
       this.#recorder.endPhase(Math.max(0, at - this.#phaseAt), this.workload.isVerifying);
+    this.stats.zoneResets = this.workload.zoneResets;
     if (this.#unrung > 0) this.#queue.ring();
     this.#queue.onComplete = (slot) => this.#forget(slot);
     this.#state = 'done';
@@ -270,11 +274,11 @@ export class Clone {
       return simulated + thinktime_ns;
     }
     if (!this.#isChosen) this.#isChosen = this.workload.next(outstanding);
-    if (!this.#isChosen) return NEVER;
+    if (!this.#isChosen) return this.workload.isBlocked ? simulated + ZONE_LOOK_NS : NEVER;
     if (flow?.isAhead(this.job.flow, this.#issued))
       return simulated + Math.max(FLOW_SLEEP_NS, this.job.flow_sleep_ns);
     const { direction } = this.workload;
-    if (pacer === null || direction === SYNC || this.workload.isVerifying) return 0;
+    if (pacer === null || direction >= SYNC || this.workload.isVerifying) return 0;
     const dueAt = pacer.dueAt[direction]!;
     return dueAt <= simulated ? 0 : dueAt;
   }
@@ -310,7 +314,7 @@ export class Clone {
     flights.created[io] = this.#createdAt;
     flights.issued[io] = clock.measured();
     this.#isChosen = false;
-    if (direction !== SYNC) {
+    if (direction < SYNC) {
       this.#issued++;
       flow?.issued();
       if (pacer !== null) pacer.issued(direction as Direction, bytes);
@@ -372,7 +376,7 @@ export class Clone {
     const created = flights.created[io]!;
     flights.give(io);
     if (this.workload.keepsApart) this.workload.settled(direction, offset, bytes);
-    if (direction !== SYNC && this.job.thinktime_blocks_type === 'complete') this.#sinceThink++;
+    if (direction < SYNC && this.job.thinktime_blocks_type === 'complete') this.#sinceThink++;
     this.#recorder.completed(direction, bytes, offset, created, flights.issued[io]!, now);
     if (target !== null) target.record(now - created);
     if (now - created > this.#limit_ns)
@@ -410,6 +414,7 @@ export class Clone {
   #endPhase(now: number): void {
     const { workload, job, stats } = this;
     this.#recorder.endPhase(now - this.#phaseAt, workload.isVerifying);
+    stats.zoneResets = workload.zoneResets;
     this.#phaseAt = now;
     if (stats.errno === 0 && (workload.beginVerifying() || workload.beginLoop())) return;
     this.#parts.flow?.leave(job.flow, this.#issued);

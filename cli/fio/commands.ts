@@ -1,12 +1,20 @@
-/** The commands of a job that are no reads and writes, built once. NVM Command Set 1.1 §3.3.3, Base 2.1 §7.2. */
+/** The commands of a job that are no reads and writes, built once. NVM Command Set 1.1 §3.3.3, Base 2.1 §7.2; ZNS 1.2 §3.4.3. */
 import type { DmaBuffer } from '../../drivers/nvme/index.ts';
 import { DSM_CDW11, DSM_RANGE, NVM, SQE } from '../../nvme/spec/commands.ts';
+import { ZONE_ACTION, ZONE_SEND_CDW13 } from '../../nvme/spec/zones.ts';
 
 /** Bytes that a trim transfers: one range. */
 export const TRIM_BYTES = DSM_RANGE.SIZE;
 
-/** A flush, and a deallocation of one range. */
-export function commandsOf(nsid: number): { readonly flush: Uint32Array; readonly trim: Uint32Array } {
+export interface OtherCommands {
+  readonly flush: Uint32Array;
+  /** Deallocates one range. */
+  readonly trim: Uint32Array;
+  /** Resets a zone. */
+  readonly reset: Uint32Array;
+}
+
+export function commandsOf(nsid: number): OtherCommands {
   const command = (opcode: number): Uint32Array => {
     const words = new Uint32Array(SQE.SIZE / 4);
     words[0] = opcode;
@@ -15,7 +23,16 @@ export function commandsOf(nsid: number): { readonly flush: Uint32Array; readonl
   };
   const trim = command(NVM.DATASET_MANAGEMENT);
   trim[SQE.CDW11 / 4] = DSM_CDW11.AD.mask;
-  return { flush: command(NVM.FLUSH), trim };
+  const reset = command(NVM.ZONE_MANAGEMENT_SEND);
+  reset[SQE.CDW13 / 4] = ZONE_SEND_CDW13.encode({ ZSA: ZONE_ACTION.RESET });
+  return { flush: command(NVM.FLUSH), trim, reset };
+}
+
+/** The same command with another first block. */
+export function withPlace(command: Uint32Array, lba: number): Uint32Array {
+  command[SQE.CDW10 / 4] = lba;
+  command[SQE.CDW10 / 4 + 1] = lba / 2 ** 32;
+  return command;
 }
 
 /** A range for every buffer of a clone, in memory of its own, so that data stay what they are. */

@@ -2,7 +2,13 @@
  * The drives that a job file uses, opened once, and for each clone a queue pair and data buffers of its own.
  * Not here: what runs on them (engine.ts), names of namespaces (targets.ts).
  */
-import { type DmaBuffer, findNvme, NvmeDriver, type QueuePair } from '../../drivers/nvme/index.ts';
+import {
+  type BlockDevice,
+  type DmaBuffer,
+  findNvme,
+  NvmeDriver,
+  type QueuePair,
+} from '../../drivers/nvme/index.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import type { AnyMachine } from '../pace.ts';
@@ -12,6 +18,7 @@ import { TRIM_BYTES, TrimRanges } from './commands.ts';
 import type { Job } from './job-file.ts';
 import { bufferBytes, type Room } from './region.ts';
 import { fileOf, type Target, type Targets } from './targets.ts';
+import { ZoneMap } from './zone-map.ts';
 
 /** What one clone works with. */
 export interface Workplace {
@@ -60,7 +67,9 @@ export class Drives {
     const { kernel } = this.#machine;
     const bdf = findNvme(kernel)[drive]!;
     const clones = jobs.reduce((sum, job) => sum + job.numjobs, 0);
-    const queuePairs = Math.max(clones, ...jobs.flatMap((job) => job.cpus_allowed.map(queueOfCpu)));
+    // A report of zones goes over a queue pair of the driver's own.
+    const reports = jobs.some(({ zonemode }) => zonemode === 'zbd') ? 1 : 0;
+    const queuePairs = Math.max(clones + reports, ...jobs.flatMap((job) => job.cpus_allowed.map(queueOfCpu)));
     const interrupts = jobs.some((job) => !job.hipri);
     this.#drivers.set(drive, await NvmeDriver.open(kernel, { bdf, queuePairs, interrupts }));
   }
@@ -69,11 +78,26 @@ export class Drives {
     return this.#targets.byFile.get(fileOf(job, clone))!;
   }
 
+  #namespaceOf(job: Job, clone: number): BlockDevice {
+    const { drive, nsid } = this.targetOf(job, clone);
+    return this.#drivers.get(drive)!.namespace(nsid);
+  }
+
   /** Sizes of the namespace of a clone. */
   roomOf(job: Job, clone: number): Room {
-    const { drive, nsid } = this.targetOf(job, clone);
-    const { bytes, blockSize } = this.#drivers.get(drive)!.namespace(nsid);
-    return { bytes, block_bytes: blockSize };
+    const { bytes, blockSize, zones } = this.#namespaceOf(job, clone);
+    const { maxTransfer_bytes } = this.#drivers.get(this.targetOf(job, clone).drive)!;
+    const zone_bytes = zones === null ? 0 : zones.info.blocks * blockSize;
+    const maxOpenZones = zones?.info.maxOpen ?? 0;
+    return { bytes, block_bytes: blockSize, zone_bytes, maxOpenZones, maxTransfer_bytes };
+  }
+
+  /** The zones that `zonemode=zbd` works on, as they are now: the namespace's own, or such as the job says. */
+  zonesOf(job: Job, clone: number): Promise<ZoneMap> {
+    const namespace = this.#namespaceOf(job, clone);
+    if (namespace.zones !== null) return ZoneMap.of(namespace);
+    const { zonesize, zonecapacity } = job;
+    return Promise.resolve(ZoneMap.madeUp(namespace.bytes, zonesize, zonecapacity || zonesize));
   }
 
   /** A queue pair for one clone of a job. Throws UserError when the controller has none left or a shallower one. */

@@ -21,6 +21,7 @@ import { JobStats, READ, WRITE } from './stats.ts';
 import { fileOf, type Targets } from './targets.ts';
 import { type BlockVerifier, headerVerifier, patternVerifier } from './verify.ts';
 import { Workload } from './workload.ts';
+import type { ZoneMap } from './zone-map.ts';
 
 export interface RunOptions {
   readonly machine: AnyMachine;
@@ -140,6 +141,10 @@ async function prepare(members: readonly Job[], groups: readonly number[], run: 
     }),
   );
   refuseOverlaps(claims);
+  const maps = new Map<string, ZoneMap>();
+  for (const { job, clone, file } of claims) {
+    if (job.zonemode === 'zbd' && !maps.has(file)) maps.set(file, await drives.zonesOf(job, clone));
+  }
   const workplaces: Workplace[] = [];
   for (const { job, clone } of claims) workplaces.push(await drives.workplace(job, clone));
   const flows = new Map<number, Flow>();
@@ -153,7 +158,7 @@ async function prepare(members: readonly Job[], groups: readonly number[], run: 
     recorders.push(recorder);
     if (job.flow > 0 && !flows.has(job.flow_id)) flows.set(job.flow_id, new Flow());
     const flow = job.flow > 0 ? flows.get(job.flow_id)! : null;
-    return makeClone(claim, recorder, flow, workplaces[index]!, run);
+    return makeClone(claim, recorder, { flow, map: maps.get(claim.file) ?? null }, workplaces[index]!, run);
   });
   for (const clone of clones) {
     if (clone.job.wait_for !== '')
@@ -165,7 +170,7 @@ async function prepare(members: readonly Job[], groups: readonly number[], run: 
 function makeClone(
   { job, clone, region }: Claim,
   recorder: Recorder,
-  flow: Flow | null,
+  { flow, map }: { readonly flow: Flow | null; readonly map: ZoneMap | null },
   { queue, buffer, buffer_bytes, ranges, maxTransfer_bytes, interrupt }: Workplace,
   { drives, options, clock }: Run,
 ): Clone {
@@ -176,7 +181,7 @@ function makeClone(
   const [low, high] = job.startdelay_ns;
   const pacer = pacerOf(job, stream);
   return new Clone({
-    workload: new Workload(job, region, stream, pacer?.dueAt ?? null),
+    workload: new Workload(job, region, stream, pacer?.dueAt ?? null, job.zonemode === 'zbd' ? map : null),
     recorder,
     queue,
     ...drives.targetOf(job, clone),
@@ -185,6 +190,7 @@ function makeClone(
     iova: buffer.iova,
     buffer_bytes,
     ranges,
+    isZoned: map?.isDevice ?? false,
     verifier,
     clock,
     host: machine.host,

@@ -5,7 +5,7 @@
  */
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
-import { commandsOf, TRIM_BYTES, type TrimRanges } from './commands.ts';
+import { commandsOf, TRIM_BYTES, type TrimRanges, withPlace } from './commands.ts';
 import { READ, SYNC, WRITE } from './stats.ts';
 
 export interface FlightParts {
@@ -18,6 +18,8 @@ export interface FlightParts {
   readonly iova: number;
   readonly buffer_bytes: number;
   readonly ranges: TrimRanges;
+  /** The namespace has zones: a trim resets one. */
+  readonly isZoned: boolean;
 }
 
 export class Flights {
@@ -104,9 +106,10 @@ export class Flights {
   }
 
   #postOther(direction: number, io: number, offset: number, bytes: number): void {
-    const { block_bytes, ranges } = this.#parts;
-    const { flush, trim } = this.#commands;
+    const { block_bytes, ranges, isZoned } = this.#parts;
+    const { flush, trim, reset } = this.#commands;
     if (direction === SYNC) this.#track(this.#queue.postCommand(flush), io);
+    else if (isZoned) this.#track(this.#queue.postCommand(withPlace(reset, offset / block_bytes)), io);
     else {
       const iova = ranges.fill(io, offset / block_bytes, bytes / block_bytes);
       this.#track(this.#queue.postCommand(trim, iova, TRIM_BYTES), io);

@@ -154,6 +154,9 @@ function contradiction(options: JobOptions): string | null {
   if (options.time_based && !Number.isFinite(options.runtime_ns)) return 'time_based needs a runtime';
   if (verify === 'pattern' && options.verify_pattern === null) return 'verify=pattern needs a verify_pattern';
   if (zonemode === 'strided' && options.zonesize === 0) return 'zonemode=strided needs a zonesize';
+  if (zonemode === 'zbd' && /trimwrite/.test(options.rw)) return 'zonemode=zbd takes no trimwrite';
+  if (zonemode === 'zbd' && (options.rw_run !== 1 || options.rw_skip_bytes !== 0))
+    return `zonemode=zbd takes no rw=${options.rw} with a colon`;
   if (Number.isFinite(options.latency_target_ns) && options.latency_window_ns === 0)
     return 'latency_target needs a latency_window';
   if (verify === 'none') return null;

@@ -17,6 +17,7 @@ import {
   integer,
   type OptionRule,
   rates,
+  share,
   time,
   timeRange,
   words,
@@ -201,13 +202,17 @@ const TABLE: Record<string, OptionRule> = {
   verify_backlog: integer('verify_backlog', 0, MANY),
   buffer_pattern: bytePattern('buffer_pattern'),
   zero_buffers: flag('zero_buffers'),
-  zonemode: (options, text) =>
-    text === 'zbd'
-      ? 'takes none or strided; the driver drives no zoned namespaces'
-      : choice('zonemode', ZONE_MODES)(options, text),
+  zonemode: choice('zonemode', ZONE_MODES),
   zonesize: bytes('zonesize'),
   zonerange: bytes('zonerange'),
   zoneskip: bytes('zoneskip'),
+  zonecapacity: bytes('zonecapacity'),
+  read_beyond_wp: flag('read_beyond_wp'),
+  max_open_zones: integer('max_open_zones', 0, 4096),
+  job_max_open_zones: integer('job_max_open_zones', 0, 4096),
+  ignore_zone_limits: flag('ignore_zone_limits'),
+  zone_reset_threshold: share('zone_reset_threshold'),
+  zone_reset_frequency: share('zone_reset_frequency'),
   latency_target: time('latency_target_ns', 'us', true),
   latency_window: time('latency_window_ns', 'us'),
   latency_percentile: (options, text) => {
@@ -311,8 +316,7 @@ export const UNSUPPORTED: ReadonlySet<string> = new Set(
     percentage_random allow_overlap sync_file_range write_barrier verify_state_load verify_state_save trim_percentage
     trim_verify_zero trim_backlog trim_backlog_batch write_iolog read_iolog read_iolog_chunked replay_no_stall
     replay_redirect replay_scale replay_align replay_time_scale replay_skip merge_blktrace_file exec_prerun
-    exec_postrun zonecapacity read_beyond_wp max_open_zones job_max_open_zones ignore_zone_limits
-    zone_reset_threshold zone_reset_frequency thinktime_iotime write_hist_log log_hist_msec log_hist_coarseness
+    exec_postrun thinktime_iotime write_hist_log log_hist_msec log_hist_coarseness
     block_error_percentiles unified_rw_reporting profile steadystate ss steadystate_duration ss_dur
     steadystate_ramp_time ss_ramp cpumask uri program cpuload cpumode hostname port donorname`),
 );

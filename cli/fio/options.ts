@@ -4,8 +4,8 @@
  */
 import type { VerifyPattern } from './pattern.ts';
 
-/** An amount in bytes, or a share of the namespace. */
-export type Amount = { readonly bytes: number } | { readonly percent: number };
+/** An amount in bytes, a share of the namespace, or a number of zones. */
+export type Amount = { readonly bytes: number } | { readonly percent: number } | { readonly zones: number };
 /** One value for reads, one for writes, one for trims. */
 export type Triple<Value = number> = readonly [read: Value, write: Value, trim: Value];
 
@@ -55,7 +55,7 @@ export type VerifyMethod = 'none' | 'crc32c' | (typeof HASHES)[number] | 'meta' 
 /** Which errors a job survives. */
 export const ERROR_CLASSES = ['none', 'read', 'write', 'io', 'verify', 'all'] as const;
 export const EXIT_SCOPES = ['group', 'stonewall', 'all'] as const;
-export const ZONE_MODES = ['none', 'strided'] as const;
+export const ZONE_MODES = ['none', 'strided', 'zbd'] as const;
 
 /** One job as written. Keys are fio's own; those with another unit than fio's carry it in the name. */
 export interface JobOptions {
@@ -153,6 +153,17 @@ export interface JobOptions {
   zonesize: number;
   zonerange: number;
   zoneskip: number;
+  /** Of a zone made up on a namespace without; 0: all of it can be written. */
+  zonecapacity: number;
+  /** Reads go anywhere, and not only to what is written. */
+  read_beyond_wp: boolean;
+  /** Most open zones of all jobs, and of one clone; 0: what the drive allows, and no limit. */
+  max_open_zones: number;
+  job_max_open_zones: number;
+  ignore_zone_limits: boolean;
+  /** Share of the region above which writes reset zones, and how many writes do, as a share; 0: none. */
+  zone_reset_threshold: number;
+  zone_reset_frequency: number;
 
   /** Infinity: the depth is what `iodepth` says. */
   latency_target_ns: number;
@@ -256,6 +267,13 @@ export const DEFAULT_OPTIONS: JobOptions = {
   zonesize: 0,
   zonerange: 0,
   zoneskip: 0,
+  zonecapacity: 0,
+  read_beyond_wp: false,
+  max_open_zones: 0,
+  job_max_open_zones: 0,
+  ignore_zone_limits: false,
+  zone_reset_threshold: 0,
+  zone_reset_frequency: 0,
   latency_target_ns: Number.POSITIVE_INFINITY,
   latency_window_ns: 0,
   latency_percentile: 100,

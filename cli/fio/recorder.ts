@@ -75,8 +75,8 @@ export class Recorder {
     now: number,
   ): void {
     const { stats } = this;
-    if (direction === SYNC) {
-      stats.sync.record(now - created);
+    if (direction >= SYNC) {
+      if (direction === SYNC) stats.sync.record(now - created);
       return;
     }
     const counts = stats.directions[direction as Direction];

@@ -2,17 +2,29 @@
  * Where each clone of a job works on its namespace, and whether that can be: sizes, alignment, and jobs that would
  * overwrite what another one verifies. Every impossibility is one sentence. Not here: what happens there (workload.ts).
  */
-import { alignUp } from '../../support/numbers.ts';
+import { alignDown, alignUp } from '../../support/numbers.ts';
 import { UserError } from '../user-error.ts';
 import type { Job } from './job-file.ts';
 import type { Amount } from './options.ts';
 import { isUnnamed } from './targets.ts';
-import type { Region } from './workload.ts';
+
+/** Where a clone works, in bytes of the namespace. */
+export interface Region {
+  readonly start: number;
+  readonly bytes: number;
+  /** Bytes that the clone moves in all. */
+  readonly amount: number;
+}
 
 /** What a region has to fit. */
 export interface Room {
   readonly bytes: number;
   readonly block_bytes: number;
+  /** Bytes of a zone, and most open ones; 0: the namespace has no zones. */
+  readonly zone_bytes: number;
+  readonly maxOpenZones: number;
+  /** Longest transfer of one command. */
+  readonly maxTransfer_bytes: number;
 }
 
 const sizesOf = ({ sizes }: Job): number[] =>
@@ -23,14 +35,20 @@ export function regionOf(job: Job, clone: number, room: Room, file: string): Reg
   const refuse = (sentence: string): never => {
     throw new UserError(`${job.where}: job "${job.name}": ${sentence}`);
   };
-  const resolve = (amount: Amount): number =>
-    'bytes' in amount
-      ? amount.bytes
-      : Math.floor((room.bytes * amount.percent) / 100 / room.block_bytes) * room.block_bytes;
-  const start = resolve(job.offset) + clone * resolve(job.offset_increment);
+  const unit =
+    job.zonemode === 'zbd' ? zoneUnit(job, room, file, refuse) : refuseZones(job, room, file, refuse);
+  const resolve = (amount: Amount): number => {
+    if ('bytes' in amount) return amount.bytes;
+    if ('zones' in amount) return amount.zones * unit;
+    return Math.floor((room.bytes * amount.percent) / 100 / room.block_bytes) * room.block_bytes;
+  };
+  const first = resolve(job.offset) + clone * resolve(job.offset_increment);
+  const start = unit === 0 ? first : alignUp(first, unit);
   const size = job.size === null ? null : resolve(job.size);
   const asked = job.filesize === null ? (size ?? room.bytes - start) : resolve(job.filesize);
-  const bytes = isUnnamed(job) ? Math.min(asked, room.bytes - start) : asked;
+  const wanted = isUnnamed(job) ? Math.min(asked, room.bytes - start) : asked;
+  // As fio has it, zones are whole: an offset is rounded up, and the end down.
+  const bytes = unit === 0 ? wanted : alignDown(first + wanted, unit) - start;
   const largest = activeSizes(job);
   if (sizesOf(job).some((each) => !Number.isInteger(each / room.block_bytes))) {
     refuse(`bs=${job.bs.join(',')} is no multiple of the ${room.block_bytes}-byte blocks of ${file}`);
@@ -47,6 +65,48 @@ export function regionOf(job: Job, clone: number, room: Room, file: string): Reg
   return { start, bytes, amount: amountOf(job, size, bytes, resolve) };
 }
 
+type Refuse = (sentence: string) => never;
+
+/** Bytes of a zone for `zonemode=zbd`. */
+function zoneUnit(job: Job, room: Room, file: string, refuse: Refuse): number {
+  const { zonesize, zonecapacity, max_open_zones, job_max_open_zones, ignore_zone_limits } = job;
+  const { sizes, trims, writes } = job;
+  const unit = room.zone_bytes || zonesize;
+  if (unit === 0) refuse(`zonemode=zbd needs a zonesize, because ${file} has no zones`);
+  if (zonesize !== 0 && zonesize !== unit)
+    refuse(`zonesize=${zonesize}, and the zones of ${file} have ${unit} bytes`);
+  const capacity = room.zone_bytes > 0 || zonecapacity === 0 ? unit : zonecapacity;
+  if (!Number.isInteger(unit / room.block_bytes) || capacity > unit)
+    refuse(`zones of ${unit} bytes and a capacity of ${capacity} cannot be`);
+  if (writes && sizes[1].max > capacity)
+    refuse(`a write of ${sizes[1].max} bytes does not fit into a zone of ${file}`);
+  if (writes && room.zone_bytes > 0 && sizes[1].max > room.maxTransfer_bytes)
+    refuse(
+      `a write of ${sizes[1].max} bytes is several commands, which a drive may take in another order than a zone needs`,
+    );
+  if (trims && sizes[2].max !== unit) refuse(`zonemode=zbd trims whole zones: bs=${unit} would`);
+  if (room.zone_bytes > 0 && max_open_zones > room.maxOpenZones && !ignore_zone_limits)
+    refuse(
+      `max_open_zones=${max_open_zones}, and ${file} allows ${room.maxOpenZones}; ignore_zone_limits=1 tries it`,
+    );
+  const isLimited = max_open_zones > 0 || (room.maxOpenZones > 0 && Number.isFinite(room.maxOpenZones));
+  if (job_max_open_zones > 0 && !isLimited) refuse('job_max_open_zones needs max_open_zones');
+  return unit;
+}
+
+/** What is written anywhere in zones fails, so that a job does not begin with it. Returns 0: zones are no unit here. */
+function refuseZones(
+  { writes, size, offset, io_size, offset_increment }: Job,
+  room: Room,
+  file: string,
+  refuse: Refuse,
+): 0 {
+  if ([size, offset, io_size, offset_increment].some((amount) => amount !== null && 'zones' in amount))
+    refuse('a size in zones needs zonemode=zbd');
+  if (writes && room.zone_bytes > 0) refuse(`${file} has zones, which are written with zonemode=zbd`);
+  return 0;
+}
+
 /** Largest I/O of the directions that the job has. */
 function activeSizes({ bs, reads, writes, trims }: Job): number {
   const [read, write, trim] = bs;
@@ -57,8 +117,8 @@ function activeSizes({ bs, reads, writes, trims }: Job): number {
 function amountOf(job: Job, size: number | null, bytes: number, resolve: (amount: Amount) => number): number {
   const { io_size, zonemode, zonesize, zonerange, zoneskip } = job;
   if (io_size !== null)
-    return 'bytes' in io_size ? resolve(io_size) : Math.floor((bytes * io_size.percent) / 100);
-  if (zonemode !== 'strided') return size ?? bytes;
+    return 'percent' in io_size ? Math.floor((bytes * io_size.percent) / 100) : resolve(io_size);
+  if (zonemode !== 'strided') return zonemode === 'zbd' ? bytes : (size ?? bytes);
   const zones = Math.max(1, Math.floor(bytes / ((zonerange || zonesize) + zoneskip)));
   return Math.min(bytes, zones * zonesize);
 }

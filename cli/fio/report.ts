@@ -59,7 +59,7 @@ function jobLines(stats: JobStats, group: readonly JobStats[], date: string): st
       `${failure === '' ? '' : ` (${failure})`}: pid=${stats.id}: ${date}`,
     ...(job.description === '' ? [] : [`  Description  : [${job.description}]`]),
     ...DIRECTIONS.flatMap((direction) =>
-      directionLines(directions[direction], direction, job, groupSum(group, direction)),
+      directionLines(directions[direction], direction, stats, groupSum(group, direction)),
     ),
     ...latencyClasses(directions.map(({ clat }) => clat)),
     ...syncLines(sync, job),
@@ -91,14 +91,14 @@ function syncLines(sync: Histogram, job: Job): string[] {
 function directionLines(
   stats: DirectionStats,
   direction: Direction,
-  job: Job,
+  { job, zoneResets }: JobStats,
   group: GroupSum | null,
 ): string[] {
   if (stats.ios === 0 || group === null) return [];
   const { slat, clat, lat, bytes, ios, elapsed_ns, bw, iops } = stats;
   const name = NAMES[direction];
   const rate = perSecond(bytes, elapsed_ns);
-  const zones = name === 'write' ? '; 0 zone resets' : '';
+  const zones = name === 'write' ? `; ${zoneResets} zone resets` : '';
   const percentiles = (histogram: Histogram, kind: string, isWanted: boolean) =>
     isWanted && histogram.count > 0 ? percentileLines(histogram, kind, job.percentile_list) : [];
   return [

@@ -59,10 +59,12 @@ const SIZE_SENTENCE = 'takes a size such as 4096, 64k, 1m, 2g';
 export const amount = (key: KeysOf<Amount> | KeysOf<Amount | null>): OptionRule => {
   return (options, text) => {
     const percent = /^(\d{1,3})%$/.exec(text);
+    const zones = /^(\d+)z$/i.exec(text);
     const bytes = parseSize(text);
-    if (percent !== null && Number(percent[1]) <= 100) options[key] = { percent: Number(percent[1]) };
+    if (zones !== null) options[key] = { zones: Number(zones[1]) };
+    else if (percent !== null && Number(percent[1]) <= 100) options[key] = { percent: Number(percent[1]) };
     else if (Number.isSafeInteger(bytes)) options[key] = { bytes };
-    else return `${SIZE_SENTENCE}, or a share such as 50%`;
+    else return `${SIZE_SENTENCE}, a share such as 50%, or zones such as 4z`;
     return null;
   };
 };
@@ -71,6 +73,16 @@ export const bytes = (key: KeysOf<number>): OptionRule => {
   return (options, text) => {
     const value = parseSize(text);
     if (!Number.isSafeInteger(value)) return SIZE_SENTENCE;
+    options[key] = value;
+    return null;
+  };
+};
+
+/** A number from 0 to 1. */
+export const share = (key: KeysOf<number>): OptionRule => {
+  return (options, text) => {
+    const value = text === '' ? Number.NaN : Number(text);
+    if (!(value >= 0 && value <= 1)) return 'takes a share from 0 to 1, such as 0.1';
     options[key] = value;
     return null;
   };

@@ -12,6 +12,8 @@ export const TRIM = 2;
 export type Direction = typeof READ | typeof WRITE | typeof TRIM;
 /** A flush: no data and no direction of its own. */
 export const SYNC = 3;
+/** A zone made empty before it is written again: no data and no I/O of the job either. */
+export const RESET = 4;
 export const DIRECTIONS: readonly Direction[] = [READ, WRITE, TRIM];
 
 /** One direction of a job. */
@@ -75,6 +77,8 @@ export class JobStats {
   /** Errno as fio reports it, and the sentence behind it; 0 and empty when all went well. */
   errno = 0;
   failure = '';
+  /** Zones that were made empty so that they could be written again. */
+  zoneResets = 0;
   /** Errors that `continue_on_error` let pass, and the errno of the first. */
   errors = 0;
   firstErrno = 0;
@@ -108,6 +112,7 @@ export class JobStats {
     this.software_ns += other.software_ns;
     this.runtime_ns += other.runtime_ns;
     this.latencyDepth = other.latencyDepth;
+    this.zoneResets += other.zoneResets;
     this.errors += other.errors;
     this.firstErrno ||= other.firstErrno;
     if (this.errno === 0) {

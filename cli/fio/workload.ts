@@ -6,17 +6,12 @@
 import type { Random } from '../../support/random.ts';
 import type { Job } from './job-file.ts';
 import { Places } from './places.ts';
-import { DIRECTIONS, type Direction, READ, SYNC, TRIM, WRITE } from './stats.ts';
+import type { Region } from './region.ts';
+import { DIRECTIONS, type Direction, READ, RESET, SYNC, TRIM, WRITE } from './stats.ts';
 import { ANY_WRITE, UNCHECKED } from './verify.ts';
 import { WrittenBlocks } from './written.ts';
-
-/** Where a clone works, in bytes of the namespace. */
-export interface Region {
-  readonly start: number;
-  readonly bytes: number;
-  /** Bytes that the clone moves in all. */
-  readonly amount: number;
-}
+import type { ZoneMap } from './zone-map.ts';
+import { GO, RESET_FIRST, WAIT, ZoneWalk } from './zone-walk.ts';
 
 export class Workload {
   /** The I/O that the last successful `next` chose; SYNC is a flush. */
@@ -48,9 +43,20 @@ export class Workload {
   /** An I/O was chosen and waits until those it overlaps are done. */
   #isHeld = false;
   #isBacklogRead = false;
+  /** Null but for `zonemode=zbd`. */
+  readonly #zones: ZoneWalk | null;
+  /** An I/O was drawn and has not found its zone yet. */
+  #isDrawn = false;
 
-  constructor(job: Job, region: Region, random: Random, dueAt: Float64Array | null = null) {
+  constructor(
+    job: Job,
+    region: Region,
+    random: Random,
+    dueAt: Float64Array | null = null,
+    map: ZoneMap | null = null,
+  ) {
     this.#job = job;
+    this.#zones = map === null ? null : new ZoneWalk(job, region, map, random);
     this.#region = region;
     this.#random = random;
     this.#dueAt = dueAt;
@@ -73,7 +79,17 @@ export class Workload {
 
   /** True when `settled` must be told of every completion. */
   get keepsApart(): boolean {
-    return this.#written !== null;
+    return this.#written !== null || this.#zones !== null;
+  }
+
+  /** True when the next I/O waits for a zone that others may be writing. */
+  get isBlocked(): boolean {
+    return this.#isDrawn;
+  }
+
+  /** Zones that were made empty so that they could be written again. */
+  get zoneResets(): number {
+    return this.#zones?.resets ?? 0;
   }
 
   /** Share of the work that has been issued, from 0 to 1; NaN when time decides. */
@@ -97,12 +113,18 @@ export class Workload {
 
   #choose(outstanding: number): boolean {
     const { fsync, end_fsync, number_ios, trims } = this.#job;
+    if (this.#isDrawn) return this.#settle(outstanding);
     if (fsync > 0 && this.#unflushed >= fsync) return this.#flush();
     const direction = this.#trimmed ? WRITE : this.#direction();
     const want = this.#trimmed ? this.bytes : this.#size(direction);
     if (want === 0 || this.#ios >= number_ios) {
       if (!end_fsync || this.#unflushed === 0 || outstanding > 0) return false;
       return this.#flush();
+    }
+    if (this.#zones !== null) {
+      this.#isDrawn = true;
+      this.#zones.draw(direction, want);
+      return this.#settle(outstanding);
     }
     if (!this.#trimmed) {
       const places = this.#places[direction]!;
@@ -113,15 +135,39 @@ export class Workload {
     const isPaired = trims && this.#job.writes;
     this.#trimmed = isPaired && direction === TRIM;
     this.direction = direction;
+    // The amount of a trimwrite job is what it writes.
+    return this.#count(this.#trimmed ? 0 : this.bytes);
+  }
+
+  /** Counts the chosen I/O, with what it takes from the amount. */
+  #count(amount: number): boolean {
+    const { direction } = this;
     this.#ios++;
     if (direction === WRITE) {
       this.#writes++;
       this.#unflushed++;
     }
-    // The amount of a trimwrite job is what it writes.
-    if (!this.#trimmed) this.#left -= this.bytes;
+    this.#left = Math.max(0, this.#left - amount);
     this.number = direction === WRITE ? this.#writes : this.#readNumber;
     return this.#written === null || direction === READ || this.#release();
+  }
+
+  /** Finds the zone of the I/O that was drawn, or the reset of one that comes before it. */
+  #settle(outstanding: number): boolean {
+    const zones = this.#zones!;
+    const verdict = zones.settle(outstanding);
+    this.offset = zones.offset;
+    this.bytes = zones.bytes;
+    this.direction = verdict === RESET_FIRST ? RESET : zones.direction;
+    if (verdict === RESET_FIRST) {
+      this.number = UNCHECKED;
+      return true;
+    }
+    if (verdict === WAIT) return false;
+    this.#isDrawn = false;
+    if (verdict === GO) return this.#count(this.bytes);
+    this.#left = 0;
+    return this.#choose(outstanding);
   }
 
   /** Lets the chosen I/O go when nothing that is in flight overlaps it. */
@@ -186,7 +232,14 @@ export class Workload {
 
   /** An I/O has completed. */
   settled(direction: number, offset: number, bytes: number): void {
-    if (direction === WRITE || direction === TRIM) this.#written!.release(offset - this.#region.start, bytes);
+    if (!this.isVerifying) this.#zones?.settled(direction, offset);
+    if (this.#written === null) return;
+    if (direction === WRITE || direction === TRIM) this.#written.release(offset - this.#region.start, bytes);
+  }
+
+  /** The I/O that was chosen will not be issued after all. */
+  abandon(): void {
+    this.#zones?.abandon();
   }
 
   /** The ramp is over: the amount counts from here. */
@@ -198,6 +251,7 @@ export class Workload {
   /** Issues nothing more in this phase. */
   stop(): void {
     this.#left = 0;
+    this.#isDrawn = false;
     this.#isHeld = false;
     this.#unflushed = 0;
     this.#trimmed = false;
@@ -219,6 +273,7 @@ export class Workload {
     this.#loop++;
     this.isVerifying = false;
     this.restart();
+    this.#zones?.begin();
     return true;
   }
 }

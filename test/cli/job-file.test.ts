@@ -104,8 +104,14 @@ describe('mistakes name file, line, key and what would do', () => {
       'bs=1000',
       'x.fio:2: bs=1000: bs takes one size or range such as 4k-16k, or read,write,trim, in multiples of 512 up to 64MiB',
     ],
-    ['size=big', 'x.fio:2: size=big: size takes a size such as 4096, 64k, 1m, 2g, or a share such as 50%'],
-    ['size=150%', 'x.fio:2: size=150%: size takes a size such as 4096, 64k, 1m, 2g, or a share such as 50%'],
+    [
+      'size=big',
+      'x.fio:2: size=big: size takes a size such as 4096, 64k, 1m, 2g, a share such as 50%, or zones such as 4z',
+    ],
+    [
+      'size=150%',
+      'x.fio:2: size=150%: size takes a size such as 4096, 64k, 1m, 2g, a share such as 50%, or zones such as 4z',
+    ],
     ['runtime=soon', 'x.fio:2: runtime=soon: runtime takes a time such as 10, 10s, 500ms or 100us'],
     ['stonewall=yes', 'x.fio:2: stonewall=yes: stonewall takes 0 or 1'],
     [

@@ -218,7 +218,12 @@ describe('orders', () => {
 describe('workload', () => {
   const workload = (lines: string) => {
     const job = parseJobFile(`[a]\nfilename=x\noffset=64k\nsize=40k\n${lines}`, 'x.fio').jobs[0]!;
-    const region = regionOf(job, 0, { bytes: 106_496, block_bytes: 512 }, 'x');
+    const region = regionOf(
+      job,
+      0,
+      { bytes: 106_496, block_bytes: 512, zone_bytes: 0, maxOpenZones: 0, maxTransfer_bytes: 4096 },
+      'x',
+    );
     return new Workload(job, region, random(1, 'workload'));
   };
   /** Every I/O of a phase; each completes at once, or stays in flight. */
