@@ -12,6 +12,7 @@ import type {
   HostMemoryProfile,
   OperationTiming,
 } from '../nvme/admin/profile.ts';
+import type { PowerProfile, PowerState } from '../nvme/condition/profile.ts';
 import type { CommandLimits } from '../nvme/io/limits.ts';
 import type { LbaFormat } from '../nvme/lba-format.ts';
 import type { MapProfile } from '../nvme/map/profile.ts';
@@ -60,6 +61,7 @@ const size = must("a size, such as 65536 or '64m'", (value) => {
   const bytes = bytesOf(value);
   return Number.isSafeInteger(bytes) && bytes > 0;
 });
+const positive = must('a number above 0', (value) => typeof value === 'number' && value > 0);
 const duration = atLeast(0, 'zero or more nanoseconds');
 const powerOfTwo = (low: number, high: number): Shape =>
   must(`a power of two from ${low} to ${high}`, (value) => {
@@ -132,6 +134,7 @@ const UNIFORM = fields<UniformProfile>({
   readBus_bytes_per_ns: rate,
   writeBus_bytes_per_ns: rate,
   flush_ns: duration,
+  endurance: optional(positive),
 });
 
 const NAND = fields<NandProfile>({
@@ -159,6 +162,7 @@ const NAND = fields<NandProfile>({
   }),
   flush_ns: duration,
   capacitors: flag,
+  endurance: optional(positive),
 });
 
 const media: Shape = (value, path) => {
@@ -227,6 +231,27 @@ const ADMIN = fields<AdminProfile>({
 
 const metadataBytes = powerOfTwo(8, 64);
 const guardBits = must('16 or 64', (value) => value === 16 || value === 64);
+
+const kelvin = whole(200, 500);
+const POWER = fields<PowerProfile>({
+  states: list(
+    fields<PowerState>({
+      max_mW: whole(0, 655_350),
+      idle_mW: whole(0, 655_350),
+      isOperational: flag,
+      entry_us: u32,
+      exit_us: u32,
+      slowness: atLeast(1, 'at least 1'),
+    }),
+    1,
+  ),
+  read_nJ: positive,
+  write_nJ: positive,
+  ambient_K: kelvin,
+  rise_K_per_W: positive,
+  settling_ns: positive,
+  managed_K: orNull(list(kelvin, 2)),
+});
 
 const PROFILE = fields<ControllerProfile>({
   name: text,
@@ -323,6 +348,7 @@ const PROFILE = fields<ControllerProfile>({
     copyRangeBlocks: whole(0, 0xffff),
     copyBlocks: whole(0, 0xffff_ffff),
   }),
+  power: optional(POWER),
   map: optional(fields<MapProfile>({ cachedPages: whole(1, 0x1_0000) })),
   sgls: whole(0, 0xffff_ffff),
   timing: orNull(TIMING),

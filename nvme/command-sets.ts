@@ -67,6 +67,7 @@ export function createCommandSets(
   });
   const admin = new AdminCommands({ ...shared, serial, coalescing, hostMap });
   const media = createMappedMedia(shared, random, hostMap);
+  shared.health.condition.wear = () => media.wear();
   const context = new Context({
     ...shared,
     media,

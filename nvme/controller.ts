@@ -54,14 +54,14 @@ export class NvmeController extends PcieFunction {
     this.zeroFillsParts = hasQuirk(profile, 'zeroFillsParts');
     const queues = profile.maxQueuePairs + 1;
     const maxTransfer_bytes = PAGE << (profile.mdts + profile.pageMin);
-    const slots = new Slots(memory, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
+    const slots = new Slots(memory, clock, profile.commandSlots, maxTransfer_bytes / PAGE + 1);
     this.sqs = new SubmissionQueues(memory, queues);
     this.cqs = new CompletionQueues(memory, queues);
     const { config, sqs, cqs } = this;
     this.msix = new Msix({ config, clock, dma, trace });
     this.buffer = new MemoryBuffer(memory, dma, profile.memoryBuffer_bytes);
     const bdf = () => this.bdf;
-    this.health = new Health({ slots, entries: profile.errorLogEntries, clock, trace, bdf });
+    this.health = new Health({ slots, profile, clock, trace, bdf });
     const { msix, health } = this;
     const msi = new Msi({ config, clock, dma });
     const pin = (isAsserted: boolean) => this.setInterrupt(isAsserted);
@@ -83,6 +83,7 @@ export class NvmeController extends PcieFunction {
     const { engine } = this;
     const events = new Events({ profile, slots, engine });
     health.events = events;
+    health.condition.events = events;
     this.namespaces = createNamespaces(parts, { slots, engine, events });
     const { namespaces } = this;
     const queueParts = { profile, clock, trace, memory, dma, sqs, cqs, engine, health, interrupts };

@@ -4,9 +4,10 @@
  * tell an unwritten block from one full of zeroes. Not here: the commands and the effects (features.ts).
  */
 import { hex } from '../support/numbers.ts';
+import { WARNING_K } from './condition/condition.ts';
+import { USUAL_POWER } from './condition/profile.ts';
 import { FeatureValues } from './feature-values.ts';
-import { TEMPERATURE } from './health.ts';
-import { ARBITRATION_BURST, POWER_STATES } from './limits.ts';
+import { ARBITRATION_BURST } from './limits.ts';
 import type { Namespaces } from './namespaces.ts';
 import type { ControllerProfile } from './profile.ts';
 import { hasQuirk } from './quirks.ts';
@@ -30,6 +31,7 @@ import {
   SANITIZE_CONFIG,
   SOFTWARE_PROGRESS,
   TEMPERATURE_THRESHOLD,
+  THERMAL_MANAGEMENT,
   THSEL,
   VOLATILE_WRITE_CACHE,
   WRITE_ATOMICITY,
@@ -59,6 +61,7 @@ const KNOWN_BITS: Readonly<Record<number, number>> = {
   [FID.WRITE_ATOMICITY]: WRITE_ATOMICITY.encode({ DN: 1 }),
   [FID.TIMESTAMP]: 0,
   [FID.KEEP_ALIVE]: KEEP_ALIVE.KATO.mask,
+  [FID.THERMAL_MANAGEMENT]: THERMAL_MANAGEMENT.encode({ TMT1: 0xffff, TMT2: 0xffff }),
   [FID.HOST_BEHAVIOR]: 0,
   [FID.HOST_MEMORY_BUFFER]: HOST_MEMORY_BUFFER.encode({ EHM: 1, MR: 1 }),
   [FID.SANITIZE_CONFIG]: SANITIZE_CONFIG.encode({ NODRM: 1 }),
@@ -93,7 +96,7 @@ export function createValues(
     [FID.ARBITRATION]: values(defaults.ARBITRATION ?? ARBITRATION.encode({ AB: ARBITRATION_BURST })),
     [FID.POWER_MANAGEMENT]: values(0),
     [FID.TEMPERATURE_THRESHOLD]: values(
-      TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: TEMPERATURE.WARNING }),
+      TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: WARNING_K }),
       TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.UNDER }),
     ),
     [FID.ERROR_RECOVERY]: values(...Array<number>(namespaces.largest + 1).fill(0)),
@@ -121,8 +124,10 @@ function optionalValues(profile: ControllerProfile, namespaces: Namespaces): Rec
       ? WRITE_PROTECTION.PROTECTED
       : WRITE_PROTECTION.NONE,
   );
+  const thermal = new FeatureValues([0], profile.savesFeatures);
   const isProfiled = (profile.commandSets & CAP_CSS.IO_COMMAND_SETS) !== 0;
   return {
+    ...((profile.power ?? USUAL_POWER).managed_K !== null ? { [FID.THERMAL_MANAGEMENT]: thermal } : {}),
     ...(admin.keepAlive_ms > 0 ? { [FID.KEEP_ALIVE]: new FeatureValues([0], false) } : {}),
     ...(admin.sanitize.length > 0
       ? { [FID.SANITIZE_CONFIG]: kept(SANITIZE_CONFIG.encode({ NODRM: 1 })) }
@@ -151,8 +156,12 @@ export function valueProblem(profile: ControllerProfile, fid: number, cdw11: num
   if (unknown !== 0) return `bits ${hex(unknown, 8)} are reserved or not supported`;
   if (fid === FID.POWER_MANAGEMENT) {
     const state = POWER_MANAGEMENT.PS.get(cdw11);
-    return state < POWER_STATES ? null : `there is no power state ${state}, the last is ${POWER_STATES - 1}`;
+    const { states } = profile.power ?? USUAL_POWER;
+    return state < states.length
+      ? null
+      : `there is no power state ${state}, the last is ${states.length - 1}`;
   }
+  if (fid === FID.THERMAL_MANAGEMENT) return managementProblem(profile, cdw11);
   if (fid === FID.NUMBER_OF_QUEUES) {
     const { NSQR, NCQR } = NUMBER_OF_QUEUES.decode(cdw11);
     return NSQR === TOO_MANY_QUEUES || NCQR === TOO_MANY_QUEUES ? 'NSQR and NCQR are at most FFFEh' : null;
@@ -166,6 +175,21 @@ export function valueProblem(profile: ControllerProfile, fid: number, cdw11: num
     fid,
     isAll ? TEMPERATURE_THRESHOLD.TMPSEL.set(cdw11, TMPSEL.COMPOSITE) : cdw11,
   );
+}
+
+/** Thresholds are in the range of MNTMT and MXTMT, the light one below the heavy one; 0 turns either off. */
+function managementProblem(profile: ControllerProfile, cdw11: number): string | null {
+  const [least, most] = (profile.power ?? USUAL_POWER).managed_K!;
+  const { TMT1, TMT2 } = THERMAL_MANAGEMENT.decode(cdw11);
+  for (const [name, kelvin] of [
+    ['TMT1', TMT1],
+    ['TMT2', TMT2],
+  ] as const) {
+    if (kelvin !== 0 && (kelvin < least || kelvin > most))
+      return `${name} is ${kelvin} K, not from ${least} to ${most} (MNTMT, MXTMT)`;
+  }
+  if (TMT1 === 0 || TMT2 === 0 || TMT1 < TMT2) return null;
+  return `TMT1 is ${TMT1} K, not below TMT2, ${TMT2} K`;
 }
 
 /** The threshold of a temperature that is not there, which is taken and forgotten. */

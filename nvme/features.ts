@@ -38,6 +38,7 @@ import {
   HOST_MEMORY_ATTRIBUTES,
   INTERRUPT_VECTOR,
   NUMBER_OF_QUEUES,
+  POWER_MANAGEMENT,
   TEMPERATURE_THRESHOLD,
   WRITE_PROTECTION,
 } from './spec/features.ts';
@@ -299,7 +300,12 @@ export class Features {
       slots.setResult(slot, this.#parts.namespaces.attached(index!)!.reservations.persists ? 1 : 0);
       return;
     }
-    slots.setResult(slot, this.#values[fid]!.get(index!, select));
+    const value = this.#values[fid]!.get(index!, select);
+    const isState = fid === FID.POWER_MANAGEMENT && select === FEATURE_SELECT.CURRENT;
+    slots.setResult(
+      slot,
+      isState ? POWER_MANAGEMENT.PS.set(value, this.#parts.health.condition.state) : value,
+    );
   }
 
   /** The attributes are those of now; by default, and saved, there is no buffer. */

@@ -1,35 +1,29 @@
 /**
- * What the controller knows about its own condition: SMART counters, critical warnings, the error log, and the last
- * refusals as sentences a person can read. The I/O path only increments numbers here.
- * Not here: the layout rules of Get Log Page (logs.ts), how events reach the host (events.ts). Controller busy time,
- * wear and temperature sensors are not modelled and read 0.
+ * What the controller counts: SMART's counters, the error log, and the last refusals as sentences a person can read.
+ * The I/O path only increments numbers here. Not here: the layout rules of Get Log Page (logs.ts), how events reach the
+ * host (events.ts), temperature, wear and power states (condition/).
  */
 import type { Clock } from '../machine/clock.ts';
 import type { Rejection, Trace } from '../machine/trace.ts';
 import { u64 } from '../support/numbers.ts';
+import { Condition } from './condition/condition.ts';
+import { USUAL_POWER } from './condition/profile.ts';
 import { ErrorLog, NO_COMMAND } from './error-log.ts';
 import type { Events } from './events.ts';
 import type { Lookups } from './map/profile.ts';
+import type { ControllerProfile } from './profile.ts';
 import { rejection, rejectionSentence, statusTitle } from './rejection.ts';
 import type { Slots } from './slots.ts';
 import { fieldAt, sectionOf } from './spec/command-fields.ts';
 import { opcodeName, SQE } from './spec/commands.ts';
-import {
-  ASYNC_EVENT,
-  CRITICAL_WARNING,
-  PARAMETER_LOCATION,
-  PARAMETER_UNKNOWN,
-  SMART_LOG,
-} from './spec/logs.ts';
+import { ASYNC_EVENT, PARAMETER_LOCATION, PARAMETER_UNKNOWN, SMART_LOG } from './spec/logs.ts';
 import { DNR_BY_DEFAULT, SCT, STATUS, statusField, statusSentence } from './spec/status.ts';
 
-/** Composite temperatures in Kelvin: at rest, and where WCTEMP and CCTEMP warn. */
-export const TEMPERATURE = { NORMAL: 310, WARNING: 343 } as const;
-const SPARE_THRESHOLD_PERCENT = 10;
 const REJECTIONS_KEPT = 64;
 /** A data unit is 1000 blocks of 512 bytes. Base 2.1 §5.1.12.1.3 */
 const DATA_UNIT_BYTES = 512_000;
 const HOUR_NS = 3_600_000_000_000;
+const MINUTE_NS = 60_000_000_000;
 /** Failures that say nothing about the controller or the command's form: no error log entry. */
 const NOT_LOGGED: readonly number[] = [
   STATUS.COMPARE_FAILURE,
@@ -43,9 +37,8 @@ type Broken = Pick<Rejection, 'rule' | 'section'> & Partial<Pick<Rejection, 'fie
 
 export interface HealthParts {
   readonly slots: Slots;
-  /** Size of the error log in entries. */
-  readonly entries: number;
   readonly clock: Clock;
+  readonly profile: Pick<ControllerProfile, 'errorLogEntries' | 'power' | 'criticalTemperature_K'>;
   readonly trace: Trace;
   /** The function's place on the bus, which it learns late. */
   readonly bdf: () => number;
@@ -55,6 +48,7 @@ export class Health {
   /** Set once by the controller, before anything happens. */
   events!: Events;
   readonly errors: ErrorLog;
+  readonly condition: Condition;
   readCommands = 0;
   writeCommands = 0;
   read_bytes = 0;
@@ -75,19 +69,20 @@ export class Health {
   #parameter = PARAMETER_UNKNOWN;
   /** The block at fault; null: the first one of the command. */
   #block: number | null = null;
-  #temperature_K: number = TEMPERATURE.NORMAL;
-  #over_K: number = TEMPERATURE.WARNING;
-  #under_K = 0;
-  #spare_percent = 100;
-  /** Critical warning bits whose condition was true at the last look. */
-  #warned = 0;
 
   constructor(parts: HealthParts) {
     this.slots = parts.slots;
     this.clock = parts.clock;
     this.trace = parts.trace;
     this.bdf = parts.bdf;
-    this.errors = new ErrorLog(parts.entries);
+    const { clock, profile } = parts;
+    this.errors = new ErrorLog(profile.errorLogEntries);
+    this.condition = new Condition({
+      clock,
+      profile: profile.power ?? USUAL_POWER,
+      critical_K: profile.criticalTemperature_K,
+      moved: this,
+    });
   }
 
   // ---- I/O counters -----------------------------------------------------------------------------------------------
@@ -227,65 +222,20 @@ export class Health {
 
   // ---- condition --------------------------------------------------------------------------------------------------
 
-  /** Composite temperature in Kelvin. A test sets it; crossing a threshold raises the event. */
-  get temperature_K(): number {
-    return this.#temperature_K;
-  }
-
-  set temperature_K(kelvin: number) {
-    this.#temperature_K = kelvin;
-    this.#watch();
-  }
-
-  /** Spare capacity left, in percent. */
-  get spare_percent(): number {
-    return this.#spare_percent;
-  }
-
-  set spare_percent(percent: number) {
-    this.#spare_percent = percent;
-    this.#watch();
-  }
-
-  /** The thresholds of the Temperature Threshold feature, in Kelvin. */
-  setThresholds(over_K: number, under_K: number): void {
-    this.#over_K = over_K;
-    this.#under_K = under_K;
-    this.#watch();
-  }
-
-  get criticalWarning(): number {
-    const isHotOrCold = this.#temperature_K >= this.#over_K || this.#temperature_K <= this.#under_K;
-    return CRITICAL_WARNING.encode({
-      SPARE: this.#spare_percent < SPARE_THRESHOLD_PERCENT ? 1 : 0,
-      TEMPERATURE: isHotOrCold ? 1 : 0,
-    });
-  }
-
-  /** Controller level reset: conditions that are still true are reported again. */
+  /** Controller level reset. */
   reset(): void {
-    this.#warned = 0;
-  }
-
-  #watch(): void {
-    const now = this.criticalWarning;
-    const risen = now & ~this.#warned;
-    this.#warned = now;
-    if (CRITICAL_WARNING.SPARE.get(risen) === 1) this.events.raise(ASYNC_EVENT.SPARE_BELOW_THRESHOLD);
-    if (CRITICAL_WARNING.TEMPERATURE.get(risen) === 1) this.events.raise(ASYNC_EVENT.TEMPERATURE_THRESHOLD);
+    this.condition.reset();
   }
 
   /** Writes the SMART / Health Information page at byte `at` of `view`, which is zeroed. Base 2.1 §5.1.12.1.3 */
   writeSmart(view: DataView, at: number): void {
-    SMART_LOG.set(view, at, 'CRITICAL_WARNING', this.criticalWarning);
-    view.setUint16(at + SMART_LOG.TEMPERATURE, this.#temperature_K, true);
-    SMART_LOG.set(view, at, 'AVAILABLE_SPARE', this.#spare_percent);
-    SMART_LOG.set(view, at, 'SPARE_THRESHOLD', SPARE_THRESHOLD_PERCENT);
+    this.condition.writeSmart(view, at);
     const counter = (offset: number, value: number) => view.setBigUint64(at + offset, BigInt(value), true);
     counter(SMART_LOG.DATA_UNITS_READ, Math.ceil(this.read_bytes / DATA_UNIT_BYTES));
     counter(SMART_LOG.DATA_UNITS_WRITTEN, Math.ceil(this.written_bytes / DATA_UNIT_BYTES));
     counter(SMART_LOG.HOST_READS, this.readCommands);
     counter(SMART_LOG.HOST_WRITES, this.writeCommands);
+    counter(SMART_LOG.BUSY_TIME, Math.floor(this.slots.busy_ns / MINUTE_NS));
     counter(SMART_LOG.POWER_CYCLES, this.powerCycles);
     counter(SMART_LOG.POWER_ON_HOURS, this.powerOnHours);
     counter(SMART_LOG.UNSAFE_SHUTDOWNS, this.unsafeShutdowns);

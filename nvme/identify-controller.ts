@@ -6,8 +6,9 @@
 
 import type { FirmwareProfile } from './admin/profile.ts';
 import { writeAscii } from './ascii.ts';
+import { WARNING_K } from './condition/condition.ts';
+import { type PowerProfile, USUAL_POWER } from './condition/profile.ts';
 import { optionalCommands } from './effects.ts';
-import { TEMPERATURE } from './health.ts';
 import { COPY_FORMATS } from './io/copy.ts';
 import { isExtendedFormat } from './lba-format.ts';
 import {
@@ -16,7 +17,6 @@ import {
   FIRMWARE_GRANULE,
   PERSISTENT_EVENT_BYTES,
   PERSISTENT_EVENT_UNIT,
-  POWER_STATES,
 } from './limits.ts';
 import type { Namespaces } from './namespaces.ts';
 import type { ControllerProfile } from './profile.ts';
@@ -29,6 +29,7 @@ import {
   FNA,
   FRMW,
   FUSES,
+  HCTMA,
   IDENTIFY_CONTROLLER,
   IDENTIFY_NVM_CONTROLLER,
   LPA,
@@ -36,15 +37,15 @@ import {
   OACS,
   OAES,
   POWER_STATE,
+  POWER_STATE_FLAGS,
   SANICAP,
   VWC,
 } from './spec/identify.ts';
 import { VERSION } from './spec/registers.ts';
 
-/** The power state: 25 W in units of 10 mW, latencies in microseconds. */
-const POWER_10MW = 2500;
-const POWER_ENTRY_US = 16;
-const POWER_EXIT_US = 4;
+/** Units of MP, in mW, and of IDLP, with the number that names it (IPS). */
+const MAX_POWER_MW = 10;
+const IDLE_POWER = { MW: 10, SCALE: 2 } as const;
 
 const FLUSH_ALL_SUPPORTED = 3;
 const IEEE_BYTES = 3;
@@ -129,8 +130,9 @@ export function writeController(
   set('ACL', profile.aborts - 1);
   set('AERL', profile.asyncEvents - 1);
   set('ELPE', profile.errorLogEntries - 1);
-  set('NPSS', POWER_STATES - 1);
-  set('WCTEMP', TEMPERATURE.WARNING);
+  const power = profile.power ?? USUAL_POWER;
+  set('NPSS', power.states.length - 1);
+  set('WCTEMP', WARNING_K);
   set('CCTEMP', profile.criticalTemperature_K);
   set('SQES', ENTRY_SIZES.encode({ MIN: SQES, MAX: SQES }));
   set('CQES', ENTRY_SIZES.encode({ MIN: CQES, MAX: CQES }));
@@ -151,10 +153,29 @@ export function writeController(
   }
   const nqn = `${profile.nqn}${serial}`;
   writeAscii(bytes, at + IDENTIFY_CONTROLLER.SUBNQN, nqn.length, nqn);
-  const power = at + IDENTIFY_CONTROLLER.PSD;
-  POWER_STATE.set(view, power, 'MP', POWER_10MW);
-  POWER_STATE.set(view, power, 'ENLAT', POWER_ENTRY_US);
-  POWER_STATE.set(view, power, 'EXLAT', POWER_EXIT_US);
+  writePower(view, at, power);
+}
+
+/** The power states with their relative throughput and latency, which are ranks, and thermal management. */
+function writePower(view: DataView, at: number, { states, managed_K }: PowerProfile): void {
+  const ranks = [...new Set(states.map(({ slowness }) => slowness))].sort((a, b) => a - b);
+  for (const [index, { max_mW, idle_mW, isOperational, entry_us, exit_us, slowness }] of states.entries()) {
+    const set = (name: Parameters<typeof POWER_STATE.set>[2], value: number) =>
+      POWER_STATE.set(view, at + IDENTIFY_CONTROLLER.PSD + index * POWER_STATE.SIZE, name, value);
+    set('MP', Math.ceil(max_mW / MAX_POWER_MW));
+    set('FLAGS', POWER_STATE_FLAGS.encode({ NOPS: has(!isOperational) }));
+    set('ENLAT', entry_us);
+    set('EXLAT', exit_us);
+    const rank = isOperational ? ranks.indexOf(slowness) : ranks.length;
+    for (const field of ['RRT', 'RRL', 'RWT', 'RWL'] as const) set(field, rank);
+    if (states.length === 1) continue;
+    set('IDLP', Math.ceil(idle_mW / IDLE_POWER.MW));
+    set('IPS', IDLE_POWER.SCALE << 6);
+  }
+  if (managed_K === null) return;
+  IDENTIFY_CONTROLLER.set(view, at, 'HCTMA', HCTMA.encode({ SUPPORTED: 1 }));
+  IDENTIFY_CONTROLLER.set(view, at, 'MNTMT', managed_K[0]);
+  IDENTIFY_CONTROLLER.set(view, at, 'MXTMT', managed_K[1]);
 }
 
 /** The fields about optional admin commands, logs and events. */

@@ -7,8 +7,6 @@
 export const CONTROLLER_ID = 0;
 /** Default arbitration burst, log2 of commands. */
 export const ARBITRATION_BURST = 6;
-/** Power states: one. */
-export const POWER_STATES = 1;
 /** Unit of PELS, and the largest Persistent Event log. */
 export const PERSISTENT_EVENT_UNIT = 65_536;
 export const PERSISTENT_EVENT_BYTES = 2 * PERSISTENT_EVENT_UNIT;

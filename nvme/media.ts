@@ -21,6 +21,8 @@ export interface Media {
   flush(): number;
   /** `length` bytes at `offset` are deallocated. */
   discard(offset: number, length: number): void;
+  /** Share of its life that is used up: 1 is all that it was made for. */
+  wear(): number;
   /** Where 4 KiB unit `unit` of the drive is on the medium, or -1: what the mapping table says. */
   place(unit: number): number;
 }

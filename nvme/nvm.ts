@@ -138,6 +138,10 @@ export class NvmCommands {
   /** Nanoseconds the medium needs for the command. */
   delay(slot: number): number {
     if (this.media.free === true) return 0;
+    return this.context.health.condition.delay(this.#mediumDelay(slot));
+  }
+
+  #mediumDelay(slot: number): number {
     const at = this.slots.at(slot);
     const nsid = this.slots.i32[at + NAMESPACE]!;
     if (nsid <= 0) return this.careful.delay(slot);

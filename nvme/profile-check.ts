@@ -4,6 +4,7 @@
  */
 import { formatSize, hex, MIB, PAGE_SIZE } from '../support/numbers.ts';
 import { checkAdmin } from './admin/profile.ts';
+import { checkPower, USUAL_POWER } from './condition/profile.ts';
 import { checkMetadata, LARGEST_METADATA } from './io/metadata.ts';
 import { checkMedia } from './media/profile.ts';
 import { CONTROLLER_BYTES, type ControllerProfile } from './profile.ts';
@@ -27,7 +28,11 @@ export function checkProfile(profile: ControllerProfile): string | null {
   const tableEnd = msixTable + 16 * msixVectors;
   const pbaEnd = msixPba + Math.ceil(msixVectors / 64) * 8;
   const misfit =
-    checkVersion(profile) ?? checkFormats(profile) ?? checkAdmin(profile.admin) ?? checkRules(profile);
+    checkVersion(profile) ??
+    checkFormats(profile) ??
+    checkAdmin(profile.admin) ??
+    checkPower(profile.power ?? USUAL_POWER) ??
+    checkRules(profile);
   if (misfit !== null) return misfit;
   if (pageMax < pageMin)
     return `pageMax is ${pageMax} and pageMin ${pageMin}: the largest page is the smaller one`;

@@ -2,8 +2,10 @@
  * The controller that QEMU 7.2 shows: the personality of the machine whose answers are in conformance/. What differs
  * from GENERIC is data: identity, limits, what is absent, settings of features, quirks.
  */
+
 import { RESERVATIONS } from './absences.ts';
 import { NO_ADMIN_OPTION } from './admin/profile.ts';
+import { USUAL_POWER } from './condition/profile.ts';
 import { NO_LIMITS } from './io/limits.ts';
 import { type ControllerProfile, GENERIC } from './profile.ts';
 import { QUIRK_NAMES } from './quirks.ts';
@@ -53,6 +55,7 @@ export const QEMU: ControllerProfile = {
   subsystemReset: false,
   memoryBuffer_bytes: 0,
   msiVectors: 0,
+  power: USUAL_POWER,
   admin: {
     ...NO_ADMIN_OPTION,
     namespaceManagement: true,

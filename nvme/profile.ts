@@ -7,6 +7,7 @@ import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import { MIB } from '../support/numbers.ts';
 import { type Absences, NOTHING_ABSENT } from './absences.ts';
 import { type AdminProfile, EVERY_ADMIN_OPTION, type OperationTiming } from './admin/profile.ts';
+import { EVERY_POWER_STATE, type PowerProfile } from './condition/profile.ts';
 import { type CommandLimits, NO_LIMITS } from './io/limits.ts';
 import { type LbaFormat, plainFormat } from './lba-format.ts';
 import type { MapProfile } from './map/profile.ts';
@@ -158,6 +159,8 @@ export interface ControllerProfile {
   readonly compareAndWriteBlocks: number;
   /** Size limits of commands besides MDTS. */
   readonly limits: CommandLimits;
+  /** Absent: one power state, and no thermal management (USUAL_POWER). */
+  readonly power?: PowerProfile;
   /** Absent: the controller keeps its whole mapping table, and has no use for host memory that it is given. */
   readonly map?: MapProfile;
   /** SGLS of Identify: which SGLs I/O commands may use. */
@@ -260,6 +263,7 @@ export const GENERIC: ControllerProfile = {
   dirty_bytes: 0,
   compareAndWriteBlocks: 128,
   limits: NO_LIMITS,
+  power: EVERY_POWER_STATE,
   sgls: SGLS.encode({ SUPPORT: 1, BIT_BUCKET: 1, MPTR_SGL: 1 }),
   timing: OPTANE_P4800X,
 };

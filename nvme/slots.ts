@@ -4,6 +4,7 @@
  * path reads and writes them by word offset, through one typed array; everything else uses the methods.
  * Not here: what happens to a command (engine.ts), what it means (nvm.ts, admin.ts).
  */
+import type { Clock } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { assert } from '../support/assert.ts';
 import { SQE } from './spec/commands.ts';
@@ -74,8 +75,14 @@ export class Slots {
   private readonly busy: Uint8Array;
   #free: number;
   #cursor = 0;
+  private readonly clock: Clock;
+  /** Slots with I/O commands, since when there are any, and for how long there were before. */
+  #io = 0;
+  #since_ns = 0;
+  #busy_ns = 0;
 
-  constructor(memory: Memory, count: number, maxSegments: number) {
+  constructor(memory: Memory, clock: Clock, count: number, maxSegments: number) {
+    this.clock = clock;
     const entries = memory.reserve(count * SQE.SIZE);
     const records = memory.reserve(count * WORDS * 4);
     const segments = memory.reserve(count * maxSegments * SEGMENT.WORDS * 4);
@@ -146,11 +153,20 @@ export class Slots {
     }
     this.#free -= count;
     this.#cursor = end === this.count ? 0 : end;
+    if (sqid === 0) return;
+    if (this.#io === 0) this.#since_ns = this.clock.now;
+    this.#io += count;
   }
 
   give(slot: number): void {
     this.busy[slot] = 0;
     this.#free++;
+    if (this.sqid(slot) !== 0 && --this.#io === 0) this.#busy_ns += this.clock.now - this.#since_ns;
+  }
+
+  /** Nanoseconds in which there were I/O commands. */
+  get busy_ns(): number {
+    return this.#busy_ns + (this.#io === 0 ? 0 : this.clock.now - this.#since_ns);
   }
 
   /** The busy slot of a command, or NO_SLOT. */

@@ -31,8 +31,8 @@ export interface Published {
   readonly source: string;
 }
 
-/** A sentence for each knob. */
-type Sources<Part> = Readonly<Record<Exclude<keyof Part, 'kind'>, string>>;
+/** A sentence for each knob that devices set. */
+type Sources<Part> = Readonly<Record<Exclude<keyof Part, 'kind' | 'endurance'>, string>>;
 
 export interface Device {
   readonly name: string;

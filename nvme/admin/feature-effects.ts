@@ -6,7 +6,9 @@ import {
   ARBITRATION,
   FID,
   INTERRUPT_VECTOR,
+  POWER_MANAGEMENT,
   TEMPERATURE_THRESHOLD,
+  THERMAL_MANAGEMENT,
   THSEL,
   WRITE_PROTECTION,
 } from '../spec/features.ts';
@@ -40,7 +42,14 @@ export function applyFeature(
       return;
     case FID.TEMPERATURE_THRESHOLD: {
       const kelvin = (index: number) => TEMPERATURE_THRESHOLD.TMPTH.get(current(index));
-      return health.setThresholds(kelvin(THSEL.OVER), kelvin(THSEL.UNDER));
+      return health.condition.setThresholds(kelvin(THSEL.OVER), kelvin(THSEL.UNDER));
+    }
+    case FID.POWER_MANAGEMENT:
+      health.condition.state = POWER_MANAGEMENT.PS.get(current(0));
+      return;
+    case FID.THERMAL_MANAGEMENT: {
+      const { TMT1, TMT2 } = THERMAL_MANAGEMENT.decode(current(0));
+      return health.condition.setManagement(TMT1, TMT2);
     }
     case FID.INTERRUPT_COALESCING:
       return coalescing.configure(current(0));

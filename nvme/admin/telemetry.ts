@@ -75,7 +75,7 @@ export class Telemetry {
       ['write commands', health.writeCommands],
       ['media errors', health.mediaErrors],
       ['error log entries', health.errors.count],
-      ['temperature in K', health.temperature_K],
+      ['temperature in K', health.condition.temperature_K],
       ['power cycles', health.powerCycles],
       ['map lookups in the controller', lookups.controller],
       ['map lookups in host memory', lookups.host],

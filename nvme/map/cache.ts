@@ -66,6 +66,10 @@ export class MappedMedia implements Media {
     this.#medium.discard(offset, length);
   }
 
+  wear(): number {
+    return this.#medium.wear();
+  }
+
   place(unit: number): number {
     return this.#medium.place(unit);
   }

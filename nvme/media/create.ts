@@ -11,6 +11,7 @@ const IMMEDIATE: Media = {
   update: () => 0,
   flush: () => 0,
   discard: () => {},
+  wear: () => 0,
   place: (unit) => unit,
 };
 

@@ -33,6 +33,8 @@ export class FlashMap {
   /** Units written by the host, and moved by collection. */
   written = 0;
   moved = 0;
+  /** Segments erased. */
+  erased = 0;
   private readonly unitsPerSegment: number;
   private readonly chunks: (Int32Array | undefined)[] = [];
   /** By segment: the die of each stripe, which unit is at each place, how many of them count, and whether it is free. */
@@ -170,6 +172,7 @@ export class FlashMap {
     assert(this.valid[segment] === 0, 'a segment is erased when nothing in it counts');
     this.inUse[segment] = 0;
     this.#free++;
+    this.erased++;
     this.#victim = NOWHERE;
     if (!this.isCollecting) this.#owed = 0;
     return segment;

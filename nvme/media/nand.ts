@@ -2,7 +2,7 @@
  * NAND flash: planes that sense and dies that program and erase, channels between them and the controller, a write
  * buffer that drains to them, and a translation layer whose garbage collection takes its share of all of them.
  * A block that was never written is where a sequential fill would have put it. A unit is written whole, also for less.
- * Not here: suspending a program for a read, SLC caches, read retries, wear, refresh; the mapping (flash-map.ts).
+ * Not here: suspending a program for a read, SLC caches, read retries, refresh; the mapping (flash-map.ts).
  */
 import type { Clock } from '../../machine/clock.ts';
 import { T } from '../../machine/trace.ts';
@@ -10,7 +10,7 @@ import type { Random } from '../../support/random.ts';
 import type { Media, MediaParts } from '../media.ts';
 import { Channel } from './channel.ts';
 import { FlashMap, NOWHERE } from './flash-map.ts';
-import { type NandProfile, UNIT_BYTES } from './profile.ts';
+import { NAND_ENDURANCE, type NandProfile, UNIT_BYTES } from './profile.ts';
 
 // A file constant folds where an imported one is loaded at every use.
 const UNIT = UNIT_BYTES;
@@ -75,6 +75,10 @@ export class NandMedia implements Media {
       unit = next;
     }
     return last - now;
+  }
+
+  wear(): number {
+    return this.map.erased / this.map.segments / (this.profile.endurance ?? NAND_ENDURANCE);
   }
 
   place(unit: number): number {

@@ -19,6 +19,8 @@ export interface UniformProfile {
   readonly writeBus_bytes_per_ns: number;
   /** Making the volatile write cache durable. */
   readonly flush_ns: number;
+  /** How often the whole of it can be written; UNIFORM_ENDURANCE when absent. */
+  readonly endurance?: number;
 }
 
 /** NAND flash behind a translation layer that maps 4 KiB units. */
@@ -54,7 +56,13 @@ export interface NandProfile {
   /** Flush; where capacitors do not keep the buffer, it also waits for the programs under way. */
   readonly flush_ns: number;
   readonly capacitors: boolean;
+  /** How often each block can be erased; NAND_ENDURANCE when absent. */
+  readonly endurance?: number;
 }
+
+/** 30 drive writes a day for five years (P4800X), and erases of a TLC block. */
+export const UNIFORM_ENDURANCE = 30 * 365 * 5;
+export const NAND_ENDURANCE = 3000;
 
 /** null: data are there at once. */
 export type MediaProfile = UniformProfile | NandProfile | null;

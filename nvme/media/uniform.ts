@@ -3,7 +3,7 @@ import type { Clock } from '../../machine/clock.ts';
 import { T } from '../../machine/trace.ts';
 import type { Random } from '../../support/random.ts';
 import type { Media, MediaParts } from '../media.ts';
-import type { UniformProfile } from './profile.ts';
+import { UNIFORM_ENDURANCE, type UniformProfile } from './profile.ts';
 
 export class UniformMedia implements Media {
   readonly free = false;
@@ -12,14 +12,17 @@ export class UniformMedia implements Media {
   private readonly random: Random;
   private readonly busy: MediaParts['busy'];
   private readonly unitFreeAt: Float64Array;
+  private readonly life_bytes: number;
   #busFreeAt = 0;
+  #written_bytes = 0;
 
-  constructor(profile: UniformProfile, { clock, random, busy }: MediaParts) {
+  constructor(profile: UniformProfile, { clock, random, capacity_bytes, busy }: MediaParts) {
     this.clock = clock;
     this.profile = profile;
     this.random = random;
     this.busy = busy;
     this.unitFreeAt = new Float64Array(profile.channels);
+    this.life_bytes = capacity_bytes * (profile.endurance ?? UNIFORM_ENDURANCE);
   }
 
   read(offset: number, length: number): number {
@@ -27,6 +30,7 @@ export class UniformMedia implements Media {
   }
 
   write(offset: number, length: number): number {
+    this.#written_bytes += length;
     return this.#access(this.profile.write_ns, this.profile.writeBus_bytes_per_ns, offset, length);
   }
 
@@ -39,6 +43,10 @@ export class UniformMedia implements Media {
   }
 
   discard(): void {}
+
+  wear(): number {
+    return this.#written_bytes / this.life_bytes;
+  }
 
   place(unit: number): number {
     return unit;

@@ -334,8 +334,8 @@ export class Episode {
     const dice = this.#dice;
     const { health } = this.world.controller;
     const kind = dice.below(8);
-    if (kind < 4) health.temperature_K = 300 + dice.below(80);
-    else if (kind < 7) health.spare_percent = dice.below(101);
+    if (kind < 4) health.condition.temperature_K = 300 + dice.below(80);
+    else if (kind < 7) health.condition.spare_percent = dice.below(101);
     else this.world.master(false);
     this.#steps(dice.below(8));
     this.world.master(true);

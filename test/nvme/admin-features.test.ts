@@ -163,7 +163,7 @@ describe('refusals', () => {
     ['A52', FID.ARBITRATION, 0, { nsid: 1 }, STATUS.FEATURE_NOT_NAMESPACE_SPECIFIC, ''],
     ['A60', FID.TEMPERATURE_THRESHOLD, 2 << 20, {}, STATUS.INVALID_FIELD, 'THSEL'],
     ['', FID.TEMPERATURE_THRESHOLD, 1 << 16, {}, STATUS.INVALID_FIELD, 'a sensor that is not there'],
-    ['A62', FID.POWER_MANAGEMENT, 1, {}, STATUS.INVALID_FIELD, 'PS above NPSS'],
+    ['A62', FID.POWER_MANAGEMENT, 5, {}, STATUS.INVALID_FIELD, 'PS above NPSS'],
     ['', FID.INTERRUPT_VECTOR, 65, {}, STATUS.INVALID_FIELD, 'no such vector'],
     ['', FID.ERROR_RECOVERY, 1 << 16, { nsid: 1 }, STATUS.INVALID_FIELD, 'DULBE without NSFEAT.DAE'],
     ['', FID.VOLATILE_WRITE_CACHE, 2, {}, STATUS.INVALID_FIELD, 'reserved bit'],

@@ -458,7 +458,7 @@ describe('asynchronous events (Base 2.1 §5.1.2)', () => {
     expect(harness.reap(0)).toBeNull();
     set(0x04, 343);
     set(0x0b, 0x02);
-    harness.controller.health.temperature_K = 350;
+    harness.controller.health.condition.temperature_K = 350;
     harness.settle();
     expect(harness.reap(0)).toMatchObject({ cid: 1, dw0: 0x0002_0101 });
   });
@@ -466,7 +466,7 @@ describe('asynchronous events (Base 2.1 §5.1.2)', () => {
   test('A35 spare below its threshold', () => {
     const harness = ready();
     harness.submitAdmin({ opcode: ADMIN.SET_FEATURES, cdw10: 0x0b, cdw11: 0x01 });
-    harness.controller.health.spare_percent = 5;
+    harness.controller.health.condition.spare_percent = 5;
     expect(harness.submitAdmin(REQUEST).dw0).toBe(0x0002_0201);
     expect(getLog(harness, LID.SMART, 512).view.getUint8(0)).toBe(1);
   });
@@ -485,7 +485,7 @@ describe('asynchronous events (Base 2.1 §5.1.2)', () => {
     const harness = ready();
     const cdw10 = 0x8000_000b >>> 0;
     harness.submitAdmin({ opcode: ADMIN.SET_FEATURES, cdw10, cdw11: 0x02 });
-    harness.controller.health.temperature_K = 350;
+    harness.controller.health.condition.temperature_K = 350;
     expect(harness.submitAdmin(REQUEST).dw0).toBe(0x0002_0101);
     harness.disable();
     harness.enable();

@@ -1,0 +1,42 @@
+/**
+ * The composite temperature: one thermal resistance and one heat capacity, so that it approaches what the power of a
+ * while would make it in the end. It is worked out when somebody looks, from what was moved since the last look.
+ * Not here: who looks and what follows (condition.ts).
+ */
+import type { PowerProfile } from './profile.ts';
+
+export class Thermal {
+  kelvin: number;
+  readonly #profile: PowerProfile;
+  /** What the temperature would be in the end, at the power since the last look. */
+  #target: number;
+  #from: number;
+
+  constructor(profile: PowerProfile) {
+    this.#profile = profile;
+    this.kelvin = this.#settled(profile.states[0]!.idle_mW / 1000);
+    this.#target = this.kelvin;
+    this.#from = this.kelvin;
+  }
+
+  #settled(power_W: number): number {
+    return this.#profile.ambient_K + this.#profile.rise_K_per_W * power_W;
+  }
+
+  /** `elapsed_ns` have gone by at so much power. */
+  pass(elapsed_ns: number, power_W: number): void {
+    this.#from = this.kelvin;
+    this.#target = this.#settled(power_W);
+    const left = Math.exp(-elapsed_ns / this.#profile.settling_ns);
+    this.kelvin = this.#target + (this.#from - this.#target) * left;
+  }
+
+  /** How many of the `elapsed_ns` that `pass` was told of last it was at `limit_K` or warmer. */
+  above(limit_K: number, elapsed_ns: number): number {
+    const isAbove = this.kelvin >= limit_K;
+    if (isAbove === this.#from >= limit_K) return isAbove ? elapsed_ns : 0;
+    const crossed_ns =
+      this.#profile.settling_ns * Math.log((this.#from - this.#target) / (limit_K - this.#target));
+    return isAbove ? elapsed_ns - crossed_ns : crossed_ns;
+  }
+}
