@@ -4,6 +4,7 @@
  * Not here: hardware in a thread of its own (threaded.ts), running programs (drivers/, cli/), image files (bridge/,
  * through `openStore`).
  */
+
 import type { IommuUnit } from '../iommu/unit.ts';
 import { Clock } from '../machine/clock.ts';
 import { Interrupts } from '../machine/interrupts.ts';
@@ -14,6 +15,8 @@ import type { RootComplex } from '../machine/pcie/root-complex.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { Trace } from '../machine/trace.ts';
 import type { NvmeController } from '../nvme/controller.ts';
+import type { Archive } from '../support/archive.ts';
+import { crc32c } from '../support/crc32c.ts';
 import type { EmulatedKernel } from '../vfio/kernel.ts';
 import type { Board } from './board.ts';
 import { checkBoard } from './check.ts';
@@ -50,6 +53,7 @@ export class Machine {
   readonly kernel: EmulatedKernel;
   readonly #hardware: Hardware;
   readonly #software: Software;
+  readonly #seed: number;
 
   constructor(board: Board, { pace = 'timed', seed = 1, openStore }: BootOptions) {
     checkBoard(board);
@@ -79,6 +83,7 @@ export class Machine {
     this.kernel = software.kernel;
     this.#hardware = hardware;
     this.#software = software;
+    this.#seed = seed;
   }
 
   /**
@@ -88,7 +93,28 @@ export class Machine {
   explain(): string[] {
     return [...this.#software.faults, ...this.#hardware.rejections];
   }
+
+  /**
+   * Saves the machine between two events, or makes this one what was saved. A machine that loads has to be of the same
+   * board, pace and seed, and its program has to have made the same system calls as that of the one that was saved: kernel
+   * objects are those of the calls. Throws ArchiveError, one sentence, for what cannot be saved and what does not fit.
+   */
+  archive(a: Archive): void {
+    a.section('machine', 1, () => {
+      a.same(this.board.name, 'the board');
+      a.same(boardNumber(this.board), "the CRC-32C of the board's description");
+      a.same(this.pace, 'the pace');
+      a.same(this.#seed, 'the seed');
+      a.section('clock', 1, () => this.clock.archive(a));
+      a.section('memory', 1, () => this.memory.archive(a));
+      a.section('interrupts', 1, () => this.interrupts.archive(a));
+      this.#hardware.archive(a);
+      this.#software.archive(a);
+    });
+  }
 }
+
+const boardNumber = (board: Board): number => crc32c(new TextEncoder().encode(JSON.stringify(board)));
 
 /** Boots `board`. Throws BoardError, one sentence, when the board cannot exist. */
 export function boot(board: Board, options: BootOptions = {}): Machine {

@@ -3,6 +3,7 @@
  * It is the same at every pace; at a free one every cost in the board becomes zero.
  * Not here: who programs it (software.ts), which thread it runs in (boot.ts, threaded.ts).
  */
+
 import { IommuUnit } from '../iommu/unit.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { MessageTarget } from '../machine/interrupts.ts';
@@ -21,6 +22,7 @@ import { Namespace } from '../nvme/namespace.ts';
 import { CONTROLLER_BYTES } from '../nvme/profile.ts';
 import { rejectionSentence } from '../nvme/rejection.ts';
 import { SparseStore } from '../nvme/sparse-store.ts';
+import type { Archive } from '../support/archive.ts';
 import { alignUp } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
 import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
@@ -72,6 +74,7 @@ export class Hardware {
   readonly controllers: NvmeController[] = [];
   readonly #board: Board;
   readonly #parts: HardwareParts;
+  readonly #ioApic: IoApic;
   readonly #rejections: string[] = [];
   /** IOMMU groups that the board asks for, by controller. */
   readonly #groups: (number | undefined)[] = [];
@@ -87,6 +90,7 @@ export class Hardware {
     this.rootComplex = new RootComplex({ clock, memory, trace, translator: this.iommu, host });
     this.rootComplex.mapBlock(IOMMU_BASE, this.iommu.registerBytes, this.iommu);
     const ioApic = new IoApic(interrupts);
+    this.#ioApic = ioApic;
     this.rootComplex.mapBlock(IO_APIC_BASE, IO_APIC.SIZE, ioApic);
     this.rootComplex.onWire = (pin, isAsserted) => ioApic.drive(PCI_INPUT + pin - 1, isAsserted);
     for (const { devfn, bridge } of this.#ports('ROOT_PORT', board.rootPorts, null, 'rootPorts')) {
@@ -178,6 +182,14 @@ export class Hardware {
       );
     }
     return openStore(namespace.image, bytes, memory, namespace.readOnly ?? false);
+  }
+
+  /** Saves or loads what changes while the hardware runs, memory aside (support/archive.ts). */
+  archive(a: Archive): void {
+    a.section('IOMMU', 1, () => this.iommu.archive(a));
+    a.section('PCI Express', 1, () => this.rootComplex.archive(a));
+    a.section('I/O APIC', 1, () => this.#ioApic.archive(a));
+    a.contents(this.#rejections);
   }
 }
 

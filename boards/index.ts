@@ -1,6 +1,7 @@
 /** The door of the boards room: descriptions of machines, and `boot`. */
 
 export { firmwareImage } from '../nvme/admin/firmware-image.ts';
+export { Archive, ArchiveError } from '../support/archive.ts';
 export type {
   Board,
   MetadataBoard,

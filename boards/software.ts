@@ -3,6 +3,7 @@
  * hardware by RAM, PCIe accesses and interrupts only.
  * Not here: the hardware (hardware.ts), programs (drivers/, cli/).
  */
+
 import { IommuDriver } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
@@ -11,6 +12,7 @@ import { Pages } from '../machine/pages.ts';
 import { enumerate, type Topology } from '../machine/pcie/enumerate.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
+import type { Archive } from '../support/archive.ts';
 import { Dmesg } from '../vfio/dmesg.ts';
 import { EmulatedKernel } from '../vfio/kernel.ts';
 import { IOMMU_BASE } from './hardware.ts';
@@ -54,5 +56,12 @@ export class Software {
       ...this.kernel.dmesg.lines.filter((line) => line.includes('DMAR: [')),
       ...this.#iommu.pendingFaults,
     ];
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.section('page allocator', 1, () => this.pages.archive(a));
+    a.section('IOMMU driver', 1, () => this.#iommu.archive(a));
+    a.section('kernel', 1, () => this.kernel.archive(a));
   }
 }

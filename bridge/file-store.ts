@@ -3,9 +3,11 @@
  * bytes read as zeroes. Bytes pass through a window of the machine's memory, one transfer at a time.
  * Not here: opening the file for a board (host.ts).
  */
+
 import { closeSync, fdatasyncSync, readSync, writeSync } from 'node:fs';
 import type { Memory } from '../machine/memory.ts';
 import { type BlockStore, STORE_FAILED, STORE_OK } from '../nvme/block-store.ts';
+import type { Archive } from '../support/archive.ts';
 import { MIB } from '../support/numbers.ts';
 
 /** One transfer, and the size of the window. */
@@ -92,5 +94,9 @@ export class FileStore implements BlockStore {
   #fail(verb: string, error: unknown): number {
     this.failure = `cannot ${verb} ${this.#path}: ${(error as Error).message}`;
     return STORE_FAILED;
+  }
+
+  archive(a: Archive): void {
+    a.require(false, `blocks in ${this.#path} are not part of the machine's state: only memory can be saved`);
   }
 }

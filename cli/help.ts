@@ -36,6 +36,11 @@ ${BOARD}
   --in-memory         files that do not exist are held in memory instead of being made
   --record FILE       write down what the run was made of, and hashes of its trace
   --replay FILE       alone: do a recorded run again and say whether it is the same; status 1 when it is not
+  --save FILE         keep the run in the middle, to go on with it later and elsewhere; it goes on here too
+  --save-at TIME      with --save: after so much simulated time of the jobs
+  --save-only         with --save: the run ends there, without a report
+  --restore FILE      go on with a saved run; board, jobs and seed are in its file. The report, the logs and the recording
+                      are those that the run would have had
   --parse-only        only read the job file; it is silent about one without mistakes
 
 docs/fio.md lists every key with what becomes of it, and which of fio's own examples run.

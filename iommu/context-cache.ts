@@ -2,6 +2,7 @@
  * The context cache: context entries by requester id, kept until software invalidates them (VT-d 4.1 §6.2.1).
  * Not here: reading an entry from memory (walk.ts), translations (iotlb.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import type { Context } from './walk.ts';
 
 const REQUESTERS = 0x1_0000;
@@ -48,5 +49,11 @@ export class ContextCache {
       if (isDropped) this.domainIds[requester] = NO_DOMAIN;
       return !isDropped;
     });
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.domainIds, this.tables, this.ends, this.levels, this.faultsDisabled);
+    this.#cached = a.value(this.#cached);
   }
 }

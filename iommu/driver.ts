@@ -4,11 +4,13 @@
  * It touches the unit only through registers and structures in RAM. Not here: interrupt remapping, scalable mode,
  * the default domains of kernel drivers (a device that was never attached is blocked).
  */
+
 import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { hex, highWord, lowWord } from '../support/numbers.ts';
 import { type Capabilities, type CapabilityWords, decodeCapabilities } from './capabilities.ts';
@@ -276,5 +278,15 @@ export class IommuDriver {
     this.#domainIds[id] = 1;
     domain.id = id;
     return true;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#queue.archive(a);
+    this.#faults.archive(a);
+    a.contents(this.#domainIds, this.#contextTables);
+    this.#root = a.value(this.#root);
+    this.#command = a.value(this.#command);
+    a.same([...this.#attached.keys()].join(), 'what is attached to domains of the IOMMU');
   }
 }

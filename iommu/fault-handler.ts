@@ -3,8 +3,10 @@
  * (drivers/iommu/intel/dmar.c `dmar_fault`). The last faults stay as data for whoever explains them.
  * Not here: how hardware records a fault (fault-log.ts), the sentences (spec/faults.ts).
  */
+
 import type { Clock } from '../machine/clock.ts';
 import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
+import type { Archive } from '../support/archive.ts';
 import { hex, u64 } from '../support/numbers.ts';
 import type { Capabilities } from './capabilities.ts';
 import { faultSentence, isInterruptFault } from './spec/faults.ts';
@@ -139,5 +141,13 @@ export class FaultHandler {
     }
     this.#suppressed++;
     return false;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.reports);
+    this.#windowStart_ns = a.value(this.#windowStart_ns);
+    this.#printed = a.value(this.#printed);
+    this.#suppressed = a.value(this.#suppressed);
   }
 }

@@ -3,6 +3,7 @@
  * (VT-d 4.1 §7.2.1, §11.4.7). Faults that find no free record are lost and set PFO, as on hardware.
  * Not here: which requests fault (walk.ts), what Linux prints about it (fault-handler.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { highWord, lowWord } from '../support/numbers.ts';
 import type { EventMessage } from './event-message.ts';
 import { FAULT_RECORD_BYTES, FRCD_REASON, FRCD_SOURCE, FSTS, REG } from './spec/registers.ts';
@@ -107,5 +108,10 @@ export class FaultLog {
 
   #settle(): void {
     if ((this.#registers[STATUS]! & SIGNALLED) === 0) this.#event.settle();
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#next = a.value(this.#next);
   }
 }

@@ -3,8 +3,10 @@
  * it may raise (VT-d 4.1 §5.1). Entries are cached until software invalidates them.
  * Not here: posted interrupts (CAP.PI is clear, so their format is reserved), extended (x2APIC) destinations.
  */
+
 import { type MessageTarget, MSI_BASE } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
+import type { Archive } from '../support/archive.ts';
 import { u64 } from '../support/numbers.ts';
 import { FAULT, NO_FAULT } from './spec/faults.ts';
 import { IRTA } from './spec/registers.ts';
@@ -124,6 +126,15 @@ export class InterruptRemapping {
     const isSilent = isEntryFault && IRTE.FPD.get(this.#entries[index * ENTRY_WORDS]!) === 1;
     if (!isSilent) this.#onFault(requester, index, reason);
     return false;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.enabled = a.value(this.enabled);
+    this.compatibilityAllowed = a.value(this.compatibilityAllowed);
+    this.#table = a.value(this.#table);
+    this.#size = a.value(this.#size);
+    a.contents(this.#entries, this.#cached);
   }
 }
 

@@ -3,7 +3,9 @@
  * order, writes the status of wait descriptors (VT-d 4.1 §6.5.2). A bad descriptor stops the queue with FSTS.IQE until
  * software clears it. Not here: 256-bit descriptors (scalable mode), device TLBs, the software end (queue-client.ts).
  */
+
 import type { Memory } from '../machine/memory.ts';
+import type { Archive } from '../support/archive.ts';
 import { u64 } from '../support/numbers.ts';
 import type { EventMessage } from './event-message.ts';
 import type { FaultLog } from './fault-log.ts';
@@ -174,5 +176,11 @@ export class InvalidationQueue {
     this.#stopped = true;
     this.#registers[ERROR] = IQERCD.IQEI.set(0, error);
     this.#faults.recordQueueError();
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#enabled = a.value(this.#enabled);
+    this.#stopped = a.value(this.#stopped);
   }
 }

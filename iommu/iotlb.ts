@@ -5,6 +5,7 @@
  * (request-path.ts) looks in one place. Cached tables (table-cache.ts) are dropped with what they lead to.
  * Not here: contexts (context-cache.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { PAGE_SIZE } from '../support/numbers.ts';
 import { type CachedLeaf, LeafCache } from './leaf-cache.ts';
 import { LEAF_BYTES } from './spec/structures.ts';
@@ -96,5 +97,12 @@ export class Iotlb {
       high = Math.max(high, lastLeaf * ratio + ratio - 1);
     }
     this.pages.dropRange(domainId, low, high);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.pages.archive(a);
+    this.tables.archive(a);
+    for (const cache of this.#leaves) cache.archive(a);
   }
 }

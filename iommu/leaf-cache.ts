@@ -3,6 +3,7 @@
  * request. Leaf numbers of 64-bit addresses are two words; an access that the leaf denies has no domain that could match.
  * Not here: which sizes there are and what is dropped with what (iotlb.ts), the hot look-up itself (request-path.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { isPowerOfTwo, PAGE_SIZE } from '../support/numbers.ts';
 
@@ -127,5 +128,11 @@ export class LeafCache {
   #drop(at: number): true {
     this.words.fill(NOBODY, at, at + (1 << ENTRY.SHIFT));
     return true;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.words);
+    this.used = a.value(this.used);
   }
 }

@@ -3,9 +3,11 @@
  * status word (Linux `qi_submit_sync`). It knows the unit only through its registers and the ring in RAM.
  * Not here: what hardware does with a descriptor (invalidation-queue.ts), lazy flushing (every request is waited for).
  */
+
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { highWord, lowWord, PAGE_SIZE } from '../support/numbers.ts';
 import type { Capabilities } from './capabilities.ts';
@@ -200,5 +202,12 @@ export class QueueClient {
     const word0 = this.#memory.u32[at >>> 2]!;
     const quad = (offset: number): string => this.#memory.view.getBigUint64(at + offset, true).toString(16);
     return `${TYPE_NAMES[DESCRIPTOR.TYPE.get(word0)] ?? 'UNKNOWN'} qw0 = 0x${quad(0)}, qw1 = 0x${quad(8)}`;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#queue = a.value(this.#queue);
+    this.#status = a.value(this.#status);
+    this.#tail = a.value(this.#tail);
   }
 }

@@ -3,11 +3,13 @@
  * (VT-d 4.1 §3.4, legacy mode). A hit is one look by (page, domain); everything else is out of line.
  * Not here: the walk itself (walk.ts), registers (unit.ts), interrupt requests (interrupt-remapping.ts).
  */
+
 import { MSI_BASE, MSI_END } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import { BLOCKED, INTERRUPT_WINDOW } from '../machine/pcie/translator.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { T, type Trace } from '../machine/trace.ts';
+import type { Archive } from '../support/archive.ts';
 import { highWord, lowWord, PAGE_SIZE, u64 } from '../support/numbers.ts';
 import { type ContextCache, NO_DOMAIN } from './context-cache.ts';
 import type { FaultLog } from './fault-log.ts';
@@ -188,6 +190,15 @@ export class RequestPath {
     if (this.trace.on === true) this.trace.emit(T.IOMMU_FAULT, requester, iova, reason, Number(isWrite));
     if (!(faultsDisabled && isQualified(reason))) this.faults.recordRequest(requester, iova, reason, isWrite);
     return BLOCKED;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.contexts.archive(a);
+    this.iotlb.archive(a);
+    this.#enabled = a.value(this.#enabled);
+    this.#root = a.value(this.#root);
+    this.#rootMode = a.value(this.#rootMode);
   }
 }
 

@@ -3,6 +3,7 @@
  * begins at the lowest table it knows. Entries stay until software invalidates them without the hint that only leaves
  * have changed (IH). Not here: leaves (leaf-cache.ts), the walk that fills and uses these (walk.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { LEAF_BYTES } from './spec/structures.ts';
 
 /** Entries of each level, a power of two. */
@@ -66,6 +67,11 @@ export class TableCache {
         if (key >= low && key <= high && key % DOMAINS === domainId) this.keys[at] = NOTHING;
       }
     }
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.keys, this.words, this.permissions);
   }
 }
 

@@ -4,12 +4,14 @@
  * requests (request-path.ts), messages (interrupt-remapping.ts), faults (fault-log.ts), queued invalidation
  * (invalidation-queue.ts). The software that programs all this is driver.ts.
  */
+
 import type { MessageTarget } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
 import type { Translator } from '../machine/pcie/translator.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { T, type Trace } from '../machine/trace.ts';
+import type { Archive } from '../support/archive.ts';
 import { alignUp, highWord, lowWord, PAGE_SIZE, u64 } from '../support/numbers.ts';
 import { DEFAULT_UNIT, decodeCapabilities, encodeCapabilities, type UnitOptions } from './capabilities.ts';
 import { ContextCache } from './context-cache.ts';
@@ -234,6 +236,15 @@ export class IommuUnit implements Translator, RegisterBlock {
   #setStatus(mask: number, isSet: boolean): void {
     const at = REG.GSTS >>> 2;
     this.registers[at] = isSet ? this.registers[at]! | mask : this.registers[at]! & ~mask;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.registers);
+    this.requests.archive(a);
+    this.faults.archive(a);
+    this.queue.archive(a);
+    this.remapping.archive(a);
   }
 }
 

@@ -3,6 +3,7 @@
  * No allocation per event. Handlers are registered once; an event is a handler number and one integer argument.
  * Not here: the queue (event-queue.ts), what anything costs (timing/), wall clocks (never below boards/).
  */
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { type EventId, EventQueue } from './event-queue.ts';
 
@@ -91,5 +92,12 @@ export class Clock {
     if (deadline === NEVER) return false;
     this.runUntil(deadline);
     return true;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.same(this.#handlers.length, 'the number of event handlers');
+    this.now = a.value(this.now);
+    this.events.archive(a);
   }
 }

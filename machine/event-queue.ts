@@ -4,6 +4,7 @@
  * Nothing is allocated per event, and an event costs the same however many there are, as long as they lie apart.
  * Not here: what an event does, and what time it is (clock.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 
 /** Names one scheduled event; stale once it was taken or cancelled. */
@@ -207,6 +208,18 @@ export class EventQueue {
     }
     this.words = words;
     this.doubles = new Float64Array(words.buffer);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.size = a.value(this.size);
+    this.nextTime = a.value(this.nextTime);
+    this.first = a.value(this.first);
+    this.free = a.value(this.free);
+    this.words = a.value(this.words);
+    this.doubles = new Float64Array(this.words.buffer);
+    a.contents(this.heads, this.filled);
+    this.filledWords = a.value(this.filledWords);
   }
 }
 

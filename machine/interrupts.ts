@@ -2,6 +2,7 @@
  * Local APICs as far as message-signalled interrupts need them: a write to 0xFEEx_xxxx names a CPU and a vector, and
  * the handler that software installed for that pair runs. Not here: remapping (iommu/), INTx, priorities.
  */
+import type { Archive } from '../support/archive.ts';
 import type { Clock, HandlerId } from './clock.ts';
 import { T, type Trace } from './trace.ts';
 
@@ -82,5 +83,12 @@ export class Interrupts implements MessageTarget {
 
   #index(address: number, data: number): number {
     return (((address >>> 12) & (CPUS - 1)) << 8) | (data & 0xff);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#handler, this.#argument);
+    this.spurious = a.value(this.spurious);
+    this.#toLose = a.value(this.#toLose);
   }
 }

@@ -3,6 +3,7 @@
  * CPU that its redirection table names (Intel 82093AA §3; EOI register of version 20h).
  * Not here: edge triggered inputs, delivery modes other than fixed, remapping of its messages.
  */
+import type { Archive } from '../support/archive.ts';
 import { bits } from '../support/bits.ts';
 import { type MessageTarget, MSI_BASE } from './interrupts.ts';
 import type { RegisterBlock } from './pcie/root-complex.ts';
@@ -84,5 +85,11 @@ export class IoApic implements RegisterBlock {
       this.#low[input] = low & ~REDIRECTION.REMOTE_IRR.mask;
       this.#send(input);
     }
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#low, this.#high, this.#asserted);
+    this.#select = a.value(this.#select);
   }
 }

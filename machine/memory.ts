@@ -4,6 +4,7 @@
  * offsets at or above `ramBytes` belong to whoever reserved them and have no physical address.
  * Not here: which addresses are RAM for the CPU (root-complex.ts), page allocation (vfio/pages.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { alignUp, hex } from '../support/numbers.ts';
 
@@ -182,5 +183,14 @@ export class Memory {
     const got = [...this.u8.subarray(0, 6)].map((byte) => hex(byte)).join(' ');
     assert(got === '0xa5 0xa5 0xa5 0xa5 0xa5 0x0', `wasm copy and fill are wrong: ${got}`);
     this.fill(0, 0, 5);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.same(this.ramBytes, 'the size of RAM');
+    a.same(this.buffer.byteLength, 'the size of RAM and device memory');
+    const reserved = this.#reserved;
+    this.#reserved = a.value(reserved);
+    a.pages(this.u8, Math.max(reserved, this.#reserved));
   }
 }

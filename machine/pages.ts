@@ -3,6 +3,7 @@
  * anonymous memory. A run is physically contiguous, so that large IOMMU leaves are possible.
  * Not here: virtual addresses (vfio/process.ts), device-local memory (memory.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { PAGE_SIZE } from '../support/numbers.ts';
 import type { Memory } from './memory.ts';
@@ -67,5 +68,11 @@ export class Pages {
       next.first = first;
       next.pages += pages;
     } else this.#holes.splice(index, 0, { first, pages });
+  }
+
+  /** Whoever has pages has got them by the same calls, so that there is nothing to load (support/archive.ts). */
+  archive(a: Archive): void {
+    const free = this.#holes.map(({ first, pages }) => `${first}+${pages}`).join();
+    a.same(free, 'the list of free pages');
   }
 }

@@ -3,6 +3,7 @@
  * `if (trace.on) trace.emit(T.NVME_FETCH, ...)`. Everything that explains itself listens here.
  * Not here: what a listener makes of it (cli/, bridge/), the strace of the kernel boundary (vfio/kernel.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import type { Clock } from './clock.ts';
 
 /** Every tracepoint: its name and the names of its arguments. The index is its number. */
@@ -99,8 +100,15 @@ export class Trace {
   }
 }
 
+export interface TraceHash {
+  readonly listener: TraceListener;
+  readonly text: () => string;
+  /** Saves or loads the hash so far. */
+  readonly archive: (a: Archive) => void;
+}
+
 /** A listener that folds every record into one 64-bit FNV-like hash, and that hash as text. */
-export function traceHash(): { readonly listener: TraceListener; readonly text: () => string } {
+export function traceHash(): TraceHash {
   const record = new Float64Array(6);
   const words = new Uint32Array(record.buffer);
   let low = 0x811c_9dc5;
@@ -118,5 +126,9 @@ export function traceHash(): { readonly listener: TraceListener; readonly text: 
     }
   };
   const text = () => (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0');
-  return { listener, text };
+  const archive = (a: Archive): void => {
+    low = a.value(low);
+    high = a.value(high);
+  };
+  return { listener, text, archive };
 }

@@ -3,7 +3,9 @@
  * level reset does to them (Base 2.1 §5). The engine works on one admin command at a time, so they share one data
  * buffer. Not here: the commands, one file each; commands whose support Identify denies are refused as invalid.
  */
+
 import { DMA_OK } from '../machine/pcie/dma-port.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { Abort, EventRequest } from './admin/abort.ts';
 import type { AdminCommand, AdminParts } from './admin/command.ts';
@@ -245,5 +247,18 @@ export class AdminCommands {
 
   #refuse(reason: string, byte: number, bit = 0): number {
     return this.#parts.health.explain(STATUS.INVALID_FIELD, reason, byte, bit);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.features.archive(a);
+    this.sanitize.archive(a);
+    this.selfTest.archive(a);
+    this.telemetry.archive(a);
+    this.#firmware.archive(a);
+    this.#format.archive(a);
+    this.#history.archive(a);
+    this.#parts.coalescing.archive(a);
+    this.isMediaReady = a.value(this.isMediaReady);
   }
 }

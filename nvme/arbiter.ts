@@ -3,6 +3,7 @@
  * class (Base 2.1 §3.4.4). Under the latter the admin queue comes first, then urgent queues, then high, medium and low
  * ones by weight; inside a class it is round robin. Not here: how many entries a turn fetches besides (fetcher.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { QPRIO } from './spec/commands.ts';
 
 /** Classes in order of rank; plain round robin has one class, the first. */
@@ -115,5 +116,14 @@ export class Arbiter {
     for (let rank = HIGH; rank <= LOW; rank++)
       if (this.lengths[rank]! > 0 && this.credits[rank]! > 0) return rank;
     return NOBODY;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.waiting = a.value(this.waiting);
+    this.credit = a.value(this.credit);
+    a.contents(this.listed, this.classOf, this.rings, this.heads, this.lengths, this.weights, this.credits);
+    this.#isWeighted = a.value(this.#isWeighted);
+    this.#lastClass = a.value(this.#lastClass);
   }
 }

@@ -3,6 +3,7 @@
  * Implementations: SparseStore (memory, below) in nvme/sparse-store.ts, FileStore in bridge/file-store.ts.
  * Not here: what media costs (media.ts), block sizes and limits (namespace.ts).
  */
+import type { Archive } from '../support/archive.ts';
 
 /** Moving bytes worked. */
 export const STORE_OK = 0;
@@ -31,4 +32,6 @@ export interface BlockStore {
   flush(): number;
   /** Forgets `length` bytes at `offset`; they read as zeroes. */
   discard(offset: number, length: number): number;
+  /** Saves or loads where the blocks are. A store whose blocks are not in the machine's memory cannot be saved. */
+  archive(a: Archive): void;
 }

@@ -3,7 +3,9 @@
  * memory itself is never given back, so drives whose namespaces come and go keep one pool.
  * Not here: which piece holds which bytes (sparse-store.ts).
  */
+
 import type { Memory } from '../machine/memory.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 
 const SMALLEST_CHUNK = 65_536;
@@ -38,5 +40,10 @@ export class ChunkPool {
 
   give(chunk: number): void {
     this.#freed.push(chunk);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#freed);
   }
 }

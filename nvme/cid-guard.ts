@@ -2,6 +2,7 @@
  * Finds commands whose identifier another command of the same submission queue still has (Base 2.1 §4.1.1 forbids it to
  * hosts; Command ID Conflict answers it). Only strict profiles pay for it.
  */
+import type { Archive } from '../support/archive.ts';
 import type { Slots } from './slots.ts';
 
 export class CidGuard {
@@ -30,5 +31,10 @@ export class CidGuard {
     }
     this.#owns[slot] = 1;
     return true;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#owns);
   }
 }

@@ -3,7 +3,9 @@
  * enough (Base 2.1 §5.1.25.1.6 and .7). An aggregation time of 0 is no delay, whatever the threshold says.
  * Completions come here only while the host has it on. Not here: how the controller interrupts (interrupt-port.ts).
  */
+
 import type { Clock, HandlerId } from '../machine/clock.ts';
+import type { Archive } from '../support/archive.ts';
 import type { Completer, InterruptSink } from './completer.ts';
 import { INTERRUPT_COALESCING } from './spec/features.ts';
 
@@ -45,8 +47,13 @@ export class Coalescing implements InterruptSink {
   configure(cdw11: number): void {
     this.#threshold = INTERRUPT_COALESCING.THR.get(cdw11) + 1;
     this.#time_ns = INTERRUPT_COALESCING.TIME.get(cdw11) * TIME_UNIT_NS;
-    this.#completer.interrupts = this.#threshold > 1 && this.#time_ns > 0 ? this : this.#target;
+    this.#route();
     for (let vector = 0; vector < this.#waiting.length; vector++) this.#flush(vector);
+  }
+
+  /** Completions come here while there is something to gather. */
+  #route(): void {
+    this.#completer.interrupts = this.#threshold > 1 && this.#time_ns > 0 ? this : this.#target;
   }
 
   /**
@@ -83,5 +90,13 @@ export class Coalescing implements InterruptSink {
     if (this.#event[vector] !== NO_EVENT) this.#clock.cancel(this.#event[vector]!);
     this.#event[vector] = NO_EVENT;
     this.#waiting[vector] = 0;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#isOn, this.#waiting, this.#event);
+    this.#threshold = a.value(this.#threshold);
+    this.#time_ns = a.value(this.#time_ns);
+    this.#route();
   }
 }

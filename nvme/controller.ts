@@ -3,9 +3,11 @@
  * doorbells.ts rings, lifecycle.ts has the registers that change. MSI-X table and pending bits share BAR0.
  * Not here: PMR, boot partitions, NSSD: their registers read 0 and CAP announces none.
  */
+
 import { PcieFunction } from '../machine/pcie/function.ts';
 import { Msi } from '../machine/pcie/msi.ts';
 import { Msix } from '../machine/pcie/msix.ts';
+import type { Archive } from '../support/archive.ts';
 import { hex } from '../support/numbers.ts';
 import type { AdminCommands } from './admin.ts';
 import { capHigh, capLow, describeFunction, readyTimeouts } from './capabilities.ts';
@@ -262,5 +264,25 @@ export class NvmeController extends PcieFunction {
   protected override interruptsChanged(): void {
     this.interrupts.update();
     super.interruptsChanged();
+  }
+
+  // ---- state --------------------------------------------------------------------------------------------------------
+
+  /** Saves or loads what changes while the controller runs, its blocks too (support/archive.ts). */
+  override archive(a: Archive): void {
+    a.section(this.name, 1, () => {
+      super.archive(a);
+      this.msix.archive(a);
+      this.interrupts.archive(a);
+      this.buffer.archive(a);
+      this.health.archive(a);
+      this.health.events.archive(a);
+      this.engine.archive(a);
+      this.namespaces.archive(a);
+      this.doorbells.shadow.archive(a);
+      this.admin.archive(a);
+      this.nvm.archive(a);
+      this.lifecycle.archive(a);
+    });
   }
 }

@@ -2,8 +2,10 @@
  * Moves data between device-local memory and host memory for a command's data phase, and remembers what was refused so
  * that the failing command can name it. Not here: where the data are (prp.ts, io/sgl.ts), what they mean.
  */
+
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import type { Archive } from '../support/archive.ts';
 
 // File constants fold; imported bindings do not (slots.ts).
 const OK = DMA_OK;
@@ -56,5 +58,11 @@ export class DataMover {
     const reason = `${entryAt(this.#failedAt)}: the data at IOVA ${at}: ${DMA_SENTENCES[this.#failedWith]}`;
     this.#failedWith = OK;
     return reason;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#failedAt = a.value(this.#failedAt);
+    this.#failedWith = a.value(this.#failedWith);
   }
 }

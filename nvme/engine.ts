@@ -4,10 +4,12 @@
  * of what they cost. Not here: fetching (fetcher.ts), posting (completer.ts), registers and doorbells (controller.ts),
  * what commands mean (nvm.ts, admin.ts).
  */
+
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { CidGuard } from './cid-guard.ts';
 import { Completer, type InterruptSink } from './completer.ts';
@@ -428,5 +430,16 @@ export class Engine {
 
   #cancel(slot: number): void {
     this.clock.cancel(this.memory.f64[(this.slots.at(slot) + EVENT) >>> 1]!);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.slots.archive(a);
+    this.fetcher.archive(a);
+    this.prp.archive(a);
+    this.guard?.archive(a);
+    a.contents(this.coreFreeAt);
+    this.#adminSlot = a.value(this.#adminSlot);
+    this.data.archive(a);
   }
 }

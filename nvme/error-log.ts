@@ -2,6 +2,7 @@
  * The Error Information log: a ring of the newest entries and a count that never goes back (Base 2.1 §5.1.12.1.2).
  * Not here: which failures are worth an entry and what they are called (health.ts), the Get Log Page rules (logs.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { ERROR_LOG_ENTRY, ERROR_LOG_VERSION } from './spec/logs.ts';
 
 /** SQID and CID of an error that belongs to no command. */
@@ -66,5 +67,11 @@ export class ErrorLog {
   /** Byte offset in the ring of the entry with this 0's based number. */
   #place(number: number): number {
     return (number - Math.floor(number / this.entries) * this.entries) * ERROR_LOG_ENTRY.SIZE;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.count = a.value(this.count);
+    a.contents(new Uint8Array(this.#ring.buffer));
   }
 }

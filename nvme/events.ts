@@ -3,11 +3,12 @@
  * keep a reported event quiet until the host reads its log page (Base 2.1 §5.1.2).
  * Not here: what raises events (health.ts, logs.ts), the log pages themselves (logs.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import type { Engine } from './engine.ts';
 import { ReservationLog } from './io/reservation-log.ts';
 import type { ControllerProfile } from './profile.ts';
 import type { Slots } from './slots.ts';
-import { type AsyncEvent, EVENT_TYPE } from './spec/logs.ts';
+import { ASYNC_EVENT, type AsyncEvent, EVENT_TYPE } from './spec/logs.ts';
 import { STATUS } from './spec/status.ts';
 
 export interface EventParts {
@@ -113,7 +114,21 @@ export class Events {
       event.type === EVENT_TYPE.NOTICE ? other === event : other.type === event.type,
     );
   }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.enabled = a.value(this.enabled);
+    this.reservations.archive(a);
+    this.#held = a.value(this.#held);
+    this.#waiting = a.value(this.#waiting.map(numberOf)).map(eventOf);
+    this.#masking = a.value(this.#masking.map(numberOf)).map(eventOf);
+  }
 }
 
 const needsNoLog = ({ type }: AsyncEvent): boolean =>
   type === EVENT_TYPE.IMMEDIATE || type === EVENT_TYPE.ONE_SHOT;
+
+/** Events are told apart by what they are, so in a saved state each has a number. */
+const EVERY_EVENT: readonly AsyncEvent[] = Object.values(ASYNC_EVENT);
+const numberOf = (event: AsyncEvent): number => EVERY_EVENT.indexOf(event);
+const eventOf = (number: number): AsyncEvent => EVERY_EVENT[number]!;

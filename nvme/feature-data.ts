@@ -3,7 +3,9 @@
  * None can be saved; a controller level reset brings the default back.
  * Not here: the commands and their checks (features.ts).
  */
+
 import type { Clock } from '../machine/clock.ts';
+import type { Archive } from '../support/archive.ts';
 import {
   FEATURE_SELECT,
   FEATURES,
@@ -22,6 +24,7 @@ export interface FeatureData {
   /** Takes the host's value. Returns null, or the sentence that refuses it. */
   set(from: DataView): string | null;
   reset(): void;
+  archive(a: Archive): void;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -71,6 +74,13 @@ export class Timestamp implements FeatureData {
     this.#milliseconds = milliseconds;
     this.#setAt_ns = this.#clock.now;
     this.#origin = origin;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#milliseconds = a.value(this.#milliseconds);
+    this.#setAt_ns = a.value(this.#setAt_ns);
+    this.#origin = a.value(this.#origin);
   }
 }
 
@@ -123,6 +133,11 @@ export class HostBehavior implements FeatureData {
   reset(): void {
     if (!this.#isRaw) this.#bytes.fill(0);
   }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#bytes);
+  }
 }
 
 /** Who the host is, 64 or 128 bits: reservations ask. */
@@ -155,5 +170,11 @@ export class HostIdentifier implements FeatureData {
   reset(): void {
     this.isExtended = false;
     this.#identifier.fill(0);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.isExtended = a.value(this.isExtended);
+    a.contents(this.#identifier);
   }
 }

@@ -3,6 +3,7 @@
  * feature has several (Base 2.1 §4.4). Saved values outlive controller resets.
  * Not here: which values are allowed and what they do (features.ts), features with a data buffer (feature-data.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { FEATURE_SELECT } from './spec/features.ts';
 
 export class FeatureValues {
@@ -45,5 +46,10 @@ export class FeatureValues {
   /** Controller level reset. */
   reset(): void {
     this.#current.set(this.#saved);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#current, this.#saved);
   }
 }

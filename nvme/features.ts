@@ -4,6 +4,7 @@
  * Not here: which values are allowed (feature-rules.ts) and what they change (feature-effects.ts), the stored values
  * (feature-values.ts, feature-data.ts, host-memory.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { hex } from '../support/numbers.ts';
 import type { AdminCommand, AdminParts } from './admin/command.ts';
 import { applyFeature } from './admin/feature-effects.ts';
@@ -381,5 +382,14 @@ export class Features {
 
   #badNamespace(reason: string): number {
     return this.#parts.health.explain(STATUS.INVALID_NAMESPACE_OR_FORMAT, reason, SQE.NSID);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    for (const values of Object.values(this.#values)) values.archive(a);
+    for (const data of Object.values(this.#data)) data.archive(a);
+    this.#hostMemory?.archive(a);
+    this.#parts.keepAlive.archive(a);
+    this.#resetAt_ns = a.value(this.#resetAt_ns);
   }
 }

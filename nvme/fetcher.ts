@@ -3,9 +3,11 @@
  * Each entry gets a slot and begins. Not here: whose turn it is (arbiter.ts), what happens to a command (engine.ts),
  * doorbells (controller.ts).
  */
+
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { u64 } from '../support/numbers.ts';
 import { Arbiter } from './arbiter.ts';
@@ -213,5 +215,16 @@ export class Fetcher {
 
   #unreadable(sqid: number, index: number, result: DmaResult): void {
     this.fatal(`entry ${index} of submission queue ${sqid} cannot be read: ${DMA_SENTENCES[result]}`);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.arbiter.archive(a);
+    this.burst = a.value(this.burst);
+    this.running = a.value(this.running);
+    this.isAdminBusy = a.value(this.isAdminBusy);
+    a.contents(this.#queues, this.#firsts, this.#counts, this.#events);
+    this.#readHead = a.value(this.#readHead);
+    this.#reads = a.value(this.#reads);
   }
 }

@@ -3,8 +3,10 @@
  * The I/O path only increments numbers here. Not here: the layout rules of Get Log Page (logs.ts), how events reach the
  * host (events.ts), temperature, wear and power states (condition/).
  */
+
 import type { Clock } from '../machine/clock.ts';
 import type { Rejection, Trace } from '../machine/trace.ts';
+import type { Archive } from '../support/archive.ts';
 import { u64 } from '../support/numbers.ts';
 import { Condition } from './condition/condition.ts';
 import { USUAL_POWER } from './condition/profile.ts';
@@ -241,5 +243,26 @@ export class Health {
     counter(SMART_LOG.UNSAFE_SHUTDOWNS, this.unsafeShutdowns);
     counter(SMART_LOG.MEDIA_ERRORS, this.mediaErrors);
     counter(SMART_LOG.ERROR_LOG_ENTRIES, this.errors.count);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.errors.archive(a);
+    this.readCommands = a.value(this.readCommands);
+    this.writeCommands = a.value(this.writeCommands);
+    this.read_bytes = a.value(this.read_bytes);
+    this.written_bytes = a.value(this.written_bytes);
+    this.mediaErrors = a.value(this.mediaErrors);
+    this.powerCycles = a.value(this.powerCycles);
+    this.unsafeShutdowns = a.value(this.unsafeShutdowns);
+    a.contents(this.#rejections);
+    this.#reason = a.value(this.#reason);
+    this.#parameter = a.value(this.#parameter);
+    this.#block = a.value(this.#block);
+    this.#temperature_K = a.value(this.#temperature_K);
+    this.#over_K = a.value(this.#over_K);
+    this.#under_K = a.value(this.#under_K);
+    this.#spare_percent = a.value(this.#spare_percent);
+    this.#warned = a.value(this.#warned);
   }
 }

@@ -4,10 +4,12 @@
  * has not released; INTMS masks the vectors of MSI and the pin, and means nothing to MSI-X.
  * Not here: messages and their masks (machine/pcie/msi.ts, msix.ts), coalescing (coalescing.ts).
  */
+
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import type { Msi } from '../machine/pcie/msi.ts';
 import type { Msix } from '../machine/pcie/msix.ts';
+import type { Archive } from '../support/archive.ts';
 import type { InterruptSink } from './completer.ts';
 import type { CompletionQueues } from './queues.ts';
 
@@ -100,5 +102,12 @@ export class InterruptPort implements InterruptSink {
       if (cqs.exists(cqid) && cqs.interrupts(cqid, vector) && cqs.head(cqid) !== cqs.tail(cqid)) return true;
     }
     return false;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#parts.msi.archive(a);
+    this.isPinned = a.value(this.isPinned);
+    this.#mask = a.value(this.#mask);
   }
 }

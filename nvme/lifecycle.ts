@@ -3,9 +3,11 @@
  * failure (Base 2.1 §3.1.4, §3.5, §3.6, §3.7).
  * Not here: which configurations are impossible (capabilities.ts), resets from outside and power (controller.ts).
  */
+
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
+import type { Archive } from '../support/archive.ts';
 import { u64 } from '../support/numbers.ts';
 import type { AdminCommands } from './admin.ts';
 import { configurationProblem, fixedConfiguration, knownConfiguration } from './capabilities.ts';
@@ -279,5 +281,15 @@ export class Lifecycle {
   #emit(): void {
     const { trace, dma } = this.#parts;
     if (trace.on === true) trace.emit(T.NVME_STATE, dma.requester, this.#cc, this.#csts);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#pendingState = a.value(this.#pendingState);
+    this.#pendingMedia = a.value(this.#pendingMedia);
+    this.#cc = a.value(this.#cc);
+    this.#csts = a.value(this.#csts);
+    this.#aqa = a.value(this.#aqa);
+    a.contents(this.#queues);
   }
 }

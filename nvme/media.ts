@@ -3,9 +3,11 @@
  * the whole drive: a namespace's `mediaBase` and what lies in it. Not here:
  * the models (media/), the bytes (the BlockStore moves them).
  */
+
 import type { Clock } from '../machine/clock.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import type { Trace } from '../machine/trace.ts';
+import type { Archive } from '../support/archive.ts';
 import type { Random } from '../support/random.ts';
 
 export interface Media {
@@ -25,6 +27,8 @@ export interface Media {
   wear(): number;
   /** Where 4 KiB unit `unit` of the drive is on the medium, or -1: what the mapping table says. */
   place(unit: number): number;
+  /** Saves or loads who is busy until when, and where data are (support/archive.ts). */
+  archive(a: Archive): void;
 }
 
 export interface MediaParts {

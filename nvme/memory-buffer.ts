@@ -4,8 +4,10 @@
  * §8.2.1). Queues, lists and data may lie in it, partly or whole, so that no use of it is invalid.
  * Not here: how a request is recognised (machine/pcie/dma-port.ts).
  */
+
 import type { Memory } from '../machine/memory.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { u64 } from '../support/numbers.ts';
 import { CMBLOC, CMBMSC, CMBSTS, CMBSZ, REG } from './spec/registers.ts';
@@ -106,5 +108,11 @@ export class MemoryBuffer {
   #decode(): void {
     const isOn = CMBMSC.CMSE.get(this.#control) === 1 && !this.#isBaseInvalid;
     this.#dma.setOwnMemory(this.#base, isOn ? this.#bytes : 0, this.#local);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#control = a.value(this.#control);
+    this.#controlHigh = a.value(this.#controlHigh);
   }
 }

@@ -2,6 +2,7 @@
  * One namespace: its identity, block size, the stores that hold its blocks and their metadata, and what makes it more
  * than plain blocks. Not here: commands (nvm.ts, io/), Identify data (identify-namespace.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { isPowerOfTwo } from '../support/numbers.ts';
 import type { BlockStore } from './block-store.ts';
 import { BlockRanges } from './io/block-ranges.ts';
@@ -185,6 +186,36 @@ export class Namespace {
   /** Sets or clears SPECIAL bits. */
   setSpecial(bit: number, isSet: boolean): void {
     this.special = isSet ? this.special | bit : this.special & ~bit;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.store.archive(a);
+    this.zones?.archive(a);
+    this.block_bytes = a.value(this.block_bytes);
+    this.blockShift = a.value(this.blockShift);
+    this.blocks = a.value(this.blocks);
+    this.mediaBase = a.value(this.mediaBase);
+    const {
+      bytes = 0,
+      isExtended = false,
+      protection = 0,
+      isFirst = false,
+      guard_bits = 0,
+    } = this.metadata ?? {};
+    a.same(
+      [bytes, isExtended, protection, isFirst, guard_bits].join(),
+      `the metadata of namespace ${this.nsid}`,
+    );
+    this.metadata?.store.archive(a);
+    a.same(this.written !== null, `whether blocks of namespace ${this.nsid} are tracked`);
+    this.written?.archive(a);
+    this.readOnly = a.value(this.readOnly);
+    this.uncorrectable.archive(a);
+    this.weak.archive(a);
+    this.recovery_ns = a.value(this.recovery_ns);
+    this.reservations.archive(a);
+    this.special = a.value(this.special);
   }
 }
 

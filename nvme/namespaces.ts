@@ -4,6 +4,7 @@
  * The I/O path reads `active`, a plain array; every change here keeps it true and aborts what is in flight.
  * Not here: the commands that change namespaces (admin/namespace-management.ts, admin/format.ts, admin/sanitize.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { alignUp, hex, PAGE_SIZE } from '../support/numbers.ts';
 import { type BlockStore, STORE_OK } from './block-store.ts';
 import type { Engine } from './engine.ts';
@@ -276,6 +277,25 @@ export class Namespaces implements NamespaceAccess {
   /** The host has read the list. */
   clearChanged(): void {
     this.#changed.clear();
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.require(
+      this.#created === 0,
+      'a namespace was created by the host: only those of the board can be saved',
+    );
+    a.same(
+      this.list('allocated')
+        .map(({ nsid }) => nsid)
+        .join(),
+      'the list of namespaces',
+    );
+    for (const namespace of this.list('allocated')) namespace.archive(a);
+    a.contents(this.#isAttached, this.#closed, this.#closedAll, this.#changed);
+    this.#created = a.value(this.#created);
+    this.#mediaEnd = a.value(this.#mediaEnd);
+    this.#updateAll();
   }
 }
 

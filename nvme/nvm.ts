@@ -3,7 +3,9 @@
  * them; data move between host memory and the namespace's store without a stop. Everything else, failures included, goes
  * the careful way through io/commands.ts. NVM Command Set 1.1 §3.3.
  */
+
 import { DMA_OK } from '../machine/pcie/dma-port.ts';
+import type { Archive } from '../support/archive.ts';
 import { type BlockStore, STORE_FAILED } from './block-store.ts';
 import type { DataMover } from './data-mover.ts';
 import type { Health } from './health.ts';
@@ -218,5 +220,13 @@ export class NvmCommands {
   #storeFailed(store: BlockStore, status: number): number {
     this.reason = store.failure;
     return status;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.reason = a.value(this.reason);
+    this.context.archive(a);
+    this.careful.archive(a);
+    this.plainLimit = a.value(this.plainLimit);
   }
 }

@@ -6,6 +6,7 @@
 
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { highWord, lowWord, u64 } from '../support/numbers.ts';
 import type { ControllerProfile } from './profile.ts';
@@ -180,6 +181,11 @@ export class PrpWalker {
   #refuse(which: string, low: number, high: number, why: string): number {
     this.reason = `${which} = ${hex64(low, high)} ${why} (Base 2.1 §4.3.1)`;
     return STATUS.PRP_OFFSET_INVALID;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#page = a.value(this.#page);
   }
 }
 

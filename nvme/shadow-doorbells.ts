@@ -5,9 +5,11 @@
  * The completion side asks to be rung twice per turn of the ring. The admin queue always uses the registers.
  * Not here: the registers (controller.ts), the command that sets the buffers up (admin/doorbell-buffer.ts).
  */
+
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, type DmaPort } from '../machine/pcie/dma-port.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { hex } from '../support/numbers.ts';
 import type { Health } from './health.ts';
@@ -170,5 +172,14 @@ export class ShadowDoorbells {
   #refuse(address: number, rule: string): void {
     const what = `shadow doorbell or event index at IOVA ${hex(address)}`;
     this.#parts.health.refuseAccess(what, { rule, section: 'Base 2.1 §5.2.5' });
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.isOn = a.value(this.isOn);
+    this.#indexes = a.value(this.#indexes);
+    this.#events = a.value(this.#events);
+    this.#queues = a.value(this.#queues);
+    a.contents(this.#isPolled);
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { SQE } from './spec/commands.ts';
 
@@ -219,5 +220,12 @@ export class Slots {
 
   segmentBytes(slot: number, index: number): number {
     return this.i32[this.segmentsAt(slot) + index * SEGMENT.WORDS + SEGMENT.BYTES]!;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.busy);
+    this.#free = a.value(this.#free);
+    this.#cursor = a.value(this.#cursor);
   }
 }

@@ -2,7 +2,9 @@
  * Media in device-local memory, taken in chunks when they are first written. Unwritten bytes read as zeroes.
  * A power cut of the emulated machine loses nothing here; the process's end loses all (bridge/file-store.ts persists).
  */
+
 import type { Memory } from '../machine/memory.ts';
+import type { Archive } from '../support/archive.ts';
 import { type BlockStore, STORE_FAILED, STORE_OK } from './block-store.ts';
 import { ChunkPool } from './chunk-pool.ts';
 
@@ -85,5 +87,12 @@ export class SparseStore implements BlockStore {
     }
     this.chunks[index] = chunk;
     return chunk + (offset & (this.run - 1));
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.failure = a.value(this.failure);
+    a.contents(this.chunks);
+    this.#pool.archive(a);
   }
 }

@@ -3,6 +3,7 @@
  * so a value is known to better than 1.6 %. Recording allocates nothing; merging is exact.
  * Not here: text and JSON of it (cli/fio/report.ts).
  */
+import type { Archive } from './archive.ts';
 
 /** Linear buckets per power of two, as a power of two: FIO_IO_U_PLAT_BITS. */
 const BITS = 6;
@@ -85,5 +86,15 @@ export class Histogram {
     this.count = count;
     this.min = Math.min(this.min, other.min);
     this.max = Math.max(this.max, other.max);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.counts);
+    this.count = a.value(this.count);
+    this.min = a.value(this.min);
+    this.max = a.value(this.max);
+    this.mean = a.value(this.mean);
+    this.#squares = a.value(this.#squares);
   }
 }

@@ -2,6 +2,7 @@
  * Seeded random numbers: xoshiro128** with one named stream per source of chance,
  * so that a new source never shifts the draws of the others.
  */
+import type { Archive } from './archive.ts';
 
 export interface Random {
   /** The next 32 bits, unsigned. */
@@ -10,6 +11,8 @@ export interface Random {
   below(limit: number): number;
   /** A double in `[0, 1)` with 32 bits of resolution. */
   unit(): number;
+  /** Saves or loads where the stream is. */
+  archive(archive: Archive): void;
 }
 
 const rotl = (value: number, count: number): number => (value << count) | (value >>> (32 - count));
@@ -48,5 +51,8 @@ export function random(seed: number, name: string): Random {
     limit <= 0x1_0000_0000
       ? Math.floor(unit() * limit)
       : Math.floor(((next() >>> 5) * 0x400_0000 + (next() >>> 6)) * (limit / 0x20_0000_0000_0000));
-  return { next, below, unit };
+  const archive = (state: Archive): void => {
+    [a, b, c, d] = state.value([a, b, c, d]) as [number, number, number, number];
+  };
+  return { next, below, unit, archive };
 }

@@ -2,6 +2,7 @@
  * The kernel's log: lines with the time they were printed, as dmesg(1) shows them.
  * Not here: who prints what.
  */
+import type { Archive } from '../support/archive.ts';
 
 /** Lines that are kept; older ones are forgotten. */
 const CAPACITY = 4096;
@@ -27,5 +28,10 @@ export class Dmesg {
     if (this.#lines.length === CAPACITY) this.#lines = this.#lines.slice(CAPACITY / 2);
     this.#lines.push(line);
     this.onLine?.(line);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#lines = a.value(this.#lines);
   }
 }

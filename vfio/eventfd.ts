@@ -2,7 +2,9 @@
  * eventfd(2): a 64-bit counter that user space waits for and the kernel adds to when an interrupt arrives.
  * Counts above 2^53 are rounded; nothing but a program that writes such values itself can get there.
  */
+
 import type { Clock } from '../machine/clock.ts';
+import type { Archive } from '../support/archive.ts';
 import { highWord, lowWord, u64 } from '../support/numbers.ts';
 import { OpenFile } from './file.ts';
 import { EAGAIN, EINVAL } from './uapi/errno.ts';
@@ -90,5 +92,10 @@ export class EventFd extends OpenFile {
     if (this.#count === 0) this.readyAt = this.#clock.now;
     this.#count += value;
     for (const listener of this.#listeners) listener();
+  }
+
+  override archive(a: Archive): void {
+    super.archive(a);
+    this.#count = a.value(this.#count);
   }
 }

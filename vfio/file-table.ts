@@ -2,6 +2,7 @@
  * Descriptor numbers of the process: the lowest free one is given out, several may name one open file.
  * Not here: what a file can do (file.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import type { OpenFile } from './file.ts';
 import { EBADF, EMFILE } from './uapi/errno.ts';
 
@@ -46,5 +47,14 @@ export class FileTable {
   /** Closes every descriptor, as the end of the process does. */
   closeAll(): void {
     for (let fd = 0; fd < this.#files.length; fd++) this.close(fd);
+  }
+
+  /** Saves or loads every open file; those that are open have to be the same (support/archive.ts). */
+  archive(a: Archive): void {
+    a.same(
+      this.#files.map((file, fd) => (file === undefined ? '' : fd)).join(),
+      'the list of open descriptors',
+    );
+    for (const file of this.#files) file?.archive(a);
   }
 }

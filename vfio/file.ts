@@ -3,6 +3,7 @@
  * the answer that Linux gives for a file without it, so that a file says only what it can do.
  * Not here: descriptor numbers (file-table.ts), checks that come before the file is asked (kernel.ts).
  */
+import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { EINVAL, ENODEV, ENOTTY } from './uapi/errno.ts';
 import type { IoctlFdKind } from './uapi/ioctl.ts';
@@ -87,5 +88,14 @@ export abstract class OpenFile {
   /** The POLL* events that hold now. A file without the operation is always ready. */
   poll(): number {
     return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.same(this.kind, 'an open file');
+    this.flags = a.value(this.flags);
+    this.position = a.value(this.position);
+    this.readyAt = a.value(this.readyAt);
+    a.same(this.#references, `how many refer to an open file (${this.kind})`);
   }
 }

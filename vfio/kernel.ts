@@ -3,6 +3,7 @@
  * call costs `host.syscall_ns` of simulated time and checks what Linux checks before it asks the file.
  * Not here: what files do (cdev.ts, iommufd/, legacy/, eventfd.ts, file-tree.ts), booting (boot.ts).
  */
+
 import type { IommuDriver } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
@@ -10,6 +11,7 @@ import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
+import type { Archive } from '../support/archive.ts';
 import { alignUp, PAGE_MASK, PAGE_SIZE } from '../support/numbers.ts';
 import { type Inventory, takeInventory } from './boot.ts';
 import { Dmesg } from './dmesg.ts';
@@ -322,6 +324,18 @@ export class EmulatedKernel implements Kernel {
     const mode = file.flags & O_ACCMODE;
     if (mode === O_WRONLY || (isShared && (protection & PROT_WRITE) !== 0 && mode !== O_RDWR)) return -EACCES;
     return file.mmap({ length: bytes, protection, flags, offset });
+  }
+
+  // ---- state ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Saves or loads what changes while a program makes no system call but read(2): open files, the log. What the program
+   * has set up (descriptors, mappings, address spaces, interrupts) has to have been set up by the same calls.
+   */
+  archive(a: Archive): void {
+    this.#removals.archive(a);
+    this.dmesg.archive(a);
+    this.files.archive(a);
   }
 }
 

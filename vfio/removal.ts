@@ -3,7 +3,9 @@
  * the last of them (vfio_unregister_group_dev); then the function is gone from the group and from sysfs.
  * Not here: taking the hardware away. To the kernel an orderly removal and a pulled card begin in the same way.
  */
+
 import type { Clock, EventId, HandlerId } from '../machine/clock.ts';
+import type { Archive } from '../support/archive.ts';
 import type { FileTree } from './file-tree.ts';
 import type { VfioGroup } from './legacy/group.ts';
 import type { PciDevice } from './pci-device.ts';
@@ -67,5 +69,10 @@ export class Removals {
     if (!group.alive) this.#tree.remove(`/dev/vfio/${group.iommuGroup.id}`);
     group.iommuGroup.forget(pci.bdf);
     removePciDevice(this.#tree, pci, group.iommuGroup);
+  }
+
+  /** Nothing changes here while a function is not being removed, and while one is, nothing can be saved. */
+  archive(a: Archive): void {
+    a.require(this.#pending.size === 0, 'a function is being removed from the kernel');
   }
 }

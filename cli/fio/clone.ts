@@ -4,9 +4,11 @@
  * Not here: what is under way (flights.ts), what to do next (workload.ts), when it may (pace.ts), who runs when (engine.ts), what was counted
  * (recorder.ts), what a verified block looks like (verify.ts).
  */
+
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import type { HostProfile } from '../../machine/timing/host.ts';
 import { RW_CDW12 } from '../../nvme/spec/commands.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { RunClock } from './clock.ts';
 import { type FlightParts, Flights } from './flights.ts';
 import type { Job } from './job-file.ts';
@@ -420,5 +422,26 @@ export class Clone {
     this.#parts.flow?.leave(job.flow, this.#issued);
     this.#state = 'done';
     this.readyAt = NEVER;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    const { pacer, floor, target, flow } = this.#parts;
+    this.readyAt = a.value(this.readyAt);
+    this.workload.archive(a);
+    this.#recorder.archive(a);
+    this.#flights.archive(a);
+    for (const part of [pacer, floor, target, flow]) part?.archive(a);
+    this.#state = a.value(this.#state);
+    this.#hasBegun = a.value(this.#hasBegun);
+    this.#isRamping = a.value(this.#isRamping);
+    this.#isChosen = a.value(this.#isChosen);
+    this.#isDraining = a.value(this.#isDraining);
+    this.#unrung = a.value(this.#unrung);
+    this.#issued = a.value(this.#issued);
+    this.#sinceThink = a.value(this.#sinceThink);
+    this.#phaseAt = a.value(this.#phaseAt);
+    this.#createdAt = a.value(this.#createdAt);
+    this.#completedAt = a.value(this.#completedAt);
   }
 }

@@ -10,13 +10,15 @@ import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
 import { type AnyMachine, type AnyPace, boot, parsePace, switchOff } from '../pace.ts';
 import { UserError } from '../user-error.ts';
-import { type RunResult, runJobs } from './engine.ts';
+import { type RunOptions, type RunResult, runJobs } from './engine.ts';
 import { INTERRUPTED, Interrupt } from './interrupt.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';
 import { jsonReport } from './json.ts';
-import { type RunInput, replay, TraceRecorder, writeRecording } from './recording.ts';
+import { replay, TraceRecorder, writeRecording } from './recording.ts';
 import { heading, report } from './report.ts';
 import { parseTime } from './rules.ts';
+import { refuseBeside, refuseRecord, saveRequest } from './save-options.ts';
+import { type RunParts, readSavedRun, saidOf, stateDoors } from './saved-run.ts';
 import { statusLine } from './status-line.ts';
 import { findTargets } from './targets.ts';
 import { terseReport } from './terse.ts';
@@ -34,9 +36,13 @@ const KEYS = [
   'stop-after',
   'record',
   'replay',
+  'save',
+  'save-at',
+  'restore',
 ] as const;
+type Options = Readonly<Partial<Record<(typeof KEYS)[number], string>>>;
 /** Options without a value. */
-const FLAGS = ['--parse-only', '--in-memory'] as const;
+const FLAGS = ['--parse-only', '--in-memory', '--save-only'] as const;
 
 const isFlag = (word: string): boolean => FLAGS.some((flag) => flag === word);
 
@@ -54,63 +60,93 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
       throw new UserError('fio: --replay stands alone; board, jobs and seed are those of the recording');
     return replay(options.replay, output);
   }
-  if (path === undefined || others.length > 0)
+  if (options.restore !== undefined) refuseBeside(options, rest, flags);
+  else if (path === undefined || others.length > 0)
     throw new UserError('fio: give one job file: doorbell fio JOB.fio');
   const pace = parsePace(options.pace);
-  const seed = parseSeed(options.seed);
   const formats = parseFormats(options['output-format']);
-  const stopAfter_ns = parseStopAfter(options['stop-after']);
-  const file = readJobFile(path, options.section?.split(','));
-  const board = await findBoard(options.board ?? 'pc');
-  const targets = findTargets(board, file.jobs, flags.has('--in-memory'));
-  for (const note of [...file.notes, ...targets.notes]) output.error(note);
+  const saved = options.restore === undefined ? null : readSavedRun(options.restore);
+  const parts = saved ?? (await partsOf(path!, options, flags.has('--in-memory')));
+  const { file, targets, input } = parts;
+  const { seed } = input;
+  if (saved === null) for (const note of [...file.notes, ...targets.notes]) output.error(note);
   if (flags.has('--parse-only')) return 0;
-  if (options.record !== undefined && pace !== 'timed')
-    throw new UserError(
-      '--record: only runs at the timed pace can be done again; at others the host has a say',
-    );
+  const request = saveRequest(options, flags.has('--save-only'), pace, saved);
+  refuseRecord(options, pace, saved);
   if (options.record !== undefined) writeLines(`--record ${options.record}`, options.record, []);
   const machine = boot(targets.board, { pace, seed, openStore });
-  const recorder = options.record === undefined ? null : new TraceRecorder(machine.trace);
+  const isRecorded = options.record !== undefined || saved?.isRecorded === true;
+  const recorder = isRecorded ? new TraceRecorder(machine.trace) : null;
+  const state = stateDoors(request, saved, parts, recorder);
   const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];
   if (options.output === undefined) output.lines(lines);
-  const onProgress = output.isTerminal
-    ? { onProgress: (...now: Parameters<typeof statusLine>) => output.status(statusLine(...now)) }
-    : {};
-  const interrupt = new Interrupt(output);
-  const result = await runJobs({
-    machine,
-    jobs: file.jobs,
-    targets,
-    seed,
-    hostNow,
-    stopAfter_ns,
-    signal: interrupt.signal,
-    ...onProgress,
-  }).finally(() => {
-    interrupt.close();
-    switchOff(machine);
-  });
+  const result = await saidOf(options, run({ machine, parts, output, doors: state.doors }));
   output.status('');
-  if (recorder !== null) {
-    const input: RunInput = {
-      board,
-      file: path,
-      job: readFileSync(path, 'utf8'),
-      section: options.section?.split(',') ?? null,
-      seed,
-      stopAfter_ns: result.stoppedAfter_ns,
-    };
-    writeRecording(options.record!, input, recorder.end());
+  if (state.isSaved && request!.isLast) {
+    output.lines([`saved; doorbell fio --restore ${request!.path} goes on`]);
+    return 0;
+  }
+  if (options.record !== undefined) {
+    const { stoppedAfter_ns } = result;
+    writeRecording(options.record, { ...input, stopAfter_ns: stoppedAfter_ns }, recorder!.end());
   }
   for (const { path: log, lines: entries } of result.logs) writeLines(`log ${log}`, log, entries);
   const body = formats.flatMap((format) => formatted(format, { result, file, machine, seed }));
   if (options.output === undefined) output.lines(body);
   else writeLines(`--output ${options.output}`, options.output, [...lines, ...body]);
-  if (interrupt.signal.aborted) return INTERRUPTED;
+  if (result.isInterrupted) return INTERRUPTED;
   if (result.stoppedAfter_ns !== null)
-    output.error(`note: stopped after ${options['stop-after']}, before the jobs were done`);
+    output.error(`note: stopped after ${result.stoppedAfter_ns / 1e6} ms, before the jobs were done`);
+  if (request !== null && !state.isSaved) {
+    const when = options['save-at'];
+    throw new UserError(`--save ${request.path}: nothing was saved, the jobs were over before ${when}`, 1);
+  }
   return result.clones.some(({ errno }) => errno !== 0) ? 1 : 0;
+}
+
+interface Running {
+  readonly machine: AnyMachine;
+  readonly parts: RunParts;
+  readonly output: Output;
+  readonly doors: Pick<RunOptions, 'save' | 'restore'>;
+}
+
+/** Runs the jobs; a signal ends them, and their report tells of what was done by then. */
+async function run(running: Running): Promise<RunResult & { readonly isInterrupted: boolean }> {
+  const { machine, parts, output, doors } = running;
+  const { input, file, targets } = parts;
+  const onProgress = output.isTerminal
+    ? { onProgress: (...now: Parameters<typeof statusLine>) => output.status(statusLine(...now)) }
+    : {};
+  const interrupt = new Interrupt(output);
+  try {
+    const result = await runJobs({
+      machine,
+      jobs: file.jobs,
+      targets,
+      seed: input.seed,
+      hostNow,
+      stopAfter_ns: input.stopAfter_ns ?? Number.POSITIVE_INFINITY,
+      signal: interrupt.signal,
+      ...onProgress,
+      ...doors,
+    });
+    return { ...result, isInterrupted: interrupt.signal.aborted };
+  } finally {
+    interrupt.close();
+    await switchOff(machine);
+  }
+}
+
+/** What a job file on the command line is a run of. Throws UserError. */
+async function partsOf(path: string, options: Options, inMemory: boolean): Promise<RunParts> {
+  const section = options.section?.split(',') ?? null;
+  const stopAfter_ns = parseStopAfter(options['stop-after']);
+  const job = readText(path);
+  const file = parseJobFile(job, path, process.env, section ?? undefined);
+  const board = await findBoard(options.board ?? 'pc');
+  const input = { board, file: path, job, section, seed: parseSeed(options.seed), stopAfter_ns };
+  return { input, file, targets: findTargets(board, file.jobs, inMemory) };
 }
 
 interface Ran {
@@ -151,9 +187,9 @@ function parseFormats(text = 'normal'): Format[] {
   });
 }
 
-function parseStopAfter(text: string | undefined): number {
-  const ns = text === undefined ? Number.POSITIVE_INFINITY : parseTime(text, 's');
-  if (ns > 0) return ns;
+function parseStopAfter(text: string | undefined): number | null {
+  const ns = text === undefined ? null : parseTime(text, 's');
+  if (ns === null || ns > 0) return ns;
   throw new UserError(`--stop-after ${text}: it takes a time such as 10, 500ms or 2m`);
 }
 
@@ -167,14 +203,15 @@ function ctime(date: Date): string {
 export const hostNow = (): number => performance.now() * 1e6;
 
 /** Parses the job file at `path` with the environment of this process; only the jobs named, or all. Throws UserError. */
-export function readJobFile(path: string, only?: readonly string[]): JobFile {
-  let text: string;
+export const readJobFile = (path: string, only?: readonly string[]): JobFile =>
+  parseJobFile(readText(path), path, process.env, only);
+
+function readText(path: string): string {
   try {
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw new UserError(`fio: cannot read ${path}: ${(error as Error).message}`);
   }
-  return parseJobFile(text, path, process.env, only);
 }
 
 function writeLines(what: string, path: string, lines: readonly string[]): void {

@@ -9,6 +9,7 @@ import {
   NvmeDriver,
   type QueuePair,
 } from '../../drivers/nvme/index.ts';
+import type { Archive } from '../../support/archive.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import type { AnyMachine } from '../pace.ts';
@@ -144,6 +145,12 @@ export class Drives {
 
   async close(): Promise<void> {
     for (const driver of this.#drivers.values()) await driver.close();
+  }
+
+  /** Saves or loads the queues of every drive (support/archive.ts). */
+  archive(a: Archive): void {
+    a.same([...this.#drivers.keys()].join(), 'the list of drives');
+    for (const driver of this.#drivers.values()) driver.archive(a);
   }
 }
 

@@ -5,6 +5,7 @@
  * to a doorbell by one thread delays the others by its cost.
  */
 import { setImmediate } from 'node:timers/promises';
+import type { Archive } from '../../support/archive.ts';
 import { type Random, random } from '../../support/random.ts';
 import type { AnyMachine } from '../pace.ts';
 import { UserError } from '../user-error.ts';
@@ -17,6 +18,7 @@ import { type LogText, logsOf } from './logs.ts';
 import { Flow, floorOf, pacerOf } from './pace.ts';
 import { Recorder } from './recorder.ts';
 import { type Claim, refuseOverlaps, regionOf } from './region.ts';
+import { archiveRun, type Progress } from './saved-state.ts';
 import { JobStats, READ, WRITE } from './stats.ts';
 import { fileOf, type Targets } from './targets.ts';
 import { type BlockVerifier, headerVerifier, patternVerifier } from './verify.ts';
@@ -38,6 +40,24 @@ export interface RunOptions {
   readonly stopAfter_ns?: number;
   /** Ends all jobs as soon as it is aborted. */
   readonly signal?: AbortSignal;
+  /** Saves the run on its way; the timed pace only. */
+  readonly save?: SaveOptions;
+  /** Goes on with a saved run of these jobs on a machine that has just been booted. */
+  readonly restore?: RestoreOptions;
+}
+
+export interface SaveOptions {
+  /** How long the jobs run before: the state is that of the first moment from then on in which no thread can go on. */
+  readonly at_ns: number;
+  readonly archive: Archive;
+  /** Called when all is in `archive`. Returns whether the jobs go on. */
+  readonly onSaved: () => boolean;
+}
+
+export interface RestoreOptions {
+  readonly archive: Archive;
+  /** Called when all that was saved has been loaded. */
+  readonly onLoaded: () => void;
 }
 
 export interface RunResult {
@@ -57,28 +77,27 @@ const LOOK_NS = 100e6;
 
 /** Runs all jobs. Throws UserError for jobs that cannot be and for a machine that falls silent. */
 export async function runJobs(options: RunOptions): Promise<RunResult> {
-  const { machine, jobs, targets, hostNow, stopAfter_ns = Number.POSITIVE_INFINITY } = options;
+  const { machine, jobs, targets, hostNow } = options;
   const drives = await Drives.open(machine, targets, jobs);
   const clock = new RunClock(machine, hostNow);
-  const run: Run = { options, drives, clock, stats: [], logs: [], stopAt: 0, ended: '' };
-  let simulated_ns = 0;
+  const progress: Progress = { ...BEGINNING };
+  const run: Run = { options, drives, clock, stats: [], logs: [], progress, saveAt: NEVER };
+  const first = options.restore?.archive.value(0) ?? 0;
   let host_ns = 0;
-  let measured_ns = 0;
   try {
-    for (const { members, groups } of stagesOf(jobs)) {
-      if (run.ended !== '') break;
+    for (const [stage, { members, groups }] of stagesOf(jobs).entries()) {
+      if (progress.ended !== '') break;
       const { clones, workplaces, recorders } = await prepare(members, groups, run);
-      const startedAt = machine.kernel.now();
-      const hostStart = hostNow();
-      const beganAt = clock.measured();
-      run.stopAt = beganAt + stopAfter_ns - measured_ns;
-      await runStage(clones, run);
-      const took_ns = Math.min(clock.measured(), run.stopAt) - beganAt;
-      measured_ns += took_ns;
-      simulated_ns += clock.isSimulated ? took_ns : machine.kernel.now() - startedAt;
-      host_ns += hostNow() - hostStart;
-      drain(clones, machine);
-      for (const recorder of recorders) run.logs.push(...recorder.end());
+      // Stages before the one that was saved are prepared only, so that the kernel has seen the same calls.
+      if (stage >= first) {
+        const hostStart = hostNow();
+        beginStage(stage, clones, run, stage === first ? options.restore : undefined);
+        await runStage(clones, run);
+        endStage(run);
+        host_ns += hostNow() - hostStart;
+        drain(clones, machine);
+        for (const recorder of recorders) run.logs.push(...recorder.end());
+      }
       for (const workplace of workplaces) await workplace.close();
     }
     await drives.close();
@@ -87,7 +106,8 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
     await drives.close().catch(() => {});
     throw error;
   }
-  const stoppedAfter_ns = run.ended === 'stopped' ? measured_ns : null;
+  const { simulated_ns, measured_ns } = progress;
+  const stoppedAfter_ns = progress.ended === 'stopped' ? measured_ns : null;
   return { clones: run.stats, simulated_ns, host_ns, logs: run.logs, stoppedAfter_ns };
 }
 
@@ -98,10 +118,45 @@ interface Run {
   readonly clock: RunClock;
   readonly stats: JobStats[];
   readonly logs: LogText[];
-  /** When all jobs of the present stage end, on the clock that measures. */
-  stopAt: number;
-  /** Why no further stage begins; empty while they do. */
-  ended: '' | 'stopped' | 'exitall';
+  readonly progress: Progress;
+  /** When the run is saved; Infinity where it is not. */
+  saveAt: number;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+const BEGINNING: Progress = {
+  stage: 0,
+  next: 0,
+  beganAt: 0,
+  stopAt: NEVER,
+  startedAt: 0,
+  simulated_ns: 0,
+  measured_ns: 0,
+  ended: '',
+};
+
+/** A stage begins now, or goes on where it was saved. */
+function beginStage(stage: number, clones: readonly Clone[], run: Run, restore?: RestoreOptions): void {
+  const { clock, progress } = run;
+  const { machine, stopAfter_ns = NEVER, save: saving } = run.options;
+  progress.startedAt = machine.kernel.now();
+  progress.beganAt = clock.measured();
+  progress.stopAt = progress.beganAt + stopAfter_ns - progress.measured_ns;
+  progress.stage = stage;
+  if (restore !== undefined) {
+    archiveRun(restore.archive, { ...run, machine, clones });
+    restore.onLoaded();
+    const { kernel } = machine;
+    // It was saved when all clones had done what they could, and before the machine went on.
+    if (progress.next > kernel.now() && !kernel.relax(progress.next)) throw silence(clones, machine);
+  }
+  if (saving !== undefined) run.saveAt = progress.beganAt + saving.at_ns - progress.measured_ns;
+}
+
+function endStage({ clock, progress, options }: Run): void {
+  const took_ns = Math.min(clock.measured(), progress.stopAt) - progress.beganAt;
+  progress.measured_ns += took_ns;
+  progress.simulated_ns += clock.isSimulated ? took_ns : options.machine.kernel.now() - progress.startedAt;
 }
 
 interface Stage {
@@ -250,13 +305,15 @@ async function runStage(clones: readonly Clone[], run: Run): Promise<void> {
     if (signal === undefined) continue;
     await setImmediate();
     // Later than now, so that a run that is told to stop then ends in the same way.
-    if (signal.aborted) run.stopAt = Math.min(run.stopAt, run.clock.measured() + 1);
+    if (signal.aborted) run.progress.stopAt = Math.min(run.progress.stopAt, run.clock.measured() + 1);
   }
 }
 
 /** Lets every clone do what it can, then the machine, for a number of rounds. Returns true when all clones are done. */
 function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run): boolean {
-  const { clock, stopAt } = run;
+  const { clock } = run;
+  let { saveAt } = run;
+  const { stopAt } = run.progress;
   const { machine } = run.options;
   const { kernel } = machine;
   const machineStop = clock.isSimulated ? stopAt : Number.POSITIVE_INFINITY;
@@ -277,15 +334,32 @@ function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run):
     if (running === 0) return true;
     const now = kernel.now();
     if (now >= machineStop) return stopAll(clones, run);
+    if (now >= saveAt) {
+      run.progress.next = next;
+      saveAt = NEVER;
+      if (save(clones, run)) return true;
+    }
     if (next > now && !kernel.relax(next)) throw silence(clones, machine);
   }
   return clock.measured() >= stopAt && stopAll(clones, run);
 }
 
+/** Saves the run. Returns true when it ends here. */
+function save(clones: readonly Clone[], run: Run): boolean {
+  const { machine, save: options } = run.options;
+  const { archive, onSaved } = options!;
+  run.saveAt = NEVER;
+  archive.value(run.progress.stage);
+  archiveRun(archive, { ...run, machine, clones });
+  if (onSaved()) return false;
+  run.progress.stopAt = run.clock.measured();
+  return stopAll(clones, run);
+}
+
 /** Ends every clone at the time to stop: what was done by then counts. */
 function stopAll(clones: readonly Clone[], run: Run): true {
-  run.ended = 'stopped';
-  for (const clone of clones) clone.cut(run.stopAt);
+  run.progress.ended = 'stopped';
+  for (const clone of clones) clone.cut(run.progress.stopAt);
   return true;
 }
 
@@ -302,7 +376,7 @@ function drain(clones: readonly Clone[], machine: AnyMachine): void {
 function exitAll(ended: Clone, clones: readonly Clone[], run: Run): void {
   const { exitall, exit_what } = ended.job;
   if (!exitall && ended.stats.errno === 0) return;
-  if (exit_what === 'all') run.ended ||= 'exitall';
+  if (exit_what === 'all') run.progress.ended ||= 'exitall';
   const { group } = ended.stats;
   for (const clone of clones) if (exit_what !== 'group' || clone.stats.group === group) clone.stop();
 }

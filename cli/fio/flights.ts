@@ -3,8 +3,10 @@
  * number of the I/O; its number is also that of its data buffer. Nothing is allocated per I/O.
  * Not here: when to post and what to do with what arrives (clone.ts).
  */
+
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
+import type { Archive } from '../../support/archive.ts';
 import { commandsOf, TRIM_BYTES, type TrimRanges, withPlace } from './commands.ts';
 import { READ, SYNC, WRITE } from './stats.ts';
 
@@ -131,5 +133,12 @@ export class Flights {
     const left = this.#left[io]! - 1;
     this.#left[io] = left;
     return left === 0;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.created, this.issued, this.offset, this.bytes, this.number, this.direction);
+    a.contents(this.#free, this.#ioOf, this.#left);
+    this.#freeTop = a.value(this.#freeTop);
   }
 }

@@ -2,6 +2,7 @@
  * `latency_target`: the largest depth at which `latency_percentile` of the I/Os of each `latency_window` stay within the
  * target, found by halving. Not here: latencies themselves (clone.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Job } from './job-file.ts';
 
 export class LatencyTarget {
@@ -54,6 +55,18 @@ export class LatencyTarget {
     this.#low = Math.min(this.#low, this.#high);
     this.isFound = this.#low === this.#high;
     this.depth = Math.ceil((this.#low + this.#high) / 2);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.depth = a.value(this.depth);
+    this.isFound = a.value(this.isFound);
+    this.#low = a.value(this.#low);
+    this.#high = a.value(this.#high);
+    this.#startedAt = a.value(this.#startedAt);
+    this.#within = a.value(this.#within);
+    this.#all = a.value(this.#all);
+    this.#settling = a.value(this.#settling);
   }
 }
 

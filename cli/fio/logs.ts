@@ -3,6 +3,7 @@
  * `log_avg_msec` and direction. Lines are fio's: milliseconds, value, direction, block size, offset (with log_offset),
  * priority. Latencies are in ns, bandwidth in KiB/s. Not here: writing the files (command.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Job } from './job-file.ts';
 import { DIRECTIONS, type Direction } from './stats.ts';
 
@@ -68,6 +69,13 @@ class LogFile {
       );
     }
     return lines;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#entries = a.value(this.#entries);
+    this.#end = a.value(this.#end);
+    a.contents(this.#sum, this.#max, this.#count);
   }
 }
 
@@ -157,6 +165,13 @@ export class JobLogs {
         lines: file.lines(log_offset, log_prio),
       };
     });
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    for (const file of [this.#bw, this.#iops, this.#lat, this.#clat, this.#slat]) file?.archive(a);
+    this.#beganAt = a.value(this.#beganAt);
+    this.#windowAt = a.value(this.#windowAt);
   }
 }
 

@@ -2,6 +2,7 @@
  * In which order a job visits the blocks of its region, endlessly: once each, or as a distribution has it.
  * Not here: sequences (places.ts), how many blocks it visits (workload.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import type { Random } from '../../support/random.ts';
 import type { AccessZone, Distribution } from './options.ts';
@@ -9,11 +10,13 @@ import type { AccessZone, Distribution } from './options.ts';
 export interface BlockOrder {
   /** The next block, from 0. */
   next(): number;
+  /** Saves or loads where the order is; its random stream is not its own. */
+  archive(a: Archive): void;
 }
 
 /** Any block at any time, as fio's norandommap. */
 export function uniform(blocks: number, random: Random): BlockOrder {
-  return { next: () => random.below(blocks) };
+  return { next: () => random.below(blocks), archive: () => {} };
 }
 
 const ROUNDS = 4;
@@ -22,6 +25,7 @@ const HALF_BITS_LIMIT = 26;
 /** A permutation of the blocks that `rekey` draws anew; needs no map. */
 interface Permutation {
   rekey(): void;
+  archive(a: Archive): void;
   /** Where the block at `index` of the next larger square of a power of two goes; may lie outside the region. */
   at(index: number): number;
 }
@@ -48,12 +52,13 @@ function permutation(blocks: number, random: Random): Permutation {
     }
     return high * half + low;
   };
-  return { rekey, at };
+  return { rekey, at, archive: (a) => a.contents(keys) };
 }
 
 /** Every block once in each pass, in an order drawn anew for every pass; what falls outside the region is skipped. */
 export function shuffled(blocks: number, random: Random): BlockOrder {
-  const { rekey, at } = permutation(blocks, random);
+  const permuted = permutation(blocks, random);
+  const { rekey, at } = permuted;
   let index = 0;
   let left = 0;
   const next = (): number => {
@@ -68,12 +73,17 @@ export function shuffled(blocks: number, random: Random): BlockOrder {
       if (block < blocks) return block;
     }
   };
-  return { next };
+  const archive = (a: Archive): void => {
+    permuted.archive(a);
+    index = a.value(index);
+    left = a.value(left);
+  };
+  return { next, archive };
 }
 
 /** Ranks spread over the region, so that popular blocks are not neighbours: rank 0 is the most popular one. */
 function spread(blocks: number, random: Random, rank: () => number): BlockOrder {
-  const { rekey, at } = permutation(blocks, random);
+  const { rekey, at, archive } = permutation(blocks, random);
   rekey();
   const next = (): number => {
     let block = rank();
@@ -81,7 +91,7 @@ function spread(blocks: number, random: Random, rank: () => number): BlockOrder 
     while (block >= blocks); // walking a cycle of the permutation ends inside the region
     return block;
   };
-  return { next };
+  return { next, archive };
 }
 
 const ZETA_TERMS = 1e6;
@@ -128,7 +138,7 @@ export function normal(blocks: number, deviation: number, random: Random): Block
       if (block >= 0 && block < blocks) return block;
     }
   };
-  return { next };
+  return { next, archive: () => {} };
 }
 
 /** Consecutive parts of the region, each with its share of the accesses; evenly inside each. */
@@ -151,7 +161,7 @@ export function zoned(blocks: number, zones: readonly AccessZone[], random: Rand
     const start = starts[zone]!;
     return start + random.below(Math.max(1, ends[zone]! - start));
   };
-  return { next };
+  return { next, archive: () => {} };
 }
 
 /** The order that a job asks for; `mapped` visits every block once in each pass. */

@@ -2,6 +2,7 @@
  * When a job may issue its next I/O of each direction: `rate` and `rate_iops`, evenly or as a Poisson process, and
  * whether it keeps the rates that it must (`rate_min`). Times are simulated. Not here: think time and flow (clone.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Random } from '../../support/random.ts';
 import type { Job } from './job-file.ts';
 import type { Direction, JobStats } from './stats.ts';
@@ -53,6 +54,12 @@ export class Pacer {
     this.#epoch += ns;
     for (const direction of DIRECTIONS) this.dueAt[direction] = this.dueAt[direction]! + ns;
   }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.dueAt, this.#bytes, this.#ios);
+    this.#epoch = a.value(this.#epoch);
+  }
 }
 
 /** A pacer for a job that limits its rates; null for one that does not. */
@@ -94,6 +101,12 @@ export class RateFloor {
     this.#cycleAt = now;
     return wrong;
   }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#bytes, this.#ios);
+    this.#cycleAt = a.value(this.#cycleAt);
+  }
 }
 
 export const floorOf = (job: Job): RateFloor | null =>
@@ -121,5 +134,11 @@ export class Flow {
   /** True when a job that issued `ios` is ahead of its share. */
   isAhead(weight: number, ios: number): boolean {
     return ios * this.#weights > weight * (this.#ios + 1);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#weights = a.value(this.#weights);
+    this.#ios = a.value(this.#ios);
   }
 }

@@ -2,6 +2,7 @@
  * Where the I/Os of one direction go inside the region: one behind the other, at random, in runs, in zones.
  * Not here: the order of random blocks (order.ts), sizes and directions (workload.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { alignDown } from '../../support/numbers.ts';
 import type { Random } from '../../support/random.ts';
 import type { Job } from './job-file.ts';
@@ -69,6 +70,16 @@ export class Places {
       zone.done += bytes;
     }
   }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.offset = a.value(this.offset);
+    this.bytes = a.value(this.bytes);
+    this.#order?.archive(a);
+    this.#runLeft = a.value(this.#runLeft);
+    this.#at = a.value(this.#at);
+    this.#zone?.archive(a);
+  }
 }
 
 /** `zonemode=strided`: `zonesize` bytes are done in each zone of `zonerange` bytes, and `zoneskip` bytes left out. */
@@ -95,5 +106,11 @@ class ZoneWalk {
     this.done = 0;
     const next = this.start + this.#stride;
     this.start = next + this.range > this.#regionBytes ? 0 : next;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.start = a.value(this.start);
+    this.done = a.value(this.done);
   }
 }

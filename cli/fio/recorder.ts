@@ -2,6 +2,7 @@
  * Counts what a clone does: latencies, batches, depths, samples, and entries of its log files where it keeps any.
  * Called for every I/O, so nothing is allocated. Not here: when these things happen (clone.ts), their text (report.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { JobLogs, LogText } from './logs.ts';
 import {
   batchClass,
@@ -114,5 +115,12 @@ export class Recorder {
   end(): LogText[] {
     this.#logs?.end(this.#startedAt + this.stats.runtime_ns);
     return this.#logs?.texts() ?? [];
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#logs?.archive(a);
+    this.#lookAt = a.value(this.#lookAt);
+    this.#startedAt = a.value(this.#startedAt);
   }
 }

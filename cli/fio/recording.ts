@@ -3,10 +3,12 @@
  * any machine says whether it is the same run, and if not, about where it went another way.
  * Not in it: contents of image files, which the replay must find as they were.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Board, boot } from '../../boards/index.ts';
 import { openStore } from '../../bridge/host.ts';
 import { type Trace, traceHash } from '../../machine/trace.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { Output } from '../output.ts';
 import { UserError } from '../user-error.ts';
 import { runJobs } from './engine.ts';
@@ -45,11 +47,10 @@ export class TraceRecorder {
   readonly #places: Place[] = [];
   #records = 0;
   #time = 0;
-  #text = (): string => '';
+  readonly #hash = traceHash();
 
   constructor(trace: Trace) {
-    const { listener, text } = traceHash();
-    this.#text = text;
+    const { listener } = this.#hash;
     trace.listen((...record) => {
       listener(...record);
       this.#time = record[0];
@@ -63,7 +64,15 @@ export class TraceRecorder {
   }
 
   #place(): Place {
-    return { records: this.#records, time_ns: this.#time, hash: this.#text() };
+    return { records: this.#records, time_ns: this.#time, hash: this.#hash.text() };
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#places);
+    this.#records = a.value(this.#records);
+    this.#time = a.value(this.#time);
+    this.#hash.archive(a);
   }
 }
 

@@ -2,6 +2,7 @@
  * A rate sampled over windows of fixed length, as fio's `bw` and `iops` lines have it: each window that has passed is one
  * sample. Not here: what is counted (clone.ts), lines of log files (logs.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 
 export class RateSamples {
   min = Number.POSITIVE_INFINITY;
@@ -46,5 +47,16 @@ export class RateSamples {
     this.mean += other.mean;
     this.#squares += other.#squares;
     this.count += other.count;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.min = a.value(this.min);
+    this.max = a.value(this.max);
+    this.mean = a.value(this.mean);
+    this.count = a.value(this.count);
+    this.#squares = a.value(this.#squares);
+    this.#startedAt = a.value(this.#startedAt);
+    this.#amount = a.value(this.#amount);
   }
 }

@@ -2,6 +2,7 @@
  * What one job counted, and how the counts of clones become one. Times are nanoseconds of the run's own clock:
  * simulated at the timed pace, the host's at the functional pace. Not here: text (report.ts, json.ts, terse.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { Histogram } from '../../support/histogram.ts';
 import type { Job } from './job-file.ts';
 import { RateSamples } from './samples.ts';
@@ -39,6 +40,14 @@ export class DirectionStats {
     this.lat.merge(other.lat);
     this.bw.merge(other.bw);
     this.iops.merge(other.iops);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.ios = a.value(this.ios);
+    this.bytes = a.value(this.bytes);
+    this.elapsed_ns = a.value(this.elapsed_ns);
+    for (const part of [this.slat, this.clat, this.lat, this.bw, this.iops]) part.archive(a);
   }
 }
 
@@ -119,6 +128,23 @@ export class JobStats {
       this.errno = other.errno;
       this.failure = other.failure;
     }
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    for (const direction of this.directions) direction.archive(a);
+    this.sync.archive(a);
+    a.contents(this.depths, this.submits, this.completes);
+    this.zoneResets = a.value(this.zoneResets);
+    this.clones = a.value(this.clones);
+    this.sleeps = a.value(this.sleeps);
+    this.software_ns = a.value(this.software_ns);
+    this.runtime_ns = a.value(this.runtime_ns);
+    this.latencyDepth = a.value(this.latencyDepth);
+    this.errno = a.value(this.errno);
+    this.failure = a.value(this.failure);
+    this.errors = a.value(this.errors);
+    this.firstErrno = a.value(this.firstErrno);
   }
 }
 

@@ -3,6 +3,7 @@
  * it reads back to verify them, at the end or after every `verify_backlog` writes. Knows no queue and no time.
  * Not here: places (places.ts), which blocks are written and in flight (written.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Random } from '../../support/random.ts';
 import type { Job } from './job-file.ts';
 import { Places } from './places.ts';
@@ -275,5 +276,27 @@ export class Workload {
     this.restart();
     this.#zones?.begin();
     return true;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.direction = a.value(this.direction);
+    this.offset = a.value(this.offset);
+    this.bytes = a.value(this.bytes);
+    this.number = a.value(this.number);
+    this.isVerifying = a.value(this.isVerifying);
+    this.#random.archive(a);
+    for (const places of this.#places) places.archive(a);
+    this.#written?.archive(a);
+    this.#zones?.archive(a);
+    this.#isDrawn = a.value(this.#isDrawn);
+    this.#left = a.value(this.#left);
+    this.#ios = a.value(this.#ios);
+    this.#writes = a.value(this.#writes);
+    this.#unflushed = a.value(this.#unflushed);
+    this.#loop = a.value(this.#loop);
+    this.#trimmed = a.value(this.#trimmed);
+    this.#isHeld = a.value(this.#isHeld);
+    this.#isBacklogRead = a.value(this.#isBacklogRead);
   }
 }

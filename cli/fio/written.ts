@@ -2,6 +2,7 @@
  * Which blocks of a region hold which write, and which of them are in flight: what verification reads back, and what
  * keeps two I/Os of one block apart. Typed arrays by block number. Not here: when to read back (workload.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 
 export class WrittenBlocks {
   /** Bytes of a block: the smallest write. */
@@ -96,5 +97,15 @@ export class WrittenBlocks {
       if (numbers[block] !== 0) return block;
     }
     return -1;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#numbers, this.#inFlight);
+    this.#backlog = a.value(this.#backlog);
+    this.#backlogEnd = a.value(this.#backlogEnd);
+    this.#backlogAt = a.value(this.#backlogAt);
+    this.#writes = a.value(this.#writes);
+    this.#cursor = a.value(this.#cursor);
   }
 }

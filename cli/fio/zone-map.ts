@@ -4,7 +4,9 @@
  * without zones gets a map of its own making, as fio does for files and plain block devices.
  * Not here: where an I/O goes (zone-walk.ts), the zones themselves (drivers/nvme/zones.ts).
  */
+
 import type { BlockDevice } from '../../drivers/nvme/index.ts';
+import type { Archive } from '../../support/archive.ts';
 
 export class ZoneMap {
   readonly zone_bytes: number;
@@ -91,5 +93,12 @@ export class ZoneMap {
   close(zone: number): void {
     const index = this.open.indexOf(zone);
     if (index >= 0) this.open.splice(index, 1);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.pointers, this.ends, this.busy, this.open);
+    this.written_bytes = a.value(this.written_bytes);
+    this.writesToReset = a.value(this.writesToReset);
   }
 }

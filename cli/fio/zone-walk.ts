@@ -4,6 +4,7 @@
  * One write at a time is under way in a zone, as Linux's block layer has it.
  * Not here: directions, sizes and amounts (workload.ts), the account of zones (zone-map.ts), commands (flights.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Random } from '../../support/random.ts';
 import type { Job } from './job-file.ts';
 import { type BlockOrder, orderOf } from './order.ts';
@@ -325,6 +326,29 @@ export class ZoneWalk {
     const zone = map.zoneOf(offset);
     map.busy[zone] = 0;
     if (direction === WRITE && map.pointers[zone]! >= map.ends[zone]!) map.close(zone);
+  }
+
+  /** Saves or loads what changes while the machine runs and the map that it shares with others (support/archive.ts). */
+  archive(a: Archive): void {
+    const { opener } = this.#map;
+    this.#map.archive(a);
+    const mine = [...opener.keys()].filter((zone) => opener[zone] === this);
+    for (const zone of mine) opener[zone] = null;
+    for (const zone of a.value(mine)) opener[zone] = this;
+    this.direction = a.value(this.direction);
+    this.offset = a.value(this.offset);
+    this.bytes = a.value(this.bytes);
+    this.resets = a.value(this.resets);
+    for (const order of this.#orders) order?.archive(a);
+    this.#stale = a.value(this.#stale);
+    a.contents(this.#at);
+    this.#doneInZone = a.value(this.#doneInZone);
+    this.#base = a.value(this.#base);
+    this.#want = a.value(this.#want);
+    this.#target = a.value(this.#target);
+    this.#mustReset = a.value(this.#mustReset);
+    this.#claimed = a.value(this.#claimed);
+    this.#before = a.value(this.#before);
   }
 }
 

@@ -5,9 +5,11 @@
  * Not here: registers (controller.ts), admin commands (admin-queue.ts), I/O (queue-pair.ts, block-device.ts), what is
  * done when commands do not complete (recovery.ts).
  */
+
 import { ASYNC_EVENT_CONFIG, FID } from '../../nvme/spec/features.ts';
 import { CNS, CSI } from '../../nvme/spec/identify.ts';
 import { DOORBELL_BASE } from '../../nvme/spec/registers.ts';
+import type { Archive } from '../../support/archive.ts';
 import { alignUp, hex, KIB, PAGE_SIZE } from '../../support/numbers.ts';
 import type { Kernel, Mapping } from '../../vfio/uapi/kernel.ts';
 import { VFIO_PCI_BAR0_REGION_INDEX } from '../../vfio/uapi/vfio.ts';
@@ -56,6 +58,7 @@ export class NvmeDriver {
   #commandSets = 1 << CSI.NVM;
   #interrupts: Interrupts | null = null;
   #blockIo: Promise<BlockIo> | null = null;
+  #blockRequests: RequestQueue | null = null;
   #isClosed = false;
 
   /**
@@ -302,6 +305,7 @@ export class NvmeDriver {
         retryDelays_ns,
       });
       this.#recovery.protect(requests);
+      this.#blockRequests = requests;
       return { requests, pool };
     } catch (error) {
       pool.close();
@@ -363,5 +367,18 @@ export class NvmeDriver {
     for (const buffer of this.#buffers) buffer.free();
     this.#admin.close();
     if (this.#settings.space === undefined) this.space.close();
+  }
+
+  /**
+   * Saves or loads the queues between two events of the machine (support/archive.ts). A driver that loads has been opened
+   * in the same way, and has created the same queue pairs.
+   */
+  archive(a: Archive): void {
+    a.section(`driver of ${this.bdf}`, 1, () => {
+      this.#admin.requests.archive(a);
+      this.#ioQueues.archive(a);
+      a.same(this.#blockRequests !== null, 'whether namespaces have been used with promises');
+      this.#blockRequests?.archive(a);
+    });
   }
 }

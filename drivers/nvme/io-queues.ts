@@ -2,6 +2,7 @@
  * The I/O queue pairs of a controller: creating them, deleting them, and creating them again after a reset.
  * Not here: the queues themselves (queue-pair.ts), the admin commands (admin-queue.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { DmaBuffer, DmaSpace } from '../vfio/dma.ts';
 import type { AdminQueue } from './admin-queue.ts';
 import type { Controller } from './controller.ts';
@@ -113,5 +114,11 @@ export class IoQueues {
     if (wanted !== undefined) return wanted;
     for (let qid = 1; qid <= this.max; qid++) if (!this.#queues.has(qid)) return qid;
     throw new RangeError(`all ${this.max} I/O queue pairs of ${this.#parts.bdf} are in use`);
+  }
+
+  /** Saves or loads every queue pair (support/archive.ts). */
+  archive(a: Archive): void {
+    a.same([...this.#queues.keys()].join(), 'the list of queue pairs');
+    for (const { queue } of this.#queues.values()) queue.archive(a);
   }
 }

@@ -9,6 +9,7 @@
 
 import { CDW0, CID_NONE, CQE, SQE } from '../../nvme/spec/commands.ts';
 import { cqHeadDoorbell, DOORBELL_BASE, sqTailDoorbell } from '../../nvme/spec/registers.ts';
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import { alignUp, formatSize, PAGE_SIZE, u64 } from '../../support/numbers.ts';
 import type { Mapping } from '../../vfio/uapi/kernel.ts';
@@ -459,5 +460,16 @@ export class QueuePair {
       slba: u64(of(SLBA), of(SLBA + 1)),
       blocks: of(WHAT) >>> 8,
     };
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.staleCount = a.value(this.staleCount);
+    a.contents(this.slots, this.free);
+    this.#freeTop = a.value(this.#freeTop);
+    this.#tail = a.value(this.#tail);
+    this.#rungTail = a.value(this.#rungTail);
+    this.#head = a.value(this.#head);
+    this.#phase = a.value(this.#phase);
   }
 }

@@ -5,6 +5,7 @@
  * queue itself (queue-pair.ts), data buffers, what to do about commands that do not complete (recovery.ts).
  */
 import { STATUS } from '../../nvme/spec/status.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { Kernel } from '../../vfio/uapi/kernel.ts';
 import type { Command } from './commands.ts';
 import type { QueuePair } from './queue-pair.ts';
@@ -335,5 +336,25 @@ export class RequestQueue {
     const isTold = await this.#wait(next);
     if (this.#backlog.length > 0) this.#flush();
     return isTold === false;
+  }
+
+  /**
+   * Saves or loads which slots have requests. Only background ones may be under way: those of one queue are alike, so that
+   * it does not matter which of them has which slot. Promises cannot be saved.
+   */
+  archive(a: Archive): void {
+    this.queue.archive(a);
+    const isQuiet = this.#foreground === 0 && this.#backlog.length === 0;
+    a.require(
+      isQuiet && this.#held === null && this.#ended === null,
+      `queue ${this.queue.qid} has commands that a program waits for`,
+    );
+    this.#silentSince = a.value(this.#silentSince);
+    this.#trouble = a.value(this.#trouble);
+    const slots = [...this.#requests.keys()].filter((slot) => this.#requests[slot] !== undefined);
+    a.same(slots.length, `the number of requests in queue ${this.queue.qid}`);
+    const requests = slots.map((slot) => this.#requests[slot]);
+    this.#requests.fill(undefined);
+    for (const [index, slot] of a.value(slots).entries()) this.#requests[slot] = requests[index];
   }
 }

@@ -5,6 +5,7 @@
  * Whether a request from below is forwarded is pushed down when a bus-master bit changes and ends up in each DmaPort's
  * own flag, so bridges cost nothing per request. Not here: routing by address (root-complex.ts), numbering (enumerate.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import { u64 } from '../../support/numbers.ts';
 import type { Link, LinkProfile } from '../timing/link.ts';
@@ -61,6 +62,7 @@ export class Bridge extends PcieFunction {
   readonly children: Map<number, PcieFunction> = new Map();
   /** The link below this port; null for the internal bus of a switch. */
   readonly link: Link | null;
+  #isEmptied = false;
 
   constructor(name: string, description: FunctionDescription, link: Link | null) {
     assert(description.headerType === 1, `${name} is a bridge and needs a type 1 header`);
@@ -120,6 +122,7 @@ export class Bridge extends PcieFunction {
     const fn = this.children.get(devfn) ?? null;
     if (fn === null) return null;
     this.children.delete(devfn);
+    this.#isEmptied = true;
     fn.setForwarded(false);
     this.config.notify('decode');
     return fn;
@@ -209,6 +212,15 @@ export class Bridge extends PcieFunction {
 
   #resetBelow(): void {
     for (const child of this.children.values()) child.reset();
+  }
+
+  /** Saves or loads the port, its link and everything below it: what changes while the machine runs (support/archive.ts). */
+  override archive(a: Archive): void {
+    super.archive(a);
+    this.link?.archive(a);
+    a.require(!this.#isEmptied, `what was plugged into ${this.name} has been pulled out`);
+    a.same([...this.children.keys()].join(), `what is plugged into ${this.name}`);
+    for (const child of this.children.values()) child.archive(a);
   }
 }
 

@@ -4,6 +4,7 @@
  * A register with an effect has a hook; whoever depends on decoding or bus mastering listens for changes.
  * Not here: what capabilities mean (capabilities.ts), bridge registers (bridge.ts), who answers where (root-complex.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import { hex, isPowerOfTwo, lowWord, u64 } from '../../support/numbers.ts';
 import {
@@ -299,6 +300,12 @@ export class ConfigSpace {
     const isFree = this.#claimed.subarray(offset, offset + bytes).every((byte) => byte === 0);
     assert(isFree, `the capability at ${hex(offset)} overlaps another`);
     this.#claimed.fill(1, offset, offset + bytes);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#words);
+    this.#asleep = a.value(this.#asleep);
   }
 }
 

@@ -5,6 +5,7 @@
  * The `…Delay` methods tell when a request sent now would be done; the effect is a separate call at that time.
  */
 
+import type { Archive } from '../../support/archive.ts';
 import { u64 } from '../../support/numbers.ts';
 import type { Memory } from '../memory.ts';
 import type { Link } from '../timing/link.ts';
@@ -291,5 +292,16 @@ export class DmaPort {
       return this.message(iova, rc.memory.u32[local >>> 2]!);
     }
     return rc.peer(frame * PAGE + (iova & (PAGE - 1)), local, length, isWrite);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.requester = a.value(this.requester);
+    this.#busMaster = a.value(this.#busMaster);
+    this.isOpen = a.value(this.isOpen);
+    this.refusedAt = a.value(this.refusedAt);
+    this.ownStart = a.value(this.ownStart);
+    this.ownEnd = a.value(this.ownEnd);
+    this.ownLocal = a.value(this.ownLocal);
   }
 }

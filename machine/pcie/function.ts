@@ -3,6 +3,7 @@
  * bridges extend it.
  * Not here: routing (root-complex.ts), register rules of configuration space (config-space.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { ConfigSpace } from './config-space.ts';
 import type { DmaPort } from './dma-port.ts';
 import { COMMAND, CONFIG, STATUS } from './spec.ts';
@@ -101,5 +102,14 @@ export abstract class PcieFunction {
   reset(): void {
     this.setInterrupt(false);
     this.config.reset();
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.bus = a.value(this.bus);
+    this.#isWireAsserted = a.value(this.#isWireAsserted);
+    this.#isPathOpen = a.value(this.#isPathOpen);
+    this.config.archive(a);
+    this.dma?.archive(a);
   }
 }

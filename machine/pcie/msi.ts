@@ -3,6 +3,7 @@
  * message, and the message writes. PCI Express Base 6.0 §6.1.4, §7.7.1.
  * Not here: MSI-X (msix.ts), what becomes of a message (dma-port.ts, interrupts.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Clock, HandlerId } from '../clock.ts';
 import type { ConfigSpace } from './config-space.ts';
 import { DMA_OK, type DmaPort } from './dma-port.ts';
@@ -84,5 +85,10 @@ export class Msi {
   #setPending(bit: number, isPending: boolean): void {
     const pending = this.#config.read(this.#at + MSI.PENDING, 4);
     this.#config.set(this.#at + MSI.PENDING, 4, isPending ? pending | bit : pending & ~bit);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.lost = a.value(this.lost);
   }
 }

@@ -3,6 +3,7 @@
  * PCI Express Base 6.0 §6.1.4 and §7.7.2. The layout comes from the function's own MSI-X capability.
  * Not here: the capability's registers (capabilities.ts), what becomes of a message (dma-port.ts, interrupts.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import type { Clock, HandlerId } from '../clock.ts';
 import { MSI_BASE, MSI_END } from '../interrupts.ts';
@@ -199,5 +200,13 @@ export class Msix {
   #checkFits(bar: number, end: number): void {
     const found = this.config.bars.find(({ index }) => index === bar);
     assert(found !== undefined && end <= found.bytes, `BAR${bar} has no room for the MSI-X structures`);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.lost = a.value(this.lost);
+    a.contents(this.table, this.pending, this.#address, this.#data, this.#free);
+    this.#freeTop = a.value(this.#freeTop);
+    this.#isStarved = a.value(this.#isStarved);
   }
 }

@@ -3,6 +3,7 @@
  * of every DmaPort. Routing follows what software programmed: bus numbers, bridge windows, BARs and decode bits.
  * Not here: what registers mean (the functions), translation (iommu/ through Translator), RAM itself (memory.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Clock } from '../clock.ts';
 import type { Memory } from '../memory.ts';
 import type { HostProfile } from '../timing/host.ts';
@@ -314,5 +315,36 @@ export class RootComplex implements DmaHost, PciHost {
       else this.memory.u32[word] = range.fn.barRead32(range.bar, offset);
     }
     return DMA_OK;
+  }
+
+  // ---- state ------------------------------------------------------------------------------------------------------
+
+  /** Saves or loads what changes while the machine runs, of everything that is plugged in too (support/archive.ts). */
+  archive(a: Archive): void {
+    this.refused = a.value(this.refused);
+    a.same([...this.#root.keys()].join(), 'what is plugged into the root complex');
+    for (const fn of this.#root.values()) fn.archive(a);
+    this.#decode();
+    a.contents(this.#postedOffset, this.#postedValue);
+    this.#postedHead = a.value(this.#postedHead);
+    this.#postedTail = a.value(this.#postedTail);
+    for (let posted = this.#postedHead; posted < this.#postedTail; posted++) {
+      const at = posted & (POSTED_STORES - 1);
+      const range = a.value(this.#indexOf(this.#postedRange[at]));
+      a.require(range >= 0, 'a store is on its way to registers that answer no more');
+      this.#postedRange[at] = this.#ranges[range]!;
+    }
+  }
+
+  /** The range that answers where `range`, perhaps of an earlier decoding, does; -1 when none does any more. */
+  #indexOf(range: Range | undefined): number {
+    return this.#ranges.findIndex(
+      ({ base, bar, fn, block }) =>
+        range !== undefined &&
+        base === range.base &&
+        bar === range.bar &&
+        fn === range.fn &&
+        block === range.block,
+    );
   }
 }

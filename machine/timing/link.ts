@@ -4,6 +4,7 @@
  * Not here: what the root complex, the IOMMU and memory add (root-complex.ts).
  */
 
+import type { Archive } from '../../support/archive.ts';
 import { T, type Trace } from '../trace.ts';
 
 /** A link as a board describes it. `null` in a board stands for a link that costs nothing (functional pace). */
@@ -229,6 +230,18 @@ export class Link {
 
   #busy(isUp: number, start: number, end: number): void {
     this.trace!.emit(T.LINK_BUSY, this.port!.bdf, isUp, start, end);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.ns_per_byte = a.value(this.ns_per_byte);
+    this.packet_ns = a.value(this.packet_ns);
+    this.#upFreeAt = a.value(this.#upFreeAt);
+    this.#downFreeAt = a.value(this.#downFreeAt);
+    this.#writeCreditsAt = a.value(this.#writeCreditsAt);
+    this.#readCreditsAt = a.value(this.#readCreditsAt);
+    this.#firstAt = a.value(this.#firstAt);
+    this.#retrainedAt = a.value(this.#retrainedAt);
   }
 }
 

@@ -4,6 +4,7 @@
  * Not here: what an image is (firmware-image.ts), boot partitions, which do not exist.
  */
 
+import type { Archive } from '../../support/archive.ts';
 import { writeAscii } from '../ascii.ts';
 import { FIRMWARE_GRANULE } from '../limits.ts';
 import { DATA_TO_CONTROLLER } from '../slots.ts';
@@ -210,5 +211,13 @@ export class Firmware {
       const to = at + FIRMWARE_SLOT_LOG.FRS1 + (slot - 1) * REVISION_BYTES;
       if (revision !== '') writeAscii(u8, to, REVISION_BYTES, revision);
     });
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#revisions, this.#hasGranule);
+    this.#active = a.value(this.#active);
+    this.#next = a.value(this.#next);
+    this.#image = a.value(this.#image);
   }
 }

@@ -3,7 +3,9 @@
  * of the operation to its end, when the command completes; a reset takes the command away but not the operation.
  * Not here: which formats there are and what protects them (formats.ts).
  */
+
 import type { HandlerId } from '../../machine/clock.ts';
+import type { Archive } from '../../support/archive.ts';
 import { hex } from '../../support/numbers.ts';
 import { HELD } from '../engine.ts';
 import type { Features } from '../features.ts';
@@ -131,5 +133,12 @@ export class Format implements AdminCommand {
     if (slot === NO_SLOT || !engine.running) return;
     if (this.#failure === '') engine.complete(slot, STATUS.SUCCESS);
     else engine.fail(slot, STATUS.INTERNAL_ERROR, this.#failure);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#targets = a.value(this.#targets);
+    this.#slot = a.value(this.#slot);
+    this.#failure = a.value(this.#failure);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { DMA_OK } from '../../machine/pcie/dma-port.ts';
+import type { Archive } from '../../support/archive.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import type { HostPiece } from '../map/host-map.ts';
 import { SQE } from '../spec/commands.ts';
@@ -140,5 +141,11 @@ export class HostMemory {
 
   #refuse(reason: string, byte: number): number {
     return this.#parts.health.explain(STATUS.INVALID_FIELD, reason, byte);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#isEnabled = a.value(this.#isEnabled);
+    this.#attributes = a.value(this.#attributes);
   }
 }

@@ -3,7 +3,9 @@
  * controller takes the host for dead and stops with CSTS.CFS (Base 2.1 §3.9, §5.1.14). Other commands do not count.
  * Not here: the feature that holds the time (features.ts).
  */
+
 import type { EventId, HandlerId } from '../../machine/clock.ts';
+import type { Archive } from '../../support/archive.ts';
 import { STATUS } from '../spec/status.ts';
 import type { AdminCommand, AdminParts } from './command.ts';
 
@@ -48,5 +50,11 @@ export class KeepAlive implements AdminCommand {
     this.#event = NO_EVENT;
     this.#parts.health.controllerFailed(STATUS.KEEP_ALIVE_EXPIRED);
     this.#parts.fatal(`no Keep Alive came for ${this.#timeout_ms} ms`);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#event = a.value(this.#event);
+    this.#timeout_ms = a.value(this.#timeout_ms);
   }
 }

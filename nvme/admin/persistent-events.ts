@@ -3,6 +3,7 @@
  * The host reads a snapshot, its reporting context, which it establishes and releases; a reset releases it too.
  * Not here: reading parts of the page (logs.ts). Events of hardware errors and set features are not recorded.
  */
+import type { Archive } from '../../support/archive.ts';
 import type { FieldType, Layout, ValueOf } from '../../support/layout.ts';
 import { writeAscii } from '../ascii.ts';
 import type { Timestamp } from '../feature-data.ts';
@@ -151,5 +152,13 @@ export class PersistentEvents {
       next += event.length;
     }
     return page;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#events);
+    this.#event_bytes = a.value(this.#event_bytes);
+    this.#context = a.value(this.#context);
+    this.#generation = a.value(this.#generation);
   }
 }

@@ -4,7 +4,9 @@
  * end (SANICAP.NDI), so a host that forbids it is refused, or told afterwards, as the Sanitize Config feature says.
  * Not here: media verification, which is announced as absent.
  */
+
 import type { HandlerId } from '../../machine/clock.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { Features } from '../features.ts';
 import { sanitizeCapabilities } from '../identify-controller.ts';
 import { ADMIN, GET_LOG_CDW10, SANITIZE_CDW10, SQE } from '../spec/commands.ts';
@@ -240,6 +242,17 @@ export class Sanitize implements AdminCommand {
     if (this.isRunning) return isUnrestricted ? SSI.UNRESTRICTED : SSI.RESTRICTED;
     if (!this.#isFailed) return SSI.IDLE;
     return isUnrestricted ? SSI.UNRESTRICTED_FAILURE : SSI.RESTRICTED_FAILURE;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.failsNext = a.value(this.failsNext);
+    this.#status = a.value(this.#status);
+    this.#isFailed = a.value(this.#isFailed);
+    this.#cdw10 = a.value(this.#cdw10);
+    this.#startedAt = a.value(this.#startedAt);
+    this.#duration_ns = a.value(this.#duration_ns);
+    this.#writesThen = a.value(this.#writesThen);
   }
 }
 

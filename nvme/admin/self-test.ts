@@ -3,7 +3,9 @@
  * §5.1.5, §8.1.7). A test passes when its time is over, unless `failsNext` is set.
  * Not here: segments of a test; progress is a share of its time.
  */
+
 import type { EventId, HandlerId } from '../../machine/clock.ts';
+import type { Archive } from '../../support/archive.ts';
 import { hex } from '../../support/numbers.ts';
 import { NSID_BROADCAST, SELF_TEST_CDW10, SQE } from '../spec/commands.ts';
 import {
@@ -140,5 +142,16 @@ export class SelfTest implements AdminCommand {
       SELF_TEST_RESULT.set(view, entry, 'NSID', result.nsid);
       SELF_TEST_RESULT.set(view, entry, 'VALID', SELF_TEST_VALID.encode({ NSID: result.nsid === 0 ? 0 : 1 }));
     }
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.failsNext = a.value(this.failsNext);
+    a.contents(this.#results);
+    this.#running = a.value(this.#running);
+    this.#nsid = a.value(this.#nsid);
+    this.#startedAt = a.value(this.#startedAt);
+    this.#duration_ns = a.value(this.#duration_ns);
+    this.#event = a.value(this.#event);
   }
 }

@@ -4,6 +4,7 @@
  * Not here: reading parts of the pages (logs.ts).
  */
 
+import type { Archive } from '../../support/archive.ts';
 import { writeAscii } from '../ascii.ts';
 import type { Events } from '../events.ts';
 import type { Health } from '../health.ts';
@@ -120,6 +121,13 @@ export class Telemetry {
 
   #captureOf(lid: number): Capture {
     return lid === LID.TELEMETRY_HOST ? this.#host : this.#controller;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    Object.assign(this.#host, a.value(this.#host));
+    Object.assign(this.#controller, a.value(this.#controller));
+    this.#isAvailable = a.value(this.#isAvailable);
   }
 }
 

@@ -2,6 +2,7 @@
  * A set of block numbers kept as sorted, disjoint ranges: what Write Uncorrectable marked, however much that is.
  * Not here: what the blocks mean (blocks.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 export class BlockRanges {
   /** First block and end (exclusive) of each range, ascending. */
   readonly #ranges: { first: number; end: number }[] = [];
@@ -75,5 +76,10 @@ export class BlockRanges {
       else low = middle + 1;
     }
     return low;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#ranges);
   }
 }

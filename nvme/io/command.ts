@@ -3,9 +3,11 @@
  * is decoded, executed when its data and the medium are ready, and sends its data last. Every step works on controller
  * SRAM in one go, so that no other command comes in between. Not here: the commands.
  */
+
 import type { Clock } from '../../machine/clock.ts';
 import type { Memory } from '../../machine/memory.ts';
 import type { DmaPort } from '../../machine/pcie/dma-port.ts';
+import type { Archive } from '../../support/archive.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import type { Engine } from '../engine.ts';
 import type { Events } from '../events.ts';
@@ -196,5 +198,12 @@ export class Context {
       return this.health.explain(STATUS.INVALID_FIELD, reason, offset + (bit >>> 3), bit & 7);
     }
     return STATUS.SUCCESS;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.transfer.archive(a);
+    this.media.archive(a);
+    this.cache?.archive(a, this.namespaces);
   }
 }

@@ -3,6 +3,8 @@
  * they count (Base 2.1 §4.1, §7; NVM Command Set 1.1 §3). Slots that come here have the complement of their NSID in
  * SLOT.NAMESPACE. Not here: what each command means (its own file), plain Read and Write (../nvm.ts).
  */
+
+import type { Archive } from '../../support/archive.ts';
 import { present } from '../absences.ts';
 import { HELD } from '../engine.ts';
 import type { Namespace } from '../namespace.ts';
@@ -288,5 +290,10 @@ export class IoCommands {
   #namespaceOf(slot: number): Namespace | null {
     const word = this.#slots.i32[this.#slots.at(slot) + SLOT.NAMESPACE]!;
     return word === ALL_NAMESPACES ? null : (this.#context.namespaces[~word] ?? null);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#fused.archive(a);
   }
 }

@@ -4,6 +4,7 @@
  * are compared and written in the same step. When either fails, neither has an effect.
  * Not here: what Compare and Write check on their own (read-write.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import type { Engine } from '../engine.ts';
 import { HELD } from '../engine.ts';
@@ -191,5 +192,11 @@ export class Fused {
   #next(): void {
     const pair = this.#pairs[0];
     if (pair !== undefined) this.#parts.proceed(pair.first);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#first, this.#failed);
+    this.#pairs = a.value(this.#pairs);
   }
 }

@@ -3,6 +3,7 @@
  * When there are more than fit, the oldest stay and the count tells how many there were.
  * Not here: which events the host masked (features.ts), the event that announces the page (events.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { RESERVATION_NOTIFICATION_LOG } from '../spec/logs.ts';
 
 const KEPT = 255;
@@ -39,5 +40,11 @@ export class ReservationLog {
   reset(): void {
     this.#pages = [];
     this.#count = 0;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#count = a.value(this.#count);
+    this.#pages = a.value(this.#pages);
   }
 }

@@ -3,6 +3,7 @@
  * §8.1.22). Shared by every controller that the namespace is attached to; each listens for what happens to its host.
  * Not here: the commands' data structures (reservation-commands.ts), the notification log (reservation-log.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { NOTIFICATION, RESERVATION } from '../spec/reservations.ts';
 import { STATUS } from '../spec/status.ts';
 
@@ -174,5 +175,19 @@ export class Reservations {
   #tell(hosts: readonly Host[], notification: number, isAborting = false): void {
     for (const host of hosts)
       for (const listener of this.#listeners) listener(host, notification, isAborting);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.generation = a.value(this.generation);
+    this.type = a.value(this.type);
+    this.persists = a.value(this.persists);
+    const isNamed = [this.#holder, ...this.#registrants.keys()].every((host) => typeof host !== 'symbol');
+    a.require(
+      isNamed,
+      'a reservation belongs to a host without an identifier (Set Features 81h gives it one)',
+    );
+    a.contents(this.#registrants);
+    this.#holder = a.value(this.#holder);
   }
 }

@@ -3,9 +3,11 @@
  * engine made of PRPs, an SGL, or the metadata pointer. Plain Read and Write do not come here: nvm.ts moves their data
  * between host memory and the medium directly. Not here: walking PRPs (../prp.ts) and SGLs (sgl.ts).
  */
+
 import type { Clock, HandlerId } from '../../machine/clock.ts';
 import type { Memory } from '../../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../../machine/pcie/dma-port.ts';
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import type { Engine } from '../engine.ts';
@@ -152,5 +154,10 @@ export class Transfer {
     const walked = this.#sgl.walk(this.#descriptor, bytes, isToHost, STATUS.METADATA_SGL_LENGTH_INVALID);
     if (walked !== STATUS.SUCCESS) return this.#health.explain(walked, this.#sgl.reason, SQE.MPTR);
     return this.#movePieces(this.#sgl.pieces, local, isToHost);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.#lists);
   }
 }

@@ -3,7 +3,9 @@
  * that the medium still has (Base 2.1 §5.1.25.1.4). Bounded: the oldest blocks are written back to make room.
  * A drive whose capacitors write its cache back has none of this. Not here: when blocks become durable (blocks.ts).
  */
+
 import type { Memory } from '../../machine/memory.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { BlockStore } from '../block-store.ts';
 import type { Namespace } from '../namespace.ts';
 
@@ -126,5 +128,14 @@ export class WriteCache {
       }
       this.#namespaces.delete(namespace);
     }
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive, namespaces: readonly (Namespace | undefined)[]): void {
+    const byNumber = new Map([...this.#namespaces].map(([namespace, blocks]) => [namespace.nsid, blocks]));
+    const saved = a.value(byNumber);
+    this.#namespaces.clear();
+    for (const [nsid, blocks] of saved) this.#namespaces.set(namespaces[nsid]!, blocks);
+    this.#used_bytes = a.value(this.#used_bytes);
   }
 }

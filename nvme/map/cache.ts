@@ -4,7 +4,9 @@
  * medium, where reading it takes as long as reading anything else. Each page has one place; the one that was there goes to
  * host memory. Not here: host memory (host-map.ts), what the table says (the medium knows).
  */
+
 import type { Memory } from '../../machine/memory.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { Media } from '../media.ts';
 import type { HostMap } from './host-map.ts';
 import { type Lookups, MAP_PAGE_BYTES, MAPPED_BYTES, type MapProfile, UNITS_PER_PAGE } from './profile.ts';
@@ -102,5 +104,13 @@ export class MappedMedia implements Media {
     const end = offset + length;
     for (let page = Math.floor(offset / MAPPED_BYTES); page * MAPPED_BYTES < end; page++)
       this.#host.changed(page);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#medium.archive(a);
+    this.#host.archive(a);
+    a.contents(this.#cached);
+    Object.assign(this.#lookups, a.value(this.#lookups));
   }
 }

@@ -5,8 +5,10 @@
  * told of; what was there is on the medium too.
  * Not here: the Set Features command (admin/host-memory.ts), which pages are worth it (cache.ts).
  */
+
 import type { Memory } from '../../machine/memory.ts';
 import { DMA_OK, DMA_SENTENCES, type DmaPort } from '../../machine/pcie/dma-port.ts';
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import type { Health } from '../health.ts';
 import { MAP_PAGE_BYTES, UNITS_PER_PAGE } from './profile.ts';
@@ -135,6 +137,15 @@ export class HostMap {
       { rule, section: 'Base 2.1 §8.1.12', field: 'BADD', value: address },
       false,
     );
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#pieces = a.value(this.#pieces);
+    this.#isGiven = a.value(this.#isGiven);
+    this.#addresses = a.value(this.#addresses);
+    this.#pages = a.value(this.#pages);
+    this.#sums = a.value(this.#sums);
   }
 }
 

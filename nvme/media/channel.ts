@@ -2,6 +2,7 @@
  * A flash channel as time slots, each with the transfer time already given away. A transfer that will begin later does
  * not keep the channel from one that can begin now, as a single "busy until" would.
  */
+import type { Archive } from '../../support/archive.ts';
 
 const SLOT_NS = 4096;
 /** Slots that are remembered, a power of two: 67 ms, longer than any queue of a die. */
@@ -29,5 +30,10 @@ export class Channel {
       if (left <= 0) return Math.max(time + length_ns, slot * SLOT_NS + taken[at]!);
       slot++;
     }
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    a.contents(this.numbers, this.taken);
   }
 }

@@ -13,6 +13,7 @@ const IMMEDIATE: Media = {
   discard: () => {},
   wear: () => 0,
   place: (unit) => unit,
+  archive: () => {},
 };
 
 /** The model for `profile`; null: everything is ready at once. */

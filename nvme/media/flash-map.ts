@@ -4,6 +4,7 @@
  * of a board is smaller than a real one, so its segments are too, while their number is like that of a real one: write
  * amplification depends on that and on over-provisioning, not on size. Not here: how long anything takes (nand.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
 import { UNIT_BYTES } from './profile.ts';
 
@@ -234,5 +235,19 @@ export class FlashMap {
     this.units[segment]!.fill(NOWHERE);
     this.dies[segment] ??= new Int32Array(this.stripesPerSegment);
     return segment;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.written = a.value(this.written);
+    this.moved = a.value(this.moved);
+    a.contents(this.chunks, this.dies, this.units, this.valid, this.inUse);
+    Object.assign(this.host, a.value(this.host));
+    Object.assign(this.collector, a.value(this.collector));
+    this.#free = a.value(this.#free);
+    this.#nextFree = a.value(this.#nextFree);
+    this.#victim = a.value(this.#victim);
+    this.#cursor = a.value(this.#cursor);
+    this.#owed = a.value(this.#owed);
   }
 }

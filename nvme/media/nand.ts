@@ -4,8 +4,10 @@
  * A block that was never written is where a sequential fill would have put it. A unit is written whole, also for less.
  * Not here: suspending a program for a read, SLC caches, read retries, refresh; the mapping (flash-map.ts).
  */
+
 import type { Clock } from '../../machine/clock.ts';
 import { T } from '../../machine/trace.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { Random } from '../../support/random.ts';
 import type { Media, MediaParts } from '../media.ts';
 import { Channel } from './channel.ts';
@@ -230,5 +232,16 @@ export class NandMedia implements Media {
       const start = Math.max(time, this.#dieFreeAt(die));
       this.#occupy(die, start, start + this.erase_ns);
     }
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.map.archive(a);
+    this.random.archive(a);
+    for (const channel of this.channels) channel.archive(a);
+    a.contents(this.planeFreeAt, this.drainedAt);
+    this.#stripe = a.value(this.#stripe);
+    this.#nextDie = a.value(this.#nextDie);
+    this.#lastProgramEnd = a.value(this.#lastProgramEnd);
   }
 }

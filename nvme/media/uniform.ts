@@ -1,6 +1,8 @@
 /** Units that work in parallel behind one shared bus, with seeded jitter. Nothing is erased; what is written is durable. */
+
 import type { Clock } from '../../machine/clock.ts';
 import { T } from '../../machine/trace.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { Random } from '../../support/random.ts';
 import type { Media, MediaParts } from '../media.ts';
 import { UNIFORM_ENDURANCE, type UniformProfile } from './profile.ts';
@@ -80,5 +82,12 @@ export class UniformMedia implements Media {
     let unit = 0;
     for (let other = 1; other < free.length; other++) if (free[other]! < free[unit]!) unit = other;
     return unit;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.random.archive(a);
+    a.contents(this.unitFreeAt);
+    this.#busFreeAt = a.value(this.#busFreeAt);
   }
 }

@@ -3,6 +3,7 @@
  * §2.1, §2.2). Blocks are counted from the namespace's first; every check says why as a value and changes nothing.
  * Not here: commands (commands.ts), descriptors as bytes (report.ts), zone random write areas, which no zone has.
  */
+import type { Archive } from '../../support/archive.ts';
 import type { Refusal } from '../refusal.ts';
 import { STATUS } from '../spec/status.ts';
 import { ZONE, ZONE_ACTION } from '../spec/zones.ts';
@@ -282,6 +283,13 @@ export class Zones {
   #rest(zone: number): void {
     const isEmpty = this.pointer(zone) === this.start(zone) && !this.#extensions.has(zone);
     this.#enter(zone, isEmpty ? ZONE.EMPTY : ZONE.CLOSED);
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.size = a.value(this.size);
+    this.capacity = a.value(this.capacity);
+    a.contents(this.#states, this.#pointers, this.#extensions);
   }
 }
 

@@ -1,0 +1,126 @@
+/**
+ * A run in a file, to go on with later and elsewhere: what it is made of (board, jobs, seed), and its state, compressed.
+ * It is state and no recording: what loads it boots the same machine, opens the same drives, and goes on from there.
+ * Not here: what the state is (saved-state.ts and the `archive` methods), when it is taken (engine.ts).
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { NvmeBoard } from '../../boards/index.ts';
+import { Archive, ArchiveError } from '../../support/archive.ts';
+import { UserError } from '../user-error.ts';
+import type { RestoreOptions, SaveOptions } from './engine.ts';
+import type { JobFile } from './job-file.ts';
+import type { RunInput, TraceRecorder } from './recording.ts';
+import { drivesOf, type Targets } from './targets.ts';
+
+/** What a run is made of. */
+export interface RunParts {
+  readonly input: RunInput;
+  readonly file: JobFile;
+  readonly targets: Targets;
+}
+
+interface Saved extends RunParts {
+  /** The simulated time at which it was to be saved. */
+  readonly at_ns: number;
+  /** The hash of its trace goes on. */
+  readonly isRecorded: boolean;
+}
+
+const VERSION = 1;
+const NO_STATE = 'it is no saved run; doorbell fio JOB --save FILE --save-at TIME makes one';
+
+/** A run that has been read, and not begun. */
+export interface SavedRun extends Saved {
+  readonly archive: Archive;
+}
+
+/** Reads a saved run. Throws UserError. */
+export function readSavedRun(path: string): SavedRun {
+  return said(`--restore ${path}`, () => {
+    const bytes = readFileSync(path);
+    if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) throw new ArchiveError(NO_STATE);
+    const archive = Archive.load(gunzipSync(bytes));
+    let saved: Saved | undefined;
+    archive.section('run', VERSION, () => {
+      saved = archive.value<Saved | undefined>(undefined);
+    });
+    return { ...saved!, archive };
+  });
+}
+
+export interface SaveRequest {
+  readonly path: string;
+  /** How long the jobs run before. */
+  readonly at_ns: number;
+  /** The jobs end when they have been saved. */
+  readonly isLast: boolean;
+}
+
+/** What the engine is told about saving and going on, and whether the run has been saved. */
+export interface StateDoors {
+  readonly doors: { readonly save?: SaveOptions; readonly restore?: RestoreOptions };
+  isSaved: boolean;
+}
+
+/** Opens the file of `request` at once. Throws UserError where that cannot be, or the run cannot be saved. */
+export function stateDoors(
+  request: SaveRequest | null,
+  saved: SavedRun | null,
+  parts: RunParts,
+  recorder: TraceRecorder | null,
+): StateDoors {
+  const state: StateDoors = { doors: {}, isSaved: false };
+  const restore = saved && { archive: saved.archive, onLoaded: () => recorder?.archive(saved.archive) };
+  if (request === null) return restore === null ? state : Object.assign(state, { doors: { restore } });
+  const { path, at_ns, isLast } = request;
+  refuseImages(path, parts.targets);
+  const write = (bytes: Uint8Array): void => said(`--save ${path}`, () => writeFileSync(path, bytes));
+  write(new Uint8Array(0));
+  const archive = Archive.save();
+  const head: Saved = { ...partsOnly(parts), at_ns, isRecorded: recorder !== null };
+  archive.section('run', VERSION, () => archive.value(head));
+  const onSaved = (): boolean => {
+    recorder?.archive(archive);
+    write(gzipSync(archive.finish(), { level: 1 }));
+    state.isSaved = true;
+    return !isLast;
+  };
+  const save = { at_ns, archive, onSaved };
+  return Object.assign(state, { doors: restore === null ? { save } : { save, restore } });
+}
+
+const partsOnly = ({ input, file, targets }: RunParts): RunParts => ({ input, file, targets });
+
+function refuseImages(path: string, { board }: Targets): void {
+  const image = drivesOf(board.rootPorts)
+    .map(imageOf)
+    .find((each) => each !== undefined);
+  if (image !== undefined)
+    throw new UserError(`--save ${path}: blocks in ${image} cannot be saved, only those in memory can`);
+}
+
+const imageOf = ({ namespaces }: NvmeBoard): string | undefined =>
+  namespaces.find(({ image }) => image !== undefined)?.image;
+
+/** Runs `body`; what is wrong with state that it saves or loads is said of the file that it is in. Rejects as it does. */
+export async function saidOf<Result>(
+  { save, restore }: { readonly save?: string; readonly restore?: string },
+  body: Promise<Result>,
+): Promise<Result> {
+  return body.catch((error: unknown) => {
+    if (!(error instanceof ArchiveError)) throw error;
+    throw new UserError(
+      `${restore === undefined ? `--save ${save}` : `--restore ${restore}`}: ${error.message}`,
+    );
+  });
+}
+
+function said<Result>(what: string, body: () => Result): Result {
+  try {
+    return body();
+  } catch (error) {
+    const isZlib = String((error as NodeJS.ErrnoException).code).startsWith('Z_');
+    throw new UserError(`${what}: ${isZlib ? 'it is cut off or damaged' : (error as Error).message}`);
+  }
+}
