@@ -259,10 +259,6 @@ export class Health {
     this.#reason = a.value(this.#reason);
     this.#parameter = a.value(this.#parameter);
     this.#block = a.value(this.#block);
-    this.#temperature_K = a.value(this.#temperature_K);
-    this.#over_K = a.value(this.#over_K);
-    this.#under_K = a.value(this.#under_K);
-    this.#spare_percent = a.value(this.#spare_percent);
-    this.#warned = a.value(this.#warned);
+    this.condition.archive(a);
   }
 }

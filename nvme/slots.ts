@@ -227,5 +227,8 @@ export class Slots {
     a.contents(this.busy);
     this.#free = a.value(this.#free);
     this.#cursor = a.value(this.#cursor);
+    this.#io = a.value(this.#io);
+    this.#since_ns = a.value(this.#since_ns);
+    this.#busy_ns = a.value(this.#busy_ns);
   }
 }

@@ -4,7 +4,9 @@
  * itself: whoever asks, and every now and then a command, brings it up to date.
  * Not here: counts and failures (health.ts), the features' values (features.ts).
  */
+
 import type { Clock } from '../../machine/clock.ts';
+import type { Archive } from '../../support/archive.ts';
 import type { Events } from '../events.ts';
 import { ASYNC_EVENT, CRITICAL_WARNING, SMART_LOG } from '../spec/logs.ts';
 import type { PowerProfile, PowerState } from './profile.ts';
@@ -230,5 +232,28 @@ export class Condition {
     set('TMT2_TRANSITIONS', this.#transitions[2]!);
     set('TMT1_TIME', Math.floor(this.#throttled_ns[1]! / SECOND_NS));
     set('TMT2_TIME', Math.floor(this.#throttled_ns[2]! / SECOND_NS));
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.#thermal.archive(a);
+    this.#lookedAt_ns = a.value(this.#lookedAt_ns);
+    this.#read_bytes = a.value(this.#read_bytes);
+    this.#written_bytes = a.value(this.#written_bytes);
+    this.#over_K = a.value(this.#over_K);
+    this.#under_K = a.value(this.#under_K);
+    this.#spare_percent = a.value(this.#spare_percent);
+    this.#warned = a.value(this.#warned);
+    this.#warning_ns = a.value(this.#warning_ns);
+    this.#critical_ns = a.value(this.#critical_ns);
+    this.#limits_K = a.value(this.#limits_K);
+    this.#level = a.value(this.#level);
+    this.#state = a.value(this.#state);
+    this.#isAsleep = a.value(this.#isAsleep);
+    this.#awake = a.value(this.#awake);
+    this.#entered_ns = a.value(this.#entered_ns);
+    this.#commands = a.value(this.#commands);
+    this.#slowness = a.value(this.#slowness);
+    a.contents(this.#transitions, this.#throttled_ns);
   }
 }

@@ -3,6 +3,7 @@
  * while would make it in the end. It is worked out when somebody looks, from what was moved since the last look.
  * Not here: who looks and what follows (condition.ts).
  */
+import type { Archive } from '../../support/archive.ts';
 import type { PowerProfile } from './profile.ts';
 
 export class Thermal {
@@ -38,5 +39,12 @@ export class Thermal {
     const crossed_ns =
       this.#profile.settling_ns * Math.log((this.#from - this.#target) / (limit_K - this.#target));
     return isAbove ? elapsed_ns - crossed_ns : crossed_ns;
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.kelvin = a.value(this.kelvin);
+    this.#target = a.value(this.#target);
+    this.#from = a.value(this.#from);
   }
 }

@@ -241,6 +241,7 @@ export class FlashMap {
   archive(a: Archive): void {
     this.written = a.value(this.written);
     this.moved = a.value(this.moved);
+    this.erased = a.value(this.erased);
     a.contents(this.chunks, this.dies, this.units, this.valid, this.inUse);
     Object.assign(this.host, a.value(this.host));
     Object.assign(this.collector, a.value(this.collector));

@@ -89,5 +89,6 @@ export class UniformMedia implements Media {
     this.random.archive(a);
     a.contents(this.unitFreeAt);
     this.#busFreeAt = a.value(this.#busFreeAt);
+    this.#written_bytes = a.value(this.#written_bytes);
   }
 }
