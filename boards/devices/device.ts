@@ -27,7 +27,7 @@ export type Measure = keyof typeof MEASURES;
 /** One published figure in the unit of its measure. */
 export interface Published {
   readonly value: number;
-  /** Who says so; `recalled` in it where reference/numbers.md has not found the page. */
+  /** Who says so; `recalled` in it where no page was found that says so. */
   readonly source: string;
 }
 

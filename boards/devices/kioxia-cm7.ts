@@ -31,8 +31,9 @@ const timing = {
   },
 } as const satisfies ControllerTiming;
 
-const SLIDES = "Kioxia's gen 5 slides (numbers.md §2)";
-const RECALLED = 'data sheet of the 3.84 TB drive, recalled';
+const SLIDES = "Kioxia's slides of the gen 5 prototype, CFMS 2021 (numbers.md §2)";
+const PRESS = "Kioxia's slides of the gen 5 prototype, CFMS 2021 (generation-nt.com 1992798)";
+const RECALLED = 'data sheet of the 3.84 TB drive, recalled: no page was found';
 const CORES = 'eight cores take 2.76 M commands a second: random read of 2700 kIOPS';
 
 export const kioxiaCm7: Device = {
@@ -64,11 +65,11 @@ export const kioxiaCm7: Device = {
     },
   },
   published: {
-    'read-qd1': { value: 70, source: SLIDES },
-    'write-qd1': { value: 10, source: SLIDES },
+    'read-qd1': { value: 70, source: PRESS },
+    'write-qd1': { value: 10, source: PRESS },
     'read-saturated': { value: 2700, source: SLIDES },
     'write-steady': { value: 310, source: RECALLED },
-    'read-sequential': { value: 14_000, source: SLIDES },
-    'write-sequential': { value: 7000, source: SLIDES },
+    'read-sequential': { value: 14_000, source: PRESS },
+    'write-sequential': { value: 7000, source: PRESS },
   },
 };

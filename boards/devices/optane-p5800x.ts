@@ -28,7 +28,7 @@ const timing = {
 
 const CORES =
   'cores together take 5 M commands a second (SPDK: 80 M IOPS of 512 bytes on 16 drives, spdk.io 2021-05-06)';
-const RECALLED = 'data sheet, recalled';
+const RECALLED = 'data sheet, recalled: no page was found';
 
 export const optaneP5800x: Device = {
   name: 'optane-p5800x',
