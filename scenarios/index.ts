@@ -16,6 +16,7 @@ import smallPayloads from './small-payloads.ts';
 import steadyState from './steady-state.ts';
 import stuckCommand from './stuck-command.ts';
 import unmapInFlight from './unmap-in-flight.ts';
+import zoneAppend from './zone-append.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   queueDepth,
@@ -33,4 +34,5 @@ export const SCENARIOS: readonly Scenario[] = [
   hotRemoval,
   unmapInFlight,
   faultStorm,
+  zoneAppend,
 ];

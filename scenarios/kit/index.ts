@@ -10,6 +10,7 @@ export {
   type NvmeBoard,
   pc,
   workstation,
+  zns,
 } from '../../boards/index.ts';
 export { NvmeDriver } from '../../drivers/nvme/index.ts';
 export { must, oneOf, type Shape, whole } from '../../support/shape.ts';
