@@ -110,6 +110,34 @@ export class RequestPath {
     return this.#miss(requester, u64(low, high), isWrite) | 0;
   }
 
+  /** See `Translator.known`: the look of `frame`, page after page. */
+  known(
+    requester: number,
+    low: number,
+    high: number,
+    isWrite: boolean,
+    frame: number,
+    limit: number,
+  ): number {
+    const entries = this.entries;
+    const mask = this.entryMask & MOST;
+    const domainId = this.domainIds[requester]!;
+    const spread = domainId << DOMAIN_SHIFT;
+    const allowed = isWrite ? WRITER : READER;
+    const pageHigh = high >>> 12;
+    let page = (low >>> 12) | (high << 20);
+    let count = 0;
+    while (count < limit) {
+      const at = ((page ^ (page >>> LEAF_SHIFT) ^ spread) & mask) << SHIFT;
+      if (entries[at + LEAF] !== page || entries[at + LEAF_HIGH] !== pageHigh) break;
+      if (entries[at + allowed] !== domainId || entries[at + FRAME] !== frame + count) break;
+      count++;
+      page = (page + 1) | 0;
+      if (page === 0) break;
+    }
+    return count;
+  }
+
   /** See `Translator.cost_ns`: a hit, or the reads of the walk that a request now would cause. */
   cost_ns(requester: number, iova: number): number {
     if (!this.#enabled || isInterruptAddress(iova)) return 0;

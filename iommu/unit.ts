@@ -118,6 +118,17 @@ export class IommuUnit implements Translator, RegisterBlock {
     return this.requests.frame(requester, low, high, isWrite);
   }
 
+  known(
+    requester: number,
+    low: number,
+    high: number,
+    isWrite: boolean,
+    frame: number,
+    limit: number,
+  ): number {
+    return this.requests.known(requester, low, high, isWrite, frame, limit);
+  }
+
   /** The physical byte address for a request, or what `frame` says when it may not proceed. */
   translate(requester: number, iova: number, isWrite: boolean): number {
     const frame = this.frame(requester, lowWord(iova), highWord(iova), isWrite);

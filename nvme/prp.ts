@@ -11,7 +11,7 @@ import { assert } from '../support/assert.ts';
 import { highWord, lowWord, u64 } from '../support/numbers.ts';
 import type { ControllerProfile } from './profile.ts';
 import { hasQuirk } from './quirks.ts';
-import { SEGMENT, SLOT, type Slots } from './slots.ts';
+import { SEGMENT, SLOT, type Slots, WORD_MASK } from './slots.ts';
 import { SQE } from './spec/commands.ts';
 import { OTHER_RETRY, STATUS } from './spec/status.ts';
 
@@ -22,6 +22,7 @@ const { SEGMENTS } = SLOT;
 const { BYTES: PIECE_BYTES, WORDS: PIECE_WORDS } = SEGMENT;
 const { SUCCESS } = STATUS;
 const PRP1 = SQE.PRP1 >>> 2;
+const WORDS = WORD_MASK;
 
 export class PrpWalker {
   /** Why the last walk failed, as one sentence naming entry and address. Empty after a success. */
@@ -121,7 +122,7 @@ export class PrpWalker {
    * become one segment.
    */
   #walkList(slot: number, listLow: number, listHigh: number, bytes: number): number {
-    const { i32, u32, f64 } = this.memory;
+    const { i32, f64 } = this.memory;
     const page = this.#page;
     if ((listLow & 7) !== 0 && !this.isAnywhere)
       return this.#refuse('PRP2', listLow, listHigh, 'is a list and must be qword aligned');
@@ -129,7 +130,11 @@ export class PrpWalker {
     let left = bytes;
     const first = this.slots.segmentsAt(slot);
     let segment = first;
-    let end = f64[first >>> 1]! + i32[first + PIECE_BYTES]!;
+    let piece = i32[first + PIECE_BYTES]!;
+    // The address behind the segment, in two words: pages end at pages, so that only a low word of 0 carries.
+    const prp1 = this.slots.entry(slot) + PRP1;
+    let nextLow = ((i32[prp1]! & -page) + page) | 0;
+    let nextHigh = (i32[prp1 + 1]! + (nextLow === 0 ? 1 : 0)) | 0;
     let index = 0;
     while (left > 0) {
       const room = Math.floor((page - (list & (page - 1))) / ENTRY);
@@ -141,29 +146,31 @@ export class PrpWalker {
       if (result !== DMA_OK) {
         return this.#unreadable(list, result);
       }
-      const chained = needed > room;
-      for (let i = 0; i < entries; i++, index++) {
-        const low = u32[(this.list >>> 2) + 2 * i]!;
-        const high = u32[(this.list >>> 2) + 2 * i + 1]!;
-        if ((low & (page - 1)) !== 0) {
-          return this.#refuseEntry(index, low, high);
-        }
-        if (chained && i === entries - 1) {
-          list = u64(low, high);
-          break;
-        }
-        const address = u64(low, high);
+      let word = (this.list >>> 2) & WORDS;
+      const end = word + 2 * (needed > room ? entries - 1 : entries);
+      for (; word < end; word += 2, index++) {
+        const low = i32[word]!;
+        const high = i32[word + 1]!;
+        if ((low & (page - 1)) !== 0) return this.#refuseEntry(index, low >>> 0, high >>> 0);
         const step = left < page ? left : page;
-        if (address === end) i32[segment + PIECE_BYTES]! += step;
+        if (low === nextLow && high === nextHigh) piece += step;
         else {
+          i32[segment + PIECE_BYTES] = piece;
           segment += PIECE_WORDS;
-          f64[segment >>> 1] = address;
-          i32[segment + PIECE_BYTES] = step;
+          f64[segment >>> 1] = u64(low, high);
+          piece = step;
         }
-        end = address + step;
+        nextLow = (low + page) | 0;
+        nextHigh = nextLow === 0 ? (high + 1) | 0 : high;
         left -= step;
       }
+      if (needed > room) {
+        const low = i32[word]!;
+        if ((low & (page - 1)) !== 0) return this.#refuseEntry(index, low >>> 0, i32[word + 1]! >>> 0);
+        list = u64(low, i32[word + 1]!);
+      }
     }
+    i32[segment + PIECE_BYTES] = piece;
     i32[this.slots.at(slot) + SEGMENTS] = (segment - first) / PIECE_WORDS + 1;
     return SUCCESS;
   }

@@ -145,10 +145,7 @@ export class DmaPort {
    */
   write16(low: number, high: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
     const rc = this.rc;
-    const frame =
-      this.isOpen === true
-        ? rc.translator.frame(this.requester, low, high, true)
-        : this.#frame(u64(low, high), true);
+    const frame = this.#frameAt(low, high, true);
     const isRam = frame >= 0 && frame < rc.ramFrames;
     const at =
       isRam === true
@@ -238,9 +235,16 @@ export class DmaPort {
         if (result !== OK) return result;
         if (end < length) frame = this.#frame(iova + end, isWrite);
       } else {
-        for (let next = first + 1; end < length; next++, end += PAGE) {
+        let next = first + 1;
+        while (end < length) {
+          const known = this.#known(iova + end, length - end, isWrite, next);
+          next += known;
+          end += known << PAGE_SHIFT;
+          if (end >= length) break;
           frame = this.#frame(iova + end, isWrite);
           if (frame !== next || frame >= ramFrames) break;
+          next++;
+          end += PAGE;
         }
         if (end > length) end = length;
         const physical = (first << PAGE_SHIFT) | offset;
@@ -256,11 +260,27 @@ export class DmaPort {
     return iova >= this.ownStart && iova < this.ownEnd;
   }
 
+  /** How many pages of a request of `length` more bytes go on in RAM at `frame`, as far as that is known. */
+  #known(iova: number, length: number, isWrite: boolean, frame: number): number {
+    if (this.isOpen === false) return 0;
+    const { translator, ramFrames } = this.rc;
+    const pages = (length + PAGE - 1) >>> PAGE_SHIFT;
+    const room = ramFrames - frame;
+    const limit = pages < room ? pages : room;
+    return translator.known(this.requester, iova | 0, (iova / TWO_32) | 0, isWrite, frame, limit);
+  }
+
   /** The frame of one page: as the translator says, OWN_PAGE or NO_MASTER. */
   #frame(iova: number, isWrite: boolean): number {
-    if (this.#isOwn(iova)) return OWN_PAGE;
-    if (this.busMaster === false) return NO_MASTER;
-    return this.rc.translator.frame(this.requester, iova | 0, (iova / TWO_32) | 0, isWrite);
+    return this.#frameAt(iova | 0, (iova / TWO_32) | 0, isWrite);
+  }
+
+  #frameAt(low: number, high: number, isWrite: boolean): number {
+    if (this.isOpen === false) {
+      if (this.#isOwn(u64(low, high))) return OWN_PAGE;
+      if (this.busMaster === false) return NO_MASTER;
+    }
+    return this.rc.translator.frame(this.requester, low, high, isWrite);
   }
 
   #own(iova: number, local: number, length: number, isWrite: boolean): DmaResult {

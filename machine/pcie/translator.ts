@@ -16,6 +16,11 @@ export interface Translator {
    * @returns a frame number (physical address / 4096, below 2^31), BLOCKED or INTERRUPT_WINDOW
    */
   frame(requester: number, low: number, high: number, isWrite: boolean): number;
+  /**
+   * How many of the `limit` pages from a page's address on are known to have `frame` and the frames behind it, up to the
+   * first that would need a walk or is elsewhere. Changes nothing; 0 is always right.
+   */
+  known(requester: number, low: number, high: number, isWrite: boolean, frame: number, limit: number): number;
   /** Nanoseconds a translation begun now would take: an IOTLB hit or a page walk. Changes nothing. */
   cost_ns(requester: number, iova: number): number;
   /** Remaps an MSI write and hands it to the interrupt controller. False when it was blocked (and recorded). */

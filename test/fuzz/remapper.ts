@@ -162,6 +162,10 @@ export class Remapper implements Translator {
     return frame;
   }
 
+  known(): number {
+    return 0;
+  }
+
   /** The request is recorded as the fault of this function at this page; software then clears the record. */
   #checkFault(iova: number, isWrite: boolean): void {
     const unit = this.#unit;

@@ -47,6 +47,26 @@ describe('stale entries', () => {
     expect(rig.fault()?.reason).toBe(0x02);
   });
 
+  test('pages that are known to follow one another: as many as were asked for, may be accessed and still are cached', () => {
+    const rig = started();
+    const frame = PAGE / 4096;
+    const known = (isWrite = false, first = frame, limit = 9) =>
+      rig.unit.known(DEVICE, IOVA, 0, isWrite, first, limit);
+    const permissions = [RW, RW, R, RW];
+    for (const [index, bits] of permissions.entries())
+      rig.map(IOVA + index * 4096, (PAGE + index * 4096) | bits);
+    rig.map(IOVA + 4 * 4096, (PAGE + 8 * 4096) | RW);
+    for (let page = 0; page < 5; page++) {
+      expect(known()).toBe(page);
+      rig.dma(IOVA + page * 4096);
+    }
+    expect([known(), known(true), known(false, frame + 1), known(false, frame, 2)]).toEqual([4, 2, 0, 2]);
+    rig.submit(iotlbPages(DOMAIN, IOVA + 4096));
+    expect(known()).toBe(1);
+    rig.submit(contextDevice(DOMAIN, DEVICE));
+    expect(known()).toBe(0);
+  });
+
   test('70, 71: a cleared entry answers until its page is invalidated', () => {
     const rig = started();
     rig.dma(IOVA, true);

@@ -50,6 +50,10 @@ export class ToyTranslator implements Translator {
     return this.frames.get(page) ?? Math.floor((iova + this.offset) / 4096);
   }
 
+  known(): number {
+    return 0;
+  }
+
   cost_ns(): number {
     return this.cost;
   }

@@ -142,6 +142,7 @@ export class Harness {
         const frame = Math.floor(iova / PAGE);
         return this.blocked.has(frame) ? BLOCKED : frame;
       },
+      known: () => 0,
       cost_ns: () => 0,
       interrupt: (_, address, data) => {
         interrupts.deliver(address, data);
