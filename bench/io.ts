@@ -12,7 +12,18 @@ import { GENERIC } from '../nvme/profile.ts';
 import { CDW0, NVM, PSDT } from '../nvme/spec/commands.ts';
 import { alignUp, formatSize, KIB, MIB } from '../support/numbers.ts';
 import { isQuick, type Metric, metric, type Time, timeOf, timeOfAsync } from './measure.ts';
-import { BLOCK, drive, fill, HOT, openRig, POSITIONS, places, type Rig, setTranslation } from './rig.ts';
+import {
+  BLOCK,
+  drive,
+  fill,
+  HOT,
+  openRig,
+  POSITIONS,
+  places,
+  type Rig,
+  rungOf,
+  setTranslation,
+} from './rig.ts';
 
 /** More bytes of media than any cache of the host holds. */
 export const COLD = 64 * MIB;
@@ -36,10 +47,15 @@ export interface IoOptions {
   readonly direction?: 'read' | 'write';
   /** Bytes of media that the I/Os are spread over. */
   readonly workingSet?: number;
+  /** Doorbells in memory (Doorbell Buffer Config). */
+  readonly shadowDoorbells?: boolean;
 }
 
-export const ioName = ({ direction = 'read', bytes, depth, workingSet = HOT }: IoOptions): string =>
-  `functional.${direction}.${bytes}.qd${depth}${workingSet > HOT ? '.cold' : ''}`;
+export const ioName = (options: IoOptions): string => {
+  const { direction = 'read', bytes, depth, workingSet = HOT, shadowDoorbells = false } = options;
+  const suffix = `${workingSet > HOT ? '.cold' : ''}${shadowDoorbells ? '.shadow' : ''}`;
+  return `functional.${direction}.${bytes}.qd${depth}${suffix}`;
+};
 
 const rangeOf = ({ bytes, workingSet = HOT }: IoOptions): number => Math.max(workingSet, 2 * bytes);
 
@@ -107,13 +123,14 @@ const speed = (bytes: number, { best }: Time): string => `${(bytes / best).toFix
 
 /** Measures reads or writes of `bytes` bytes at queue depth `depth`. */
 export async function benchIo(options: IoOptions): Promise<Metric[]> {
-  const rig = await openRig(options.bytes > LARGEST ? { board: wide } : {});
+  const { shadowDoorbells = false } = options;
+  const rig = await openRig({ shadowDoorbells, ...(options.bytes > LARGEST ? { board: wide } : {}) });
   const { queue, counter } = await ioRig(options, rig);
   const opcode = options.direction === 'write' ? NVM.WRITE : NVM.READ;
   const time = timeOf(runner(queue, counter, opcode, options));
   counter.check(rig);
   await rig.nvme.close();
-  const detail = `random over ${formatSize(rangeOf(options))}, ${speed(options.bytes, time)}`;
+  const detail = `random over ${formatSize(rangeOf(options))}, ${speed(options.bytes, time)}${rungOf(rig.nvme)}`;
   return [metric(`${ioName(options)}.ns`, time, 'ns', detail)];
 }
 

@@ -23,6 +23,7 @@ export interface RigOptions {
   readonly pace?: Pace;
   readonly board?: Partial<Board>;
   readonly interrupts?: boolean;
+  readonly shadowDoorbells?: boolean;
   readonly queuePairs?: number;
   /** I/O addresses that are physical addresses, so that large leaves fit. */
   readonly isPlaced?: boolean;
@@ -52,6 +53,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   const nvme = await NvmeDriver.open(kernel, {
     queuePairs: options.queuePairs ?? 8,
     interrupts: options.interrupts ?? false,
+    shadowDoorbells: options.shadowDoorbells ?? false,
     ...(options.isPlaced === true ? { space: new PlacedSpace(kernel) } : {}),
   });
   return { machine, nvme };
@@ -78,6 +80,12 @@ export async function fill(nvme: NvmeDriver, bytes: number, nsid = 1): Promise<v
 export function places(range: number, unit: number): Float64Array {
   const draw = random(1, 'bench.positions');
   return Float64Array.from({ length: POSITIONS }, () => draw.below(Math.max(1, range / unit)) * unit);
+}
+
+/** How often indexes that were stored in memory needed their register too. */
+export function rungOf({ shadowDoorbells }: NvmeDriver): string {
+  if (shadowDoorbells === null) return '';
+  return `, ${((100 * shadowDoorbells.rung) / shadowDoorbells.stored).toFixed(0)} % of doorbells rung`;
 }
 
 /** Turns the translation of the IOMMU off or on, behind the kernel's back: I/O addresses are physical then. */

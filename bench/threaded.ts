@@ -11,7 +11,7 @@ import { NVM } from '../nvme/spec/commands.ts';
 import { formatSize } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
 import { isQuick, type Metric, metric, type Time, WARM_UP_MS } from './measure.ts';
-import { BLOCK, fill, HOT, POSITIONS } from './rig.ts';
+import { BLOCK, fill, HOT, POSITIONS, rungOf } from './rig.ts';
 
 const MEASURE_MS = isQuick ? 500 : 3000;
 /** Two threads on a busy host seldom run side by side for long, so samples are short: so many rounds. */
@@ -62,9 +62,14 @@ function barePingPong(): Time {
 }
 
 /** What `measure` says of a queue of a threaded machine that is prepared for reads of `bytes` bytes. */
-async function onQueue(bytes: number, depth: number, measure: (queue: QueuePair) => Time): Promise<Time> {
+async function onQueue(
+  bytes: number,
+  depth: number,
+  measure: (queue: QueuePair) => Time,
+  shadowDoorbells = false,
+): Promise<Time & { readonly rung: string }> {
   const machine = bootThreaded(pc);
-  const nvme = await NvmeDriver.open(machine.kernel, {});
+  const nvme = await NvmeDriver.open(machine.kernel, { shadowDoorbells });
   const queue = await nvme.createQueuePair({ depth });
   const buffers = nvme.allocate(depth * bytes);
   await fill(nvme, HOT);
@@ -76,9 +81,10 @@ async function onQueue(bytes: number, depth: number, measure: (queue: QueuePair)
   const time = measure(queue);
   while (queue.outstanding > 0) queue.reap();
   if (failed > 0) throw new Error(`${failed} reads failed: ${machine.explain().at(-1)}`);
+  const rung = rungOf(nvme);
   await nvme.close();
   await machine.close();
-  return time;
+  return { ...time, rung };
 }
 
 const ratio = (time: Time, bare: Time): string =>
@@ -103,13 +109,17 @@ export async function benchPingPong(): Promise<Metric[]> {
 }
 
 /** Random reads of `bytes` bytes at queue depth `depth`, topped up as completions come. */
-export async function benchThreadedRead(bytes: number, depth: number): Promise<Metric[]> {
+export async function benchThreadedRead(
+  bytes: number,
+  depth: number,
+  shadowDoorbells = false,
+): Promise<Metric[]> {
   const draw = random(1, 'bench.positions');
   const blocks = bytes / BLOCK;
   const positions = Int32Array.from({ length: POSITIONS }, () => draw.below(HOT / bytes) * blocks);
   const batch = Math.min(depth, BATCH);
   let position = 0;
-  const perBatch = await onQueue(bytes, depth, (queue) =>
+  const read = (queue: QueuePair): Time =>
     timeOfShort((rounds) => {
       for (let round = 0; round < rounds; round++) {
         while (queue.depth - queue.outstanding < batch) queue.reap();
@@ -119,10 +129,11 @@ export async function benchThreadedRead(bytes: number, depth: number): Promise<M
         }
         queue.ring();
       }
-    }),
-  );
+    });
+  const perBatch = await onQueue(bytes, depth, read, shadowDoorbells);
   const time = { best: perBatch.best / batch, median: perBatch.median / batch };
   const speed = `${(bytes / time.best).toFixed(2)} GB/s`;
-  const detail = `random read of ${formatSize(HOT)}, ${speed}, ${ratio(time, barePingPong())}`;
-  return [metric(`threaded.read.${bytes}.qd${depth}.ns`, time, 'ns', detail)];
+  const detail = `random read of ${formatSize(HOT)}, ${speed}, ${ratio(time, barePingPong())}${perBatch.rung}`;
+  const suffix = shadowDoorbells ? '.shadow' : '';
+  return [metric(`threaded.read.${bytes}.qd${depth}${suffix}.ns`, time, 'ns', detail)];
 }

@@ -72,6 +72,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = Object.fromEntries([
   // (b) doorbells: one for every `depth` commands of 512 bytes.
   entry('doorbell', benchDoorbell, true),
   ...[2, 4, 8, 16, 64, 128].map((depth) => io({ bytes: 512, depth })),
+  ...[1, 32].map((depth) => io({ bytes: 512, depth, shadowDoorbells: true }, depth === 32)),
   // (c) depth, queue pairs, drives.
   ...DEPTHS.map((depth) => io({ bytes: 4096, depth }, depth === 256)),
   ...[1, 2, 4, 8, 16].map((pairs) =>
@@ -89,6 +90,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = Object.fromEntries([
       entry(`threaded.read.${bytes}.qd${depth}`, () => benchThreadedRead(bytes, depth), bytes === 4096),
     ),
   ),
+  entry('threaded.read.512.qd32.shadow', () => benchThreadedRead(512, 32, true)),
   // (e) mappings and translations.
   entry('map.4096', () => benchMap(4096), true),
   entry('map.2097152', () => benchMap(2 * MIB)),

@@ -111,7 +111,8 @@ export class ShadowDoorbells {
       taken = index;
       head(cqid, taken === UNREADABLE ? rung : taken);
       const size = cqs.size(cqid);
-      const half = cqs.head(cqid) + (size >>> 1);
+      // The host passes it once it has taken one entry more, and a queue holds one entry less than its size.
+      const half = cqs.head(cqid) + ((size - 1) >>> 1);
       this.#write(this.#events, 2 * cqid + 1, half >= size ? half - size : half);
       if (taken !== UNREADABLE) index = this.#read(2 * cqid + 1);
     } while (index !== taken);

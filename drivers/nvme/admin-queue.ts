@@ -15,6 +15,7 @@ import {
   createSubmissionQueue,
   deleteCompletionQueue,
   deleteSubmissionQueue,
+  doorbellBufferConfig,
   getFeatures,
   getLogPage,
   type IdentifyOf,
@@ -25,6 +26,7 @@ import type { Controller } from './controller.ts';
 import { namespaceList } from './identify.ts';
 import { type Doorbells, QueuePair, queueBytes } from './queue-pair.ts';
 import { type Completion, RequestQueue, type Rescuer, type WaitForCompletion } from './request-queue.ts';
+import type { ShadowDoorbells } from './shadow-doorbells.ts';
 
 /** Commands outstanding at once, as many as Linux allows. */
 const DEPTH = 31;
@@ -125,6 +127,11 @@ export class AdminQueue {
     } finally {
       this.#pages.give(page);
     }
+  }
+
+  /** Queue pairs that are created from here on have their doorbells in memory. */
+  async setDoorbellBuffers({ indexPage, eventPage }: ShadowDoorbells): Promise<void> {
+    await this.requests.execute(doorbellBufferConfig(indexPage.iova, eventPage.iova));
   }
 
   /** Asks for `count` queue pairs and returns how many the controller grants. */

@@ -55,7 +55,7 @@ function command(opcode: number, nsid = 0, cdw10 = 0, cdw11 = 0, cdw12 = 0, cdw1
   return words;
 }
 
-function withQueueMemory(words: Command, iova: number): Command {
+function withPrp1(words: Command, iova: number): Command {
   words[WORD.PRP1] = lowWord(iova);
   words[WORD.PRP1 + 1] = highWord(iova);
   return words;
@@ -83,7 +83,7 @@ export const identify = (cns: number, nsid = 0, { csi = 0, cntid = 0 }: Identify
  * boundary.
  */
 export const createCompletionQueue = (qid: number, entries: number, iova: number, vector: number): Command =>
-  withQueueMemory(
+  withPrp1(
     command(
       ADMIN.CREATE_CQ,
       0,
@@ -95,7 +95,7 @@ export const createCompletionQueue = (qid: number, entries: number, iova: number
 
 /** Its completions go to completion queue `cqid`. */
 export const createSubmissionQueue = (qid: number, entries: number, iova: number, cqid: number): Command =>
-  withQueueMemory(
+  withPrp1(
     command(
       ADMIN.CREATE_SQ,
       0,
@@ -135,6 +135,14 @@ export function getLogPage(lid: number, bytes: number, nsid = 0, offset = 0): Co
     lowWord(offset),
     highWord(offset),
   );
+}
+
+/** The pages of indexes and of event indexes are at these addresses. */
+export function doorbellBufferConfig(indexes: number, events: number): Command {
+  const words = withPrp1(command(ADMIN.DOORBELL_BUFFER_CONFIG), indexes);
+  words[WORD.PRP2] = lowWord(events);
+  words[WORD.PRP2 + 1] = highWord(events);
+  return words;
 }
 
 /** Stays outstanding until the controller has something to tell. */

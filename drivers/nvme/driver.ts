@@ -28,6 +28,7 @@ import { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions, type NvmeS
 import type { QueuePair } from './queue-pair.ts';
 import { Recovery } from './recovery.ts';
 import { RequestQueue, type WaitForCompletion } from './request-queue.ts';
+import { ShadowDoorbells } from './shadow-doorbells.ts';
 import { ControllerError } from './status.ts';
 
 /**
@@ -126,10 +127,10 @@ export class NvmeDriver {
       admin: this.#admin,
       controller,
       settings,
+      doorbells: this.doorbells,
       onStale,
       isLost: () => this.#recovery.end !== null || !this.#recovery.isOn,
     });
-    this.#ioQueues.doorbells = this.doorbells;
   }
 
   async #bringUp(): Promise<void> {
@@ -137,6 +138,7 @@ export class NvmeDriver {
     this.#enable();
     if (this.#settings.interrupts) this.#interrupts = this.#enableInterrupts();
     this.#info = controllerInfo(await this.#admin.identify(CNS.CONTROLLER), PAGE_SIZE);
+    if (this.#settings.shadowDoorbells) this.#ioQueues.shadow = this.#shadowDoorbells();
     const granted = await this.#configure();
     const vectors = this.#interrupts?.count ?? Number.POSITIVE_INFINITY;
     this.#ioQueues.max = Math.min(this.#settings.queuePairs, granted, vectors - 1);
@@ -162,8 +164,18 @@ export class NvmeDriver {
     const notices = oaes & (ASYNC_EVENT_CONFIG.NSAN.mask | ASYNC_EVENT_CONFIG.FAN.mask);
     await this.#admin.setFeatures(FID.ASYNC_EVENT, ASYNC_EVENT_CONFIG.SMART.set(notices, 0x1f));
     if (retryDelays_ns.some((delay) => delay > 0)) await this.#admin.enableRetryDelays();
+    const { shadow } = this.#ioQueues;
+    if (shadow !== null) await this.#admin.setDoorbellBuffers(shadow);
     if (this.#controller.hasCommandSets) this.#commandSets = await selectCommandSets(this.#admin);
     return granted;
+  }
+
+  #shadowDoorbells(): ShadowDoorbells {
+    if (this.info.hasDoorbellBuffer)
+      return new ShadowDoorbells(this.space, this.doorbells, this.#controller.dstrd);
+    throw new ControllerError(
+      `${this.bdf} does not offer Doorbell Buffer Config (OACS bit 8 is 0), so shadowDoorbells must be false`,
+    );
   }
 
   /** From a disabled controller to where it was. */
@@ -185,6 +197,11 @@ export class NvmeDriver {
   /** What the controller says about itself. */
   get info(): ControllerInfo {
     return this.#info!;
+  }
+
+  /** Doorbells in memory and how often they were enough; null when the driver was opened without `shadowDoorbells`. */
+  get shadowDoorbells(): Pick<ShadowDoorbells, 'stored' | 'rung'> | null {
+    return this.#ioQueues.shadow;
   }
 
   /** The active namespaces, by ascending number. */

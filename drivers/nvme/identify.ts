@@ -9,6 +9,7 @@ import {
   IDENTIFY_NAMESPACE,
   LBAF,
   LIST_ENTRIES,
+  OACS,
   ONCS,
 } from '../../nvme/spec/identify.ts';
 import {
@@ -32,6 +33,7 @@ export interface ControllerInfo {
   readonly rtd3e_us: number;
   /** By CRD (0 to 3): how long the controller wants a command to wait before it is sent again. Base 2.1 §5.1.13.2.1 */
   readonly retryDelays_ns: readonly number[];
+  readonly hasDoorbellBuffer: boolean;
   readonly hasCompare: boolean;
   readonly hasDatasetManagement: boolean;
   readonly hasWriteZeroes: boolean;
@@ -70,7 +72,9 @@ const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes).trim()
 
 /** `mpsmin_bytes` is the smallest page of the controller, the unit of MDTS. */
 export function controllerInfo(view: DataView, mpsmin_bytes: number): ControllerInfo {
-  const of = <const Name extends 'MDTS' | 'AERL' | 'OAES' | 'RTD3E' | 'ONCS' | 'CRDT1' | 'CRDT2' | 'CRDT3'>(
+  const of = <
+    const Name extends 'MDTS' | 'AERL' | 'OAES' | 'RTD3E' | 'ONCS' | 'OACS' | 'CRDT1' | 'CRDT2' | 'CRDT3',
+  >(
     name: Name,
   ): number => IDENTIFY_CONTROLLER.get(view, 0, name);
   const mdts = of('MDTS');
@@ -84,6 +88,7 @@ export function controllerInfo(view: DataView, mpsmin_bytes: number): Controller
     oaes: of('OAES'),
     rtd3e_us: of('RTD3E'),
     retryDelays_ns: [0, of('CRDT1'), of('CRDT2'), of('CRDT3')].map((count) => count * RETRY_DELAY_UNIT_NS),
+    hasDoorbellBuffer: OACS.DOORBELL_BUFFER.get(of('OACS')) === 1,
     hasCompare: ONCS.COMPARE.get(oncs) === 1,
     hasDatasetManagement: ONCS.DATASET_MANAGEMENT.get(oncs) === 1,
     hasWriteZeroes: ONCS.WRITE_ZEROES.get(oncs) === 1,

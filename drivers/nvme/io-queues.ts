@@ -8,6 +8,7 @@ import type { AdminQueue } from './admin-queue.ts';
 import type { Controller } from './controller.ts';
 import type { IoQueueOptions, NvmeSettings } from './options.ts';
 import { type Doorbells, MAX_DEPTH, type OnStale, QueuePair, queueBytes } from './queue-pair.ts';
+import type { ShadowDoorbells } from './shadow-doorbells.ts';
 import { NvmeError } from './status.ts';
 
 export interface IoQueuesParts {
@@ -16,6 +17,8 @@ export interface IoQueuesParts {
   readonly admin: AdminQueue;
   readonly controller: Controller;
   readonly settings: NvmeSettings;
+  /** The registers. */
+  readonly doorbells: Doorbells;
   readonly onStale: (queue: QueuePair) => OnStale;
   /** The controller cannot be reset any more, and may still use its memory. */
   readonly isLost: () => boolean;
@@ -33,8 +36,8 @@ interface IoQueue {
 export class IoQueues {
   /** How many there can be at once; known once the controller was asked. */
   max = 0;
-  /** Where they ring. */
-  doorbells!: Doorbells;
+  /** Doorbells in memory; null: the registers. */
+  shadow: ShadowDoorbells | null = null;
   /** Whether the driver has interrupts to give. */
   canInterrupt = false;
   readonly #parts: IoQueuesParts;
@@ -69,11 +72,13 @@ export class IoQueues {
     }
     const memory = space.allocate(queueBytes(depth, maxTransfer_bytes));
     const { dstrd } = controller;
-    const queue = new QueuePair({ qid, depth, maxTransfer_bytes, memory, doorbells: this.doorbells, dstrd });
+    const doorbells = this.shadow ?? this.#parts.doorbells;
+    const queue = new QueuePair({ qid, depth, maxTransfer_bytes, memory, doorbells, dstrd });
     queue.onStale = onStale(queue);
     const vector = wantsInterrupts ? qid : -1;
     const entry: IoQueue = { queue, memory, vector, isCreated: false };
     this.#queues.set(qid, entry);
+    this.shadow?.begin(qid);
     try {
       await admin.createQueues(queue, vector);
     } catch (error) {
@@ -90,6 +95,7 @@ export class IoQueues {
     for (const { queue, vector, isCreated } of this.#queues.values()) {
       if (!isCreated) continue;
       queue.restart();
+      this.shadow?.begin(queue.qid);
       await this.#parts.admin.createQueues(queue, vector);
     }
   }
@@ -102,6 +108,7 @@ export class IoQueues {
   /** Frees the memory of all, which the controller must not use any more. */
   free(): void {
     for (const qid of [...this.#queues.keys()]) this.#forget(qid);
+    this.shadow?.close();
   }
 
   #forget(qid: number): void {

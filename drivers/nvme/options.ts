@@ -19,6 +19,11 @@ export interface NvmeOptions {
   readonly depth?: number;
   /** Wait for interrupts instead of polling. */
   readonly interrupts?: boolean;
+  /**
+   * Doorbells of I/O queues in memory (Doorbell Buffer Config), which the controller must offer: registers are written
+   * only when it asks for it.
+   */
+  readonly shadowDoorbells?: boolean;
   /** Longest transfer of one command, if the controller allows it (MDTS). */
   readonly maxTransfer_bytes?: number;
   /** How long a command may take before it is aborted; as long again, and the controller is reset (recovery.ts). */
@@ -39,6 +44,7 @@ export const DEFAULT_NVME_OPTIONS = {
   queuePairs: 8,
   depth: 32,
   interrupts: false,
+  shadowDoorbells: false,
   maxTransfer_bytes: MIB,
   timeout_ns: 30e9,
   retries: 5,

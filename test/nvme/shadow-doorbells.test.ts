@@ -28,9 +28,9 @@ class ShadowHost {
     return statusName(this.harness.submitAdmin({ opcode: ADMIN.DOORBELL_BUFFER_CONFIG, prp1, prp2 }).status);
   }
 
-  pair(qid: number): void {
-    this.harness.createCq(qid, ENTRIES);
-    this.harness.createSq(qid, ENTRIES, qid);
+  pair(qid: number, entries = ENTRIES): void {
+    this.harness.createCq(qid, entries);
+    this.harness.createSq(qid, entries, qid);
     this.#old.set(2 * qid, 0);
     this.#old.set(2 * qid + 1, 0);
   }
@@ -161,6 +161,18 @@ describe('at work', () => {
       ),
       { numRuns: 20 },
     );
+  });
+
+  test.each([2, 3, 4])('D15 Q35 completion queues of %i entries never stay full', (entries) => {
+    const host = new ShadowHost();
+    host.configure();
+    host.pair(1, entries);
+    for (let count = 1; count <= 4 * entries; count++) {
+      host.flush(1, count);
+      host.move(2, count % entries);
+      expect(host.harness.reap(1, false)).toMatchObject({ cid: count });
+      host.move(3, count % entries);
+    }
   });
 
   test('D16 a controller reset turns it off', () => {
