@@ -5,6 +5,7 @@
  * of machine is told, never taken. Not here: compression and files (cli/fio/saved-run.ts).
  */
 import { assert } from './assert.ts';
+import { ByteStream, PAGE_BYTES } from './byte-stream.ts';
 import { crc32c } from './crc32c.ts';
 
 /** State cannot be saved, or what is loaded is no state of this machine: the message is one sentence. */
@@ -20,25 +21,26 @@ const MAGIC = 0x4442_4c53;
 /** Counts up whenever a class changes what it archives. */
 const FORMAT = 1;
 /** Magic, format, bytes behind the header and their CRC-32C. */
-const HEADER_BYTES = 16;
-const FIRST_BYTES = 1 << 16;
-const PAGE_BYTES = 4096;
+const HEADER = { FORMAT: 4, LENGTH: 8, CHECKSUM: 12, SIZE: 16 } as const;
 const NO_PAGE = 0xffff_ffff;
 
-const UNDEFINED = 0;
-const NULL = 1;
-const FALSE = 2;
-const TRUE = 3;
-const NUMBER = 4;
-const TEXT = 5;
-const BIGINT = 6;
-const ARRAY = 7;
-const MAP = 8;
-const SET = 9;
-const OBJECT = 10;
-const TYPED = 11;
-const SECTION = 12;
-const PAGES = 13;
+/** What stands before everything that is written. */
+const KIND = {
+  UNDEFINED: 0,
+  NULL: 1,
+  FALSE: 2,
+  TRUE: 3,
+  NUMBER: 4,
+  TEXT: 5,
+  BIGINT: 6,
+  ARRAY: 7,
+  MAP: 8,
+  SET: 9,
+  OBJECT: 10,
+  TYPED: 11,
+  SECTION: 12,
+  PAGES: 13,
+} as const;
 
 const ARRAYS = [
   Int8Array,
@@ -50,51 +52,46 @@ const ARRAYS = [
   Float64Array,
 ] as const;
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
 export class Archive {
   readonly isLoading: boolean;
-  #bytes: Uint8Array;
-  #view: DataView;
-  #at = HEADER_BYTES;
+  readonly #stream: ByteStream;
   /** The section that is being worked on, for sentences. */
   #section = 'state';
 
-  private constructor(bytes: Uint8Array, isLoading: boolean) {
-    this.isLoading = isLoading;
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  private constructor(bytes: Uint8Array | null) {
+    this.isLoading = bytes !== null;
+    this.#stream = new ByteStream(bytes, () => this.#wrong('it ends too early'));
+    for (let word = 0; word < HEADER.SIZE / 4; word++) this.#stream.word(word === 0 ? MAGIC : 0);
   }
 
   /** An archive to save into; `finish` gives its bytes. */
   static save(): Archive {
-    return new Archive(new Uint8Array(FIRST_BYTES), false);
+    return new Archive(null);
   }
 
   /** An archive to load from. Throws ArchiveError for bytes that are not those of `finish`, whole. */
   static load(bytes: Uint8Array): Archive {
-    // A plain view, because a Buffer of Node has a `slice` that is no copy.
-    const archive = new Archive(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), true);
-    const word = (at: number): number => archive.#view.getUint32(at, true);
-    if (bytes.length < HEADER_BYTES || word(0) !== MAGIC) throw new ArchiveError('it is no saved state');
-    if (word(4) !== FORMAT)
-      throw new ArchiveError(`it is state of format ${word(4)}, and this version reads format ${FORMAT}`);
-    if (word(8) !== bytes.length - HEADER_BYTES)
-      throw new ArchiveError(`it is cut off: ${bytes.length} of ${word(8) + HEADER_BYTES} bytes are there`);
-    if (word(12) !== crc32c(bytes, HEADER_BYTES))
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const word = (at: number): number => view.getUint32(at, true);
+    if (bytes.length < HEADER.SIZE || word(0) !== MAGIC) throw new ArchiveError('it is no saved state');
+    const format = word(HEADER.FORMAT);
+    if (format !== FORMAT)
+      throw new ArchiveError(`it is state of format ${format}, and this version reads format ${FORMAT}`);
+    const length = word(HEADER.LENGTH) + HEADER.SIZE;
+    if (length !== bytes.length)
+      throw new ArchiveError(`it is cut off: ${bytes.length} of ${length} bytes are there`);
+    if (word(HEADER.CHECKSUM) !== crc32c(bytes, HEADER.SIZE))
       throw new ArchiveError('it is damaged: its checksum does not fit its bytes');
-    return archive;
+    return new Archive(bytes);
   }
 
   /** The bytes of everything that was saved. */
   finish(): Uint8Array {
     assert(!this.isLoading, 'what is loaded has its bytes');
-    const bytes = this.#bytes.subarray(0, this.#at);
-    this.#view.setUint32(0, MAGIC, true);
-    this.#view.setUint32(4, FORMAT, true);
-    this.#view.setUint32(8, bytes.length - HEADER_BYTES, true);
-    this.#view.setUint32(12, crc32c(bytes, HEADER_BYTES), true);
+    const bytes = this.#stream.written;
+    this.#stream.patch(HEADER.FORMAT, FORMAT);
+    this.#stream.patch(HEADER.LENGTH, bytes.length - HEADER.SIZE);
+    this.#stream.patch(HEADER.CHECKSUM, crc32c(bytes, HEADER.SIZE));
     return bytes;
   }
 
@@ -102,20 +99,20 @@ export class Archive {
 
   /** A part of the machine: everything that `body` archives. */
   section(name: string, version: number, body: () => void): void {
+    const stream = this.#stream;
     const outer = this.#section;
     this.#section = name;
-    this.#tag(SECTION);
-    const found = this.#text(name);
-    if (found !== name) this.#wrong(`"${found}" is saved where "${name}" is expected`);
-    const saved = this.#word(version);
-    if (saved !== version)
-      this.#wrong(`${name} is saved in version ${saved}, and this is version ${version}`);
-    const lengthAt = this.#at;
-    const length = this.#word(0);
+    this.#expect(KIND.SECTION);
+    const found = stream.text(name);
+    if (found !== name) this.#wrong(`"${found}" is there where "${name}" belongs`);
+    const saved = stream.word(version);
+    if (saved !== version) this.#wrong(`it is there in version ${saved}, and here in version ${version}`);
+    const at = stream.length;
+    const length = stream.word(0);
     body();
-    const done = this.#at - lengthAt - 4;
-    if (!this.isLoading) this.#view.setUint32(lengthAt, done, true);
-    else if (done !== length) this.#wrong(`${name} takes ${done} bytes of its ${length}`);
+    const done = stream.length - at - 4;
+    if (!this.isLoading) stream.patch(at, done);
+    else if (done !== length) this.#wrong(`${length} bytes are there, and ${done} were read`);
     this.#section = outer;
   }
 
@@ -128,12 +125,13 @@ export class Archive {
 
   /** The elements of containers that stay what they are: an array, map or set may change its size, a typed array not. */
   contents(...containers: Container[]): void {
-    for (const container of containers) this.#contents(container);
+    for (const container of containers) {
+      const saved = this.value(container);
+      if (this.isLoading) this.#refill(container, saved);
+    }
   }
 
-  #contents(container: Container): void {
-    const saved = this.value(container);
-    if (!this.isLoading) return;
+  #refill(container: Container, saved: Container): void {
     if (Array.isArray(container)) {
       container.length = 0;
       for (const element of saved as unknown[]) container.push(element);
@@ -144,17 +142,16 @@ export class Archive {
       container.clear();
       for (const element of saved as Set<unknown>) container.add(element);
     } else {
-      const typed = saved as TypedArray;
-      if (typed.length !== container.length)
-        this.#wrong(`${typed.length} elements are saved where ${container.length} belong`);
-      container.set(typed);
+      const { length } = saved as TypedArray;
+      if (length !== container.length) this.#misfit('the length of a table', length, container.length);
+      container.set(saved as TypedArray);
     }
   }
 
   /** Something that building the machine has made and that has to be alike: a size, a number of parts. */
   same(value: number | string | boolean | null, what: string): void {
     const saved = this.value(value);
-    if (saved !== value) this.#wrong(`${what} is ${saved} there and ${value} here`);
+    if (saved !== value) this.#misfit(what, saved, value);
   }
 
   /** What has to be so for state to be saved; `sentence` says why it is not. */
@@ -164,154 +161,98 @@ export class Archive {
 
   /** The first `bytes` of a memory, as the pages that are not all zero. */
   pages(memory: Uint8Array, bytes: number): void {
-    this.#tag(PAGES);
+    const stream = this.#stream;
+    this.#expect(KIND.PAGES);
     const words = new Int32Array(memory.buffer, memory.byteOffset, memory.byteLength >>> 2);
-    const count = Math.ceil(bytes / PAGE_BYTES);
-    let next = this.isLoading ? this.#word(0) : 0;
-    for (let page = 0; page < count; page++) {
+    let next = this.isLoading ? stream.word(0) : 0;
+    for (let page = 0; page * PAGE_BYTES < bytes; page++) {
       const at = page * PAGE_BYTES;
       const isZero = isZeroPage(words, at >>> 2);
-      if (this.isLoading && page === next) {
-        memory.set(this.#take(PAGE_BYTES), at);
-        next = this.#word(0);
-      } else if (this.isLoading && !isZero) memory.fill(0, at, at + PAGE_BYTES);
-      else if (!this.isLoading && !isZero) {
-        this.#word(page);
-        this.#give(memory.subarray(at, at + PAGE_BYTES));
-      }
+      if (!this.isLoading && isZero) continue;
+      if (!this.isLoading) stream.word(page);
+      if (!this.isLoading || page === next) stream.raw(memory.subarray(at, at + PAGE_BYTES));
+      else if (!isZero) memory.fill(0, at, at + PAGE_BYTES);
+      if (this.isLoading && page === next) next = stream.word(0);
     }
-    if (!this.isLoading) this.#word(NO_PAGE);
-    else if (next !== NO_PAGE) this.#wrong('the memory saved is larger than the one here');
+    if (!this.isLoading) stream.word(NO_PAGE);
+    else if (next !== NO_PAGE) this.#wrong('the memory there is larger');
   }
 
-  // ---- bytes ------------------------------------------------------------------------------------------------------
+  // ---- what does not fit ------------------------------------------------------------------------------------------
+
+  #misfit(what: string, there: unknown, here: unknown): never {
+    throw new ArchiveError(
+      `it does not fit this machine (${this.#section}): ${what} is ${there} there and ${here} here`,
+    );
+  }
 
   #wrong(sentence: string): never {
-    throw new ArchiveError(`it does not fit this machine (${this.#section}): ${sentence}`);
+    throw new ArchiveError(`it is state of another version or machine (${this.#section}): ${sentence}`);
   }
 
-  /** Bytes at `#at`, which moves behind them. */
-  #room(bytes: number): number {
-    const at = this.#at;
-    this.#at += bytes;
-    if (this.#at <= this.#bytes.length) return at;
-    if (this.isLoading) this.#wrong('it ends too early');
-    const longer = new Uint8Array(Math.max(this.#at, 2 * this.#bytes.length));
-    longer.set(this.#bytes);
-    this.#bytes = longer;
-    this.#view = new DataView(longer.buffer);
-    return at;
-  }
-
-  #give(bytes: Uint8Array): void {
-    const at = this.#room(bytes.length);
-    this.#bytes.set(bytes, at);
-  }
-
-  #take(bytes: number): Uint8Array {
-    const at = this.#room(bytes);
-    return this.#bytes.subarray(at, at + bytes);
-  }
-
-  #word(value: number): number {
-    const at = this.#room(4);
-    if (!this.isLoading) this.#view.setUint32(at, value, true);
-    return this.#view.getUint32(at, true);
-  }
-
-  #byte(value: number): number {
-    const at = this.#room(1);
-    if (!this.isLoading) this.#bytes[at] = value;
-    return this.#bytes[at]!;
-  }
-
-  #tag(kind: number): void {
-    const found = this.#byte(kind);
-    if (found !== kind) this.#wrong(`kind ${found} is saved where kind ${kind} is expected`);
-  }
-
-  #text(text: string): string {
-    if (this.isLoading) return decoder.decode(this.#take(this.#word(0)));
-    const bytes = encoder.encode(text);
-    this.#word(bytes.length);
-    this.#give(bytes);
-    return text;
+  #expect(kind: number): void {
+    const found = this.#stream.byte(kind);
+    if (found !== kind) this.#wrong(`${nameOf(found)} is there where ${nameOf(kind)} belongs`);
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
 
   #write(value: unknown): void {
-    const kind = kindOf(value);
-    this.#byte(kind);
+    const stream = this.#stream;
+    const kind = stream.byte(kindOf(value));
     switch (kind) {
-      case NUMBER: {
-        const at = this.#room(8);
-        this.#view.setFloat64(at, value as number, true);
+      case KIND.NUMBER:
+        stream.number(value as number);
         return;
-      }
-      case TEXT:
-        this.#text(value as string);
+      case KIND.TEXT:
+      case KIND.BIGINT:
+        stream.text(String(value));
         return;
-      case BIGINT:
-        this.#text(String(value));
-        return;
-      case TYPED:
+      case KIND.TYPED:
         return this.#writeTyped(value as TypedArray);
-      case ARRAY:
-      case SET:
-      case MAP:
-        return this.#writeAll(
-          kind === MAP ? [...(value as Map<unknown, unknown>)].flat() : [...(value as [])],
-        );
-      case OBJECT:
+      case KIND.ARRAY:
+      case KIND.SET:
+        return this.#writeAll([...(value as Iterable<unknown>)]);
+      case KIND.MAP:
+        return this.#writeAll([...(value as Map<unknown, unknown>)].flat());
+      case KIND.OBJECT:
         return this.#writeAll(Object.entries(value as object).flat());
     }
   }
 
   #writeAll(values: readonly unknown[]): void {
-    this.#word(values.length);
+    this.#stream.word(values.length);
     for (const value of values) this.#write(value);
   }
 
   #writeTyped(array: TypedArray): void {
-    this.#byte(ARRAYS.findIndex((each) => array instanceof each));
-    this.#word(array.length);
-    this.#blocks(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    this.#stream.byte(ARRAYS.findIndex((each) => array instanceof each));
+    this.#stream.word(array.length);
+    this.#stream.pages(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   }
 
-  /** Bytes in blocks, each of them only where it is not the one before again: large tables are empty for the most part. */
-  #blocks(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; at += PAGE_BYTES) {
-      const end = Math.min(at + PAGE_BYTES, bytes.length);
-      const isAgain = this.#byte(!this.isLoading && at > 0 && isRepeated(bytes, at, end) ? 1 : 0) === 1;
-      if (!this.isLoading && !isAgain) this.#give(bytes.subarray(at, end));
-      else if (this.isLoading && isAgain) bytes.copyWithin(at, at - PAGE_BYTES, end - PAGE_BYTES);
-      else if (this.isLoading) bytes.set(this.#take(end - at), at);
-    }
-  }
-
-  /** `expected` is what the field holds now: one of the same kind is to come, where it is no null or undefined. */
-  #read(expected?: unknown): unknown {
-    const kind = this.#byte(0);
-    if (expected !== undefined && expected !== null && kind > TRUE) {
-      const wanted = kindOf(expected);
-      if (kind !== wanted) this.#wrong(`kind ${kind} is saved where kind ${wanted} is expected`);
-    }
+  /** `here` is what the field holds now: one of the same kind is to come, where neither is null, undefined or a boolean. */
+  #read(here?: unknown): unknown {
+    const stream = this.#stream;
+    const kind = stream.byte(0);
+    const wanted = kindOf(here);
+    if (kind > KIND.TRUE && wanted > KIND.NULL && kind !== wanted)
+      this.#wrong(`${nameOf(kind)} is there where ${nameOf(wanted)} belongs`);
     switch (kind) {
-      case UNDEFINED:
+      case KIND.UNDEFINED:
         return undefined;
-      case NULL:
+      case KIND.NULL:
         return null;
-      case FALSE:
-      case TRUE:
-        return kind === TRUE;
-      case NUMBER:
-        return this.#view.getFloat64(this.#room(8), true);
-      case TEXT:
-        return this.#text('');
-      case BIGINT:
-        return BigInt(this.#text(''));
-      case TYPED:
+      case KIND.FALSE:
+      case KIND.TRUE:
+        return kind === KIND.TRUE;
+      case KIND.NUMBER:
+        return stream.number(0);
+      case KIND.TEXT:
+        return stream.text('');
+      case KIND.BIGINT:
+        return BigInt(stream.text(''));
+      case KIND.TYPED:
         return this.#readTyped();
       default:
         return this.#readAll(kind);
@@ -319,47 +260,44 @@ export class Archive {
   }
 
   #readAll(kind: number): unknown {
-    const values = Array.from({ length: this.#word(0) }, () => this.#read());
+    const values = Array.from({ length: this.#stream.word(0) }, () => this.#read());
     const pairs = (): [unknown, unknown][] =>
       Array.from({ length: values.length / 2 }, (_, index) => [values[2 * index], values[2 * index + 1]]);
-    if (kind === ARRAY) return values;
-    if (kind === SET) return new Set(values);
-    if (kind === MAP) return new Map(pairs());
-    if (kind === OBJECT) return Object.fromEntries(pairs() as [string, unknown][]);
-    return this.#wrong(`there is no kind ${kind}`);
+    if (kind === KIND.ARRAY) return values;
+    if (kind === KIND.SET) return new Set(values);
+    if (kind === KIND.MAP) return new Map(pairs());
+    return Object.fromEntries(pairs() as [string, unknown][]);
   }
 
   #readTyped(): TypedArray {
-    const type = ARRAYS[this.#byte(0)] ?? this.#wrong('there is no such array');
-    const length = this.#word(0);
-    const array = new type(length);
-    this.#blocks(new Uint8Array(array.buffer));
+    const type = ARRAYS[this.#stream.byte(0)]!;
+    const array = new type(this.#stream.word(0));
+    this.#stream.pages(new Uint8Array(array.buffer));
     return array;
   }
 }
 
+const nameOf = (kind: number): string =>
+  Object.entries(KIND)
+    .find(([, number]) => number === kind)?.[0]
+    .toLowerCase() ?? `kind ${kind}`;
+
 function kindOf(value: unknown): number {
-  if (value === undefined) return UNDEFINED;
-  if (value === null) return NULL;
-  if (typeof value === 'boolean') return value ? TRUE : FALSE;
-  if (typeof value === 'number') return NUMBER;
-  if (typeof value === 'string') return TEXT;
-  if (typeof value === 'bigint') return BIGINT;
-  if (Array.isArray(value)) return ARRAY;
-  if (value instanceof Map) return MAP;
-  if (value instanceof Set) return SET;
-  if (ARRAYS.some((each) => value instanceof each)) return TYPED;
+  if (value === undefined) return KIND.UNDEFINED;
+  if (value === null) return KIND.NULL;
+  if (typeof value === 'boolean') return value ? KIND.TRUE : KIND.FALSE;
+  if (typeof value === 'number') return KIND.NUMBER;
+  if (typeof value === 'string') return KIND.TEXT;
+  if (typeof value === 'bigint') return KIND.BIGINT;
+  if (Array.isArray(value)) return KIND.ARRAY;
+  if (value instanceof Map) return KIND.MAP;
+  if (value instanceof Set) return KIND.SET;
+  if (ARRAYS.some((each) => value instanceof each)) return KIND.TYPED;
   assert(Object.getPrototypeOf(value) === Object.prototype, `${String(value)} is no plain data`);
-  return OBJECT;
+  return KIND.OBJECT;
 }
 
-/** Whether bytes from `at` to `end` are those a page before. */
-function isRepeated(bytes: Uint8Array, at: number, end: number): boolean {
-  let index = at;
-  while (index < end && bytes[index] === bytes[index - PAGE_BYTES]) index++;
-  return index === end;
-}
-
+/** Whether a page of zeroes begins at word `first`. */
 function isZeroPage(words: Int32Array, first: number): boolean {
   for (let word = first; word < first + PAGE_BYTES / 4; word += 4)
     if ((words[word]! | words[word + 1]! | words[word + 2]! | words[word + 3]!) !== 0) return false;

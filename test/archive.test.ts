@@ -19,6 +19,7 @@ const APART: Readonly<Record<string, string>> = {
   'vfio/iommufd/': 'changed by ioctl(2) alone, which a job does not call while it runs',
   'cli/fio/interrupt.ts': "the host's signals",
   'support/archive.ts': 'the archive itself',
+  'support/byte-stream.ts': 'the archive itself',
 };
 
 const CALLS = 'changed by system calls alone, of which a running job makes read(2) of an eventfd';

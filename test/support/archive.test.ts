@@ -90,11 +90,12 @@ describe('values', () => {
 describe('what does not fit', () => {
   const body = (a: Archive): void => a.section('room', 1, () => a.value([1, 2]));
   test.each<[string, (a: Archive) => void]>([
-    ['(hall): "room" is saved where "hall" is expected', (a) => a.section('hall', 1, () => {})],
-    ['(room): room is saved in version 1, and this is version 2', (a) => a.section('room', 2, () => {})],
-    ['(room): room takes 0 bytes of its 23', (a) => a.section('room', 1, () => {})],
-    ['(room): kind 7 is saved where kind 4 is expected', (a) => a.section('room', 1, () => a.value(1))],
-    ['(state): kind 12 is saved where kind 4 is expected', (a) => a.value(1)],
+    ['(hall): "room" is there where "hall" belongs', (a) => a.section('hall', 1, () => {})],
+    ['(room): it is there in version 1, and here in version 2', (a) => a.section('room', 2, () => {})],
+    ['(room): 23 bytes are there, and 0 were read', (a) => a.section('room', 1, () => {})],
+    ['(room): array is there where number belongs', (a) => a.section('room', 1, () => a.value(1))],
+    ['(state): section is there where number belongs', (a) => a.value(1)],
+    ['(state): section is there where pages belongs', (a) => a.pages(new Uint8Array(4096), 4096)],
     [
       '(room): it ends too early',
       (a) => {
@@ -102,9 +103,16 @@ describe('what does not fit', () => {
         body(a);
       },
     ],
-    ['(state): kind 12 is saved where kind 13 is expected', (a) => a.pages(new Uint8Array(4096), 4096)],
   ])('%s', (sentence, load) => {
-    expect(() => passed(body, load)).toThrow(new ArchiveError(`it does not fit this machine ${sentence}`));
+    expect(() => passed(body, load)).toThrow(
+      new ArchiveError(`it is state of another version or machine ${sentence}`),
+    );
+  });
+
+  test('a larger memory', () => {
+    const memory = new Uint8Array(8192).fill(1);
+    const load = (a: Archive): void => a.pages(memory, 4096);
+    expect(() => passed((a) => a.pages(memory, 8192), load)).toThrow('(state): the memory there is larger');
   });
 
   test('a size that is another one', () => {
@@ -112,7 +120,7 @@ describe('what does not fit', () => {
     expect(() => passed((a) => a.same(1, ''), load)).toThrow('the number of drives is 1 there and 2 here');
     const short = (a: Archive): void => a.contents(new Uint8Array(2));
     expect(() => passed((a) => a.contents(new Uint8Array(3)), short)).toThrow(
-      '3 elements are saved where 2 belong',
+      'the length of a table is 3 there and 2 here',
     );
   });
 
