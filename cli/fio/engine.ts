@@ -6,24 +6,17 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Archive } from '../../support/archive.ts';
-import { type Random, random } from '../../support/random.ts';
 import type { AnyMachine } from '../pace.ts';
 import { UserError } from '../user-error.ts';
 import { RunClock } from './clock.ts';
-import { Clone, type OnCompletion } from './clone.ts';
-import { clonesOf, Drives, type Workplace } from './drives.ts';
+import type { Clone, OnCompletion } from './clone.ts';
+import { Drives } from './drives.ts';
 import type { Job } from './job-file.ts';
-import { targetOf } from './latency-target.ts';
-import { type LogText, logsOf } from './logs.ts';
-import { Flow, floorOf, pacerOf } from './pace.ts';
-import { Recorder } from './recorder.ts';
-import { type Claim, refuseOverlaps, regionOf } from './region.ts';
+import type { LogText } from './logs.ts';
 import { archiveRun, type Progress } from './saved-state.ts';
-import { JobStats, READ, WRITE } from './stats.ts';
-import { fileOf, type Targets } from './targets.ts';
-import { type BlockVerifier, headerVerifier, patternVerifier } from './verify.ts';
-import { Workload } from './workload.ts';
-import type { ZoneMap } from './zone-map.ts';
+import { prepare, stagesOf } from './stage.ts';
+import type { JobStats } from './stats.ts';
+import type { Targets } from './targets.ts';
 
 export interface RunOptions {
   readonly machine: AnyMachine;
@@ -82,16 +75,17 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
   const clock = new RunClock(machine, hostNow);
   const progress: Progress = { ...BEGINNING };
   const run: Run = { options, drives, clock, stats: [], logs: [], progress, saveAt: NEVER };
+  const parts = { ...run, machine, seed: options.seed, onCompletion: options.onCompletion ?? null };
   const first = options.restore?.archive.value(0) ?? 0;
   let host_ns = 0;
   try {
-    for (const [stage, { members, groups }] of stagesOf(jobs).entries()) {
+    for (const [number, stage] of stagesOf(jobs).entries()) {
       if (progress.ended !== '') break;
-      const { clones, workplaces, recorders } = await prepare(members, groups, run);
+      const { clones, workplaces, recorders } = await prepare(stage, parts);
       // Stages before the one that was saved are prepared only, so that the kernel has seen the same calls.
-      if (stage >= first) {
+      if (number >= first) {
         const hostStart = hostNow();
-        beginStage(stage, clones, run, stage === first ? options.restore : undefined);
+        beginStage(number, clones, run, number === first ? options.restore : undefined);
         await runStage(clones, run);
         endStage(run);
         host_ns += hostNow() - hostStart;
@@ -157,138 +151,6 @@ function endStage({ clock, progress, options }: Run): void {
   const took_ns = Math.min(clock.measured(), progress.stopAt) - progress.beganAt;
   progress.measured_ns += took_ns;
   progress.simulated_ns += clock.isSimulated ? took_ns : options.machine.kernel.now() - progress.startedAt;
-}
-
-interface Stage {
-  readonly members: readonly Job[];
-  /** Reporting group of each member. */
-  readonly groups: readonly number[];
-}
-
-/** Jobs that run side by side; one with stonewall begins the next stage, it or new_group the next reporting group. */
-function stagesOf(jobs: readonly Job[]): Stage[] {
-  const stages: { members: Job[]; groups: number[] }[] = [];
-  let group = 0;
-  for (const [index, job] of jobs.entries()) {
-    if (index > 0 && (job.stonewall || job.new_group)) group++;
-    if (index === 0 || job.stonewall) stages.push({ members: [], groups: [] });
-    stages.at(-1)!.members.push(job);
-    stages.at(-1)!.groups.push(group);
-  }
-  return stages;
-}
-
-/** The reporting group of each job. */
-export const groupsOf = (jobs: readonly Job[]): number[] => stagesOf(jobs).flatMap(({ groups }) => groups);
-
-interface Prepared {
-  readonly clones: readonly Clone[];
-  readonly workplaces: readonly Workplace[];
-  readonly recorders: readonly Recorder[];
-}
-
-async function prepare(members: readonly Job[], groups: readonly number[], run: Run): Promise<Prepared> {
-  const { drives, stats } = run;
-  const claims: Claim[] = members.flatMap((job) =>
-    clonesOf(job).map((clone) => {
-      const file = fileOf(job, clone);
-      return { job, clone, file, region: regionOf(job, clone, drives.roomOf(job, clone), file) };
-    }),
-  );
-  refuseOverlaps(claims);
-  const maps = new Map<string, ZoneMap>();
-  for (const { job, clone, file } of claims) {
-    if (job.zonemode === 'zbd' && !maps.has(file)) maps.set(file, await drives.zonesOf(job, clone));
-  }
-  const workplaces: Workplace[] = [];
-  for (const { job, clone } of claims) workplaces.push(await drives.workplace(job, clone));
-  const flows = new Map<number, Flow>();
-  const recorders: Recorder[] = [];
-  const clones = claims.map((claim, index) => {
-    const { job } = claim;
-    const id = stats.length + 1;
-    const counts = new JobStats(job, groups[members.indexOf(job)]!, id);
-    stats.push(counts);
-    const recorder = new Recorder(counts, logsOf(job, id));
-    recorders.push(recorder);
-    if (job.flow > 0 && !flows.has(job.flow_id)) flows.set(job.flow_id, new Flow());
-    const flow = job.flow > 0 ? flows.get(job.flow_id)! : null;
-    return makeClone(claim, recorder, { flow, map: maps.get(claim.file) ?? null }, workplaces[index]!, run);
-  });
-  for (const clone of clones) {
-    if (clone.job.wait_for !== '')
-      clone.after.push(...clones.filter(({ job }) => job.name === clone.job.wait_for));
-  }
-  return { clones, workplaces, recorders };
-}
-
-function makeClone(
-  { job, clone, region }: Claim,
-  recorder: Recorder,
-  { flow, map }: { readonly flow: Flow | null; readonly map: ZoneMap | null },
-  { queue, buffer, buffer_bytes, ranges, maxTransfer_bytes, interrupt }: Workplace,
-  { drives, options, clock }: Run,
-): Clone {
-  const { machine, seed } = options;
-  const stream = random(seed, `fio.${recorder.stats.id}.${job.name}.${job.randseed}`);
-  fillBuffer(job, buffer.bytes, stream);
-  const verifier = verifierOf(job, buffer.bytes, stream.next());
-  const [low, high] = job.startdelay_ns;
-  const pacer = pacerOf(job, stream);
-  return new Clone({
-    workload: new Workload(job, region, stream, pacer?.dueAt ?? null, job.zonemode === 'zbd' ? map : null),
-    recorder,
-    queue,
-    ...drives.targetOf(job, clone),
-    block_bytes: drives.roomOf(job, clone).block_bytes,
-    maxTransfer_bytes,
-    iova: buffer.iova,
-    buffer_bytes,
-    ranges,
-    isZoned: map?.isDevice ?? false,
-    verifier,
-    clock,
-    host: machine.host,
-    interrupt,
-    pacer,
-    floor: floorOf(job),
-    target: targetOf(job),
-    flow,
-    startDelay_ns: low === high ? low : low + stream.below(high - low),
-    onCompletion: options.onCompletion ?? null,
-  });
-}
-
-/** What a job writes that does not verify. */
-function fillBuffer(job: Job, bytes: Uint8Array, stream: Random): void {
-  if (job.zero_buffers) return;
-  if (job.buffer_pattern !== null) {
-    patternVerifier(bytes, job.buffer_pattern).fill(0, 0, bytes.length, 0);
-    return;
-  }
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  for (let at = 0; at < words.length; at++) words[at] = stream.next();
-}
-
-/** Blocks of several sizes are read back by the smallest, so each part of that size has a header; else the whole block. */
-function headerInterval({ sizes, blockalign, writes }: Job): number {
-  const direction = writes ? WRITE : READ;
-  const { min, max } = sizes[direction];
-  const unit = Math.min(min, blockalign?.[direction] ?? min);
-  return unit === max ? 0 : unit;
-}
-
-function verifierOf(job: Job, buffer: Uint8Array, seed: number): BlockVerifier | null {
-  const { verify, verify_pattern, verify_interval, verify_offset } = job;
-  if (verify === 'none' || verify === 'null') return null;
-  if (verify === 'pattern') return patternVerifier(buffer, verify_pattern!);
-  return headerVerifier(buffer, {
-    method: verify,
-    interval: verify_interval === 0 ? headerInterval(job) : verify_interval,
-    headerOffset: verify_offset,
-    pattern: verify_pattern,
-    seed,
-  });
 }
 
 /** Runs the clones of a stage until all are done. Now and then progress is told, and the host's signals get their turn. */

@@ -5,11 +5,11 @@
  */
 import type { Histogram } from '../../support/histogram.ts';
 import { BATCH_NAMES, DEPTH_NAMES, LATENCY_CLASSES, latencyShares, sharesOf, sum } from './classes.ts';
-import { groupsOf } from './engine.ts';
 import { binaryBytes, count, decimalBytes, duration, shorten, timeUnit } from './format.ts';
 import type { Job } from './job-file.ts';
 import type { SizeChoice } from './options.ts';
 import type { RateSamples } from './samples.ts';
+import { groupsOf } from './stage.ts';
 import {
   DIRECTIONS,
   type Direction,
