@@ -13,6 +13,7 @@ import type { Pages } from '../machine/pages.ts';
 import type { Topology } from '../machine/pcie/enumerate.ts';
 import type { RootComplex } from '../machine/pcie/root-complex.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
+import { jitterOf } from '../machine/timing/jitter.ts';
 import { Trace } from '../machine/trace.ts';
 import type { NvmeController } from '../nvme/controller.ts';
 import type { Archive } from '../support/archive.ts';
@@ -62,7 +63,12 @@ export class Machine {
     const clock = new Clock();
     const trace = new Trace(clock);
     const memory = memoryOf(board);
-    const interrupts = new Interrupts(clock, trace, host.interrupt_ns);
+    const interrupts = new Interrupts(
+      clock,
+      trace,
+      host.interrupt_ns,
+      jitterOf(host.interruptJitter_ns, seed, `${board.name}.interrupts`),
+    );
     const hardware = new Hardware(board, { clock, memory, trace, interrupts, isFree, seed, openStore });
     const { rootComplex } = hardware;
     const { mmioBase } = board;

@@ -14,6 +14,7 @@ import type { FunctionDescription } from '../machine/pcie/capabilities.ts';
 import { DmaPort } from '../machine/pcie/dma-port.ts';
 import { RootComplex } from '../machine/pcie/root-complex.ts';
 import { FREE_HOST, type HostProfile } from '../machine/timing/host.ts';
+import { jitterOf } from '../machine/timing/jitter.ts';
 import { Link } from '../machine/timing/link.ts';
 import type { Rejection, Trace } from '../machine/trace.ts';
 import type { BlockStore } from '../nvme/block-store.ts';
@@ -126,7 +127,9 @@ export class Hardware {
   }
 
   #port(description: FunctionDescription, port: PortBoard, parent: Link | null, path: string): Bridge {
-    const link = new Link(this.#parts.clock, this.#parts.isFree ? null : port.link, parent);
+    const { clock, isFree, seed } = this.#parts;
+    const jitter = jitterOf(isFree ? 0 : port.link.jitter_ns, seed, `${this.#board.name}.${path}.link`);
+    const link = new Link(clock, isFree ? null : port.link, parent, jitter);
     const bridge = new Bridge(path, description, link);
     link.tell(this.#parts.trace, bridge);
     const { device } = port;
@@ -162,6 +165,7 @@ export class Hardware {
       dma: new DmaPort(this.rootComplex, link),
       link: port.link,
       random: random(seed, `${this.#board.name}.${name}.media`),
+      firmware: jitterOf(profile.timing?.firmwareJitter_ns, seed, `${this.#board.name}.${name}.firmware`),
       namespaces,
       ...(drive.capacity === undefined ? {} : { capacity_bytes: bytesOf(drive.capacity) }),
     });

@@ -31,5 +31,6 @@ export const LINK_SOURCES: Readonly<Record<keyof LinkProfile, string>> = {
   writeCredits: 'enough for gen 5 x16 over the loop of a credit; few are a fault to look for',
   readCredits: 'enough for gen 5 x16 over the round trip of a read',
   creditReturn_ns: 'of the order of the port latency; none is published',
+  jitter_ns: 'none: pcie-bench gives medians; set it to see what chance does',
   hop_ns: 'a root port: no switch in between',
 };

@@ -88,6 +88,7 @@ const HOST = fields<HostProfile>({
   load_ns: duration,
   syscall_ns: duration,
   interrupt_ns: duration,
+  interruptJitter_ns: optional(duration),
   wakeup_ns: duration,
   submit_ns: duration,
   complete_ns: duration,
@@ -104,6 +105,7 @@ const LINK = fields<LinkProfile>({
   readCredits: optional(whole(1, 65_536)),
   creditReturn_ns: optional(duration),
   hop_ns: optional(duration),
+  jitter_ns: optional(duration),
 });
 
 const UNIT = fields<Partial<UnitOptions>>({
@@ -184,6 +186,7 @@ const OPERATIONS = fields<OperationTiming>({
 const TIMING = fields<ControllerTiming>({
   fetch_ns: duration,
   decode_ns: duration,
+  firmwareJitter_ns: optional(duration),
   complete_ns: duration,
   cores: whole(1, 1024),
   ready_ns: duration,

@@ -4,6 +4,7 @@
  */
 import type { Archive } from '../support/archive.ts';
 import type { Clock, HandlerId } from './clock.ts';
+import type { Jitter } from './timing/jitter.ts';
 import { T, type Trace } from './trace.ts';
 
 /** What software writes into an MSI or MSI-X table entry. */
@@ -30,6 +31,7 @@ export class Interrupts implements MessageTarget {
   private readonly clock: Clock;
   private readonly trace: Trace;
   private readonly delay_ns: number;
+  private readonly jitter: Jitter | null;
   /** By cpu << 8 | vector: clock handler and argument; -1 where nobody listens. */
   readonly #handler = new Int32Array(CPUS << 8).fill(-1);
   readonly #argument = new Int32Array(CPUS << 8);
@@ -37,11 +39,12 @@ export class Interrupts implements MessageTarget {
   spurious = 0;
   #toLose = 0;
 
-  /** `delay_ns` is the time from the message's arrival to the first instruction of the handler. */
-  constructor(clock: Clock, trace: Trace, delay_ns: number) {
+  /** `delay_ns`, with `jitter` in it, is the time from the message's arrival to the first instruction of the handler. */
+  constructor(clock: Clock, trace: Trace, delay_ns: number, jitter: Jitter | null = null) {
     this.clock = clock;
     this.trace = trace;
     this.delay_ns = delay_ns;
+    this.jitter = jitter;
   }
 
   /** Finds a free vector for a handler registered with the clock. Returns null when all are taken. */
@@ -78,7 +81,11 @@ export class Interrupts implements MessageTarget {
     const handler = this.#handler[index]!;
     if (this.trace.on) this.trace.emit(T.INTERRUPT, index & 0xff, data);
     if (handler === -1) this.spurious++;
-    else this.clock.run(this.delay_ns, handler, this.#argument[index]!);
+    else {
+      const { delay_ns, jitter } = this;
+      const delay = jitter === null ? delay_ns : jitter.around(delay_ns);
+      this.clock.run(delay, handler, this.#argument[index]!);
+    }
   }
 
   #index(address: number, data: number): number {
@@ -90,5 +97,6 @@ export class Interrupts implements MessageTarget {
     a.contents(this.#handler, this.#argument);
     this.spurious = a.value(this.spurious);
     this.#toLose = a.value(this.#toLose);
+    this.jitter?.archive(a);
   }
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { PcieDescription } from '../machine/pcie/capabilities.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
+import type { Jitter } from '../machine/timing/jitter.ts';
 import type { Trace } from '../machine/trace.ts';
 import type { Random } from '../support/random.ts';
 import type { AdminParts } from './admin/command.ts';
@@ -39,6 +40,8 @@ export interface ControllerParts {
   /** What the link registers of configuration space tell. */
   readonly link: PcieDescription['link'];
   readonly random: Random;
+  /** Chance in what the firmware takes for a command (`firmwareJitter_ns`). */
+  readonly firmware?: Jitter | null;
   /** Those that are attached from the beginning. */
   readonly namespaces: readonly Namespace[];
   /** NVM capacity of the drive; at least, and by default, what its namespaces take. */

@@ -80,6 +80,7 @@ export class NvmeController extends PcieFunction {
       cqs,
       health,
       profile,
+      firmware: parts.firmware ?? null,
       fatal: (reason) => this.lifecycle.loseQueue(reason),
     });
     const { engine } = this;

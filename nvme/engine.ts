@@ -8,6 +8,7 @@
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import type { Jitter } from '../machine/timing/jitter.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
@@ -73,6 +74,8 @@ export interface EngineParts {
   readonly cqs: CompletionQueues;
   readonly health: FailureLog & Statistics;
   readonly profile: Pick<ControllerProfile, 'timing' | 'strict' | 'quirks' | 'map'>;
+  /** Chance in the time that a command keeps a core; none when absent. */
+  readonly firmware?: Jitter | null;
   /** The controller cannot go on: CSTS.CFS. `reason` is one sentence. */
   readonly fatal: (reason: string) => void;
 }
@@ -99,6 +102,7 @@ export class Engine {
   /** null: identifiers are not looked at. */
   private readonly guard: CidGuard | null;
   private readonly decode_ns: number;
+  private readonly jitter: Jitter | null;
   private readonly complete_ns: number;
   private readonly coreFreeAt: Float64Array;
   private readonly onDecoded: HandlerId;
@@ -126,6 +130,7 @@ export class Engine {
     // A medium behind a map is asked before each command, even where it takes no time.
     this.takesNoTime = profile.timing === null && this.guard === null && profile.map === undefined;
     this.decode_ns = timing.decode_ns;
+    this.jitter = parts.firmware ?? null;
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);
     this.prp = new PrpWalker(memory, dma, slots, profile);
@@ -194,7 +199,8 @@ export class Engine {
   #decode(slot: number, sqid: number): void {
     if (sqid === 0) this.#adminSlot = slot;
     if (this.trace.on === true) this.#emit(T.NVME_FETCH, slot, this.slots.dword(slot, 0) & 0xff);
-    const delay = this.decode_ns === 0 ? 0 : this.#core(this.decode_ns);
+    const delay =
+      this.decode_ns === 0 ? 0 : this.#core(this.jitter?.around(this.decode_ns) ?? this.decode_ns);
     if (delay === 0) this.#decoded(slot);
     else this.#later(slot, delay, this.onDecoded);
   }
@@ -439,6 +445,7 @@ export class Engine {
     this.prp.archive(a);
     this.guard?.archive(a);
     a.contents(this.coreFreeAt);
+    this.jitter?.archive(a);
     this.#adminSlot = a.value(this.#adminSlot);
     this.data.archive(a);
   }

@@ -22,6 +22,8 @@ export interface ControllerTiming {
   /** From a doorbell's arrival to the fetch request, and from an entry's arrival to its execution. */
   readonly fetch_ns: number;
   readonly decode_ns: number;
+  /** How much more or less `decode_ns` may be, evenly; none when absent. */
+  readonly firmwareJitter_ns?: number;
   /** From the end of the data transfer to the completion entry. */
   readonly complete_ns: number;
   /** Commands decoded or completed at one time. */
@@ -183,6 +185,7 @@ export const USUAL_OPERATIONS: OperationTiming = {
 export const OPTANE_P4800X = {
   fetch_ns: 120,
   decode_ns: 350,
+  firmwareJitter_ns: 0,
   complete_ns: 120,
   cores: 4,
   ready_ns: 500_000,

@@ -10,8 +10,9 @@ import {
 } from '../../nvme/profile.ts';
 import { KIB, MIB } from '../../support/numbers.ts';
 
-/** Becoming ready, shutting down, and operations on the whole drive. */
+/** Firmware that takes its time evenly; becoming ready, shutting down, and operations on the whole drive. */
 export const USUAL_LIFE = {
+  firmwareJitter_ns: 0,
   ready_ns: 500_000,
   mediaReady_ns: 1_500_000,
   shutdown_ns: 500_000,
@@ -19,6 +20,7 @@ export const USUAL_LIFE = {
 } as const;
 
 const LIFE_SOURCES = {
+  firmwareJitter_ns: 'none: published figures are means and rates; set it to see what chance does',
   ready_ns: 'far below CAP.TO; none is published',
   mediaReady_ns: 'far below CRTO.CRWMT; none is published',
   shutdown_ns: 'far below RTD3E; none is published',

@@ -7,6 +7,7 @@ import type { Device } from './device.ts';
 const timing = {
   fetch_ns: 0,
   decode_ns: 0,
+  firmwareJitter_ns: 0,
   complete_ns: 0,
   cores: 1,
   ready_ns: 0,
@@ -29,6 +30,7 @@ export const nullDevice: Device = {
     controller: {
       fetch_ns: NOTHING,
       decode_ns: NOTHING,
+      firmwareJitter_ns: NOTHING,
       complete_ns: NOTHING,
       cores: NOTHING,
       ready_ns: NOTHING,

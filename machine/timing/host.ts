@@ -20,6 +20,8 @@ export interface HostProfile {
   readonly syscall_ns: number;
   /** From the message's arrival at the CPU to the interrupt handler. */
   readonly interrupt_ns: number;
+  /** How much more or less `interrupt_ns` may be, evenly; none when absent. */
+  readonly interruptJitter_ns?: number;
   /** From the handler's eventfd signal to the woken thread. */
   readonly wakeup_ns: number;
   /** Driver software to build and post one command. */
@@ -52,6 +54,7 @@ export const SERVER_HOST: HostProfile = {
   load_ns: 300,
   syscall_ns: 200,
   interrupt_ns: 1200,
+  interruptJitter_ns: 0,
   wakeup_ns: 2500,
   submit_ns: 150,
   complete_ns: 100,
@@ -67,6 +70,7 @@ export const HOST_SOURCES: Readonly<Record<keyof HostProfile, string>> = {
   load_ns: 'MMIO read round trip of 0.5-1 us (two measured pages), less link and root complex',
   syscall_ns: 'entry and exit with mitigations; the work itself is not included',
   interrupt_ns: 'MSI-X post to handler of 1-1.5 us, less the TLP',
+  interruptJitter_ns: 'none: figures of reference/numbers.md are means; set it to see what chance does',
   wakeup_ns: 'handler to woken thread of 2-4 us',
   submit_ns: 'SPDK takes 72-96 ns of CPU per I/O altogether; a plain driver about twice that',
   complete_ns: 'SPDK takes 72-96 ns of CPU per I/O altogether; a plain driver about twice that',

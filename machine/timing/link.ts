@@ -6,6 +6,7 @@
 
 import type { Archive } from '../../support/archive.ts';
 import { T, type Trace } from '../trace.ts';
+import type { Jitter } from './jitter.ts';
 
 /** A link as a board describes it. `null` in a board stands for a link that costs nothing (functional pace). */
 export interface LinkProfile {
@@ -25,12 +26,23 @@ export interface LinkProfile {
   readonly readCredits?: number;
   /** From a packet's arrival at the upper port until the UpdateFC that gives its credit back leaves. */
   readonly creditReturn_ns?: number;
+  /**
+   * How long a transfer waits for the wire besides, at most, evenly from zero: SKP ordered sets, DLLPs, a port that is
+   * busy; none when absent.
+   */
+  readonly jitter_ns?: number;
   /** Through the switch above this link, once a packet is in it; 0 below a root port. */
   readonly hop_ns?: number;
 }
 
 /** What a profile has that says nothing. */
-export const USUAL_LINK = { writeCredits: 128, readCredits: 128, creditReturn_ns: 100, hop_ns: 0 } as const;
+export const USUAL_LINK = {
+  writeCredits: 128,
+  readCredits: 128,
+  creditReturn_ns: 100,
+  hop_ns: 0,
+  jitter_ns: 0,
+} as const;
 
 /** Gigatransfers per second and lane, and the share of them that carries bytes. */
 const RATES = {
@@ -52,6 +64,7 @@ export class Link {
   private readonly clock: { readonly now: number };
   /** The next link towards the root complex: behind a switch, the one of its upstream port. */
   private readonly parent: Link | null;
+  private readonly jitter: Jitter | null;
   private readonly propagation_ns: number;
   private readonly hop_ns: number;
   private readonly payload_bytes: number;
@@ -81,10 +94,17 @@ export class Link {
   /** The wire is down until then. */
   #retrainedAt = 0;
 
-  constructor(clock: { readonly now: number }, profile: LinkProfile | null, parent: Link | null = null) {
+  /** `jitter` is that of `profile.jitter_ns`. */
+  constructor(
+    clock: { readonly now: number },
+    profile: LinkProfile | null,
+    parent: Link | null = null,
+    jitter: Jitter | null = null,
+  ) {
     const whole = { ...USUAL_LINK, ...profile };
     this.clock = clock;
     this.parent = parent;
+    this.jitter = jitter;
     this.profile = profile;
     this.free = profile === null;
     this.propagation_ns = profile?.propagation_ns ?? 0;
@@ -189,14 +209,19 @@ export class Link {
 
   /** How long something small waits at `time` for a wire that is taken until `freeAt`. */
   #wait(freeAt: number, time: number): number {
-    if (freeAt <= time) return 0;
-    return Math.max(Math.min(freeAt - time, this.packet_ns * 0.5), this.#retrainedAt - time);
+    const wait_ns = this.#chance();
+    if (freeAt <= time) return wait_ns;
+    return Math.max(Math.min(freeAt - time, this.packet_ns * 0.5), this.#retrainedAt - time) + wait_ns;
+  }
+
+  #chance(): number {
+    return this.jitter === null ? 0 : this.jitter.wait();
   }
 
   /** When `bytes` in `packets` that stand at this link's lower end at `time` are at the root complex. */
   #up(time: number, bytes: number, packets: number): number {
     this.#writeCreditsAt = Math.max(this.#writeCreditsAt, time) + packets * this.writeCredit_ns;
-    const start = Math.max(this.#upFreeAt, time);
+    const start = Math.max(this.#upFreeAt, time) + this.#chance();
     const end = Math.max(start + bytes * this.ns_per_byte, this.#writeCreditsAt - this.creditLoop_ns);
     this.#upFreeAt = end;
     if (this.trace?.on === true) this.#busy(1, start, end);
@@ -216,7 +241,7 @@ export class Link {
       end = this.parent.#down(time, bytes) + this.hop_ns + Math.min(bytes * this.ns_per_byte, this.packet_ns);
       ready = this.parent.#firstAt + this.hop_ns;
     }
-    const start = Math.max(this.#downFreeAt, ready);
+    const start = Math.max(this.#downFreeAt, ready) + this.#chance();
     this.#downFreeAt = Math.max(start + bytes * this.ns_per_byte, end);
     this.#firstAt = start + Math.min(bytes * this.ns_per_byte, this.packet_ns) + this.propagation_ns;
     if (this.trace?.on === true) this.#busy(0, start, this.#downFreeAt);
@@ -242,6 +267,7 @@ export class Link {
     this.#readCreditsAt = a.value(this.#readCreditsAt);
     this.#firstAt = a.value(this.#firstAt);
     this.#retrainedAt = a.value(this.#retrainedAt);
+    this.jitter?.archive(a);
   }
 }
 
