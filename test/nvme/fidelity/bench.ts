@@ -9,6 +9,9 @@ import type { Completion, Entry } from '../harness.ts';
 import { PAGE } from '../harness.ts';
 import { IoRig } from '../io-rig.ts';
 
+/** What comes of using something; docs/fidelity.md says what each means. */
+export type Verdict = 'modelled' | 'fixed' | 'inert' | 'refused' | 'absent';
+
 export const BROADCAST = 0xffff_ffff;
 /** What a buffer holds before a command: whatever is not this has arrived. */
 const EMPTY = 0xee;

@@ -9,8 +9,7 @@ import {
 import { CSTS, REG } from '../../../nvme/spec/registers.ts';
 import { STATUS } from '../../../nvme/spec/status.ts';
 import type { Entry } from '../harness.ts';
-import type { Bench } from './bench.ts';
-import type { Verdict } from './rows.ts';
+import type { Bench, Verdict } from './bench.ts';
 
 /** Other values than the defaults, of features with more than one. */
 const VALUES: Readonly<Record<number, number>> = {

@@ -13,7 +13,6 @@ import { type Bench, BROADCAST } from './bench.ts';
 import { featureVerdict } from './feature-probes.ts';
 import { IO_PROBES } from './io-probes.ts';
 
-export type Verdict = 'modelled' | 'fixed' | 'inert' | 'refused' | 'absent';
 /** One row: its number as the specification writes it, its name, and the verdict. */
 export type Row = readonly [number: string, name: string, verdict: Verdict];
 
