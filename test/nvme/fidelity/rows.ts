@@ -9,7 +9,7 @@ import { LID } from '../../../nvme/spec/logs.ts';
 import { CMBMSC, NSSR_MAGIC, REG } from '../../../nvme/spec/registers.ts';
 import { STATUS } from '../../../nvme/spec/status.ts';
 import { ADMIN_PROBES } from './admin-probes.ts';
-import { type Bench, BROADCAST } from './bench.ts';
+import { type Bench, BROADCAST, type Verdict } from './bench.ts';
 import { featureVerdict } from './feature-probes.ts';
 import { IO_PROBES } from './io-probes.ts';
 
