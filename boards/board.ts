@@ -89,6 +89,8 @@ export interface Board {
   readonly host: HostProfile;
   /** What the VT-d unit can do; absent options are those of iommu/capabilities.ts. */
   readonly iommu: Partial<UnitOptions>;
+  /** The kernel remaps interrupts where the unit can, as Linux does; absent: as with `intremap=off`. */
+  readonly remapsInterrupts?: boolean;
   /** First address firmware gives to a BAR. */
   readonly mmioBase?: number;
   readonly rootPorts: readonly PortBoard[];

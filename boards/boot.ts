@@ -71,9 +71,18 @@ export class Machine {
     );
     const hardware = new Hardware(board, { clock, memory, trace, interrupts, isFree, seed, openStore });
     const { rootComplex } = hardware;
-    const { mmioBase } = board;
+    const { mmioBase, remapsInterrupts } = board;
     const groupOf = (bdf: number) => hardware.groupOf(bdf);
-    const software = new Software({ clock, memory, interrupts, rootComplex, host, mmioBase, groupOf });
+    const software = new Software({
+      clock,
+      memory,
+      interrupts,
+      rootComplex,
+      host,
+      mmioBase,
+      remapsInterrupts,
+      groupOf,
+    });
     this.board = board;
     this.pace = pace;
     this.host = host;

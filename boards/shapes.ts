@@ -413,6 +413,7 @@ export const BOARD = fields<Board>({
   media: size,
   host: HOST,
   iommu: UNIT,
+  remapsInterrupts: optional(flag),
   mmioBase: optional(mmioBase),
   rootPorts: list(PORT, 1),
 });

@@ -26,6 +26,8 @@ export interface SoftwareParts {
   readonly host: HostProfile;
   /** Where firmware puts BARs. */
   readonly mmioBase: number | undefined;
+  /** The kernel remaps interrupts. */
+  readonly remapsInterrupts: boolean | undefined;
   /** The IOMMU group that the board gives to a function; asked after firmware has numbered the buses. */
   readonly groupOf: (bdf: number) => number | undefined;
 }

@@ -85,10 +85,19 @@ export class ThreadedMachine {
     this.#thread = threads.spawn({ board, seed, ram: memory.wasm, window });
     port.start();
     const rootComplex = new RemotePci(clock, port);
-    const { mmioBase } = board;
+    const { mmioBase, remapsInterrupts } = board;
     const groupOf = (bdf: number) => groupsFrom(port.ask(ASK.GROUPS)).get(bdf);
     this.#port = port;
-    this.#software = new Software({ clock, memory, interrupts, rootComplex, host, mmioBase, groupOf });
+    this.#software = new Software({
+      clock,
+      memory,
+      interrupts,
+      rootComplex,
+      host,
+      mmioBase,
+      remapsInterrupts,
+      groupOf,
+    });
     this.board = board;
     this.host = host;
     this.clock = clock;

@@ -107,6 +107,7 @@ export interface Capabilities {
   /** Highest level that may hold a leaf: 1, 2 (2 MiB) or 3 (1 GiB). */
   readonly leafLevelMax: 1 | 2 | 3;
   readonly cachingMode: boolean;
+  readonly interruptRemapping: boolean;
   readonly pageSelective: boolean;
   readonly addressMaskMax: number;
   readonly domainCount: number;
@@ -135,6 +136,7 @@ export function decodeCapabilities(words: CapabilityWords): Capabilities {
     drainWrites: CAP_HIGH.DWD.get(capHigh) === 1,
     faultRecordsAt: ((CAP_HIGH.FRO_HIGH.get(capHigh) << 8) | CAP.FRO_LOW.get(capLow)) * FAULT_RECORD_BYTES,
     faultRecords: CAP_HIGH.NFR.get(capHigh) + 1,
+    interruptRemapping: ECAP.IR.get(ecapLow) === 1,
     iotlbRegistersAt: ECAP.IRO.get(ecapLow) * 16,
   };
 }

@@ -1,12 +1,12 @@
 /**
  * The kernel's driver of one remapping unit, in the order Linux does things: queued invalidation, root table, fault
  * interrupt, translation; then domains, and which device uses which (drivers/iommu/intel/iommu.c, legacy mode).
- * It touches the unit only through registers and structures in RAM. Not here: interrupt remapping, scalable mode,
- * the default domains of kernel drivers (a device that was never attached is blocked).
+ * It touches the unit only through registers and structures in RAM. Not here: the table of interrupts
+ * (interrupt-table.ts), scalable mode, the default domains of kernel drivers (a device that was never attached is blocked).
  */
 
 import type { Clock } from '../machine/clock.ts';
-import type { Interrupts } from '../machine/interrupts.ts';
+import type { Interrupts, MessageSource } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { RegisterBlock } from '../machine/pcie/root-complex.ts';
@@ -16,6 +16,7 @@ import { hex, highWord, lowWord } from '../support/numbers.ts';
 import { type Capabilities, type CapabilityWords, decodeCapabilities } from './capabilities.ts';
 import { Domain } from './domain.ts';
 import { FaultHandler, type FaultReport, type RateLimit } from './fault-handler.ts';
+import { InterruptTable } from './interrupt-table.ts';
 import { PageTable } from './page-table.ts';
 import { QueueClient } from './queue-client.ts';
 import { GCMD, REG } from './spec/registers.ts';
@@ -50,6 +51,8 @@ export interface IommuDriverParts {
   readonly pages: Pages;
   readonly interrupts: Interrupts;
   readonly dmesg: (line: string) => void;
+  /** The kernel remaps interrupts when the unit can, as Linux does unless it is told `intremap=off`. Off by default. */
+  readonly remapsInterrupts?: boolean | undefined;
   /** Limit of fault lines; none by default. */
   readonly rateLimit?: RateLimit | null;
 }
@@ -57,6 +60,7 @@ export interface IommuDriverParts {
 export class IommuDriver {
   readonly name: string;
   readonly capabilities: Capabilities;
+  readonly #unit: number;
   readonly #base: number;
   /** CAP and ECAP as the unit shows them. */
   readonly words: CapabilityWords;
@@ -75,12 +79,15 @@ export class IommuDriver {
   /** Context table by bus number; NONE until a device of the bus is attached. */
   readonly #contextTables = new Float64Array(BUSES).fill(NONE);
   #root = NONE;
+  /** null: messages pass as they are. */
+  readonly #interruptTable: InterruptTable | null;
   /** The persistent bits of GCMD. */
   #command = 0;
 
   constructor(parts: IommuDriverParts) {
     const { bus, base } = parts;
-    this.name = `dmar${parts.unit ?? 0}`;
+    this.#unit = parts.unit ?? 0;
+    this.name = `dmar${this.#unit}`;
     this.#base = base;
     this.#registers = {
       read32: (offset) => bus.read32(base + offset),
@@ -103,6 +110,11 @@ export class IommuDriver {
     this.#domainIds = new Uint8Array(capabilities.domainCount).fill(1, 0, RESERVED_DOMAINS);
     const { memory, pages, dmesg } = parts;
     this.#queue = new QueueClient({ registers: this.#registers, memory, pages, capabilities, dmesg });
+    const isRemapping = parts.remapsInterrupts === true && capabilities.interruptRemapping;
+    const { interrupts } = parts;
+    this.#interruptTable = isRemapping
+      ? new InterruptTable({ memory, pages, interrupts, queue: this.#queue })
+      : null;
     this.#faults = new FaultHandler(
       this.#registers,
       parts.clock,
@@ -135,6 +147,8 @@ export class IommuDriver {
     const error = this.#queue.open();
     if (error !== 0) return error;
     this.#enable(GCMD.QIE.mask);
+    if (!this.#remapInterrupts()) return -ENOMEM;
+    for (const absent of ['RMRR', 'ATSR', 'SATC']) this.#dmesg(`DMAR: No ${absent} found`);
     this.#dmesg(`DMAR: ${this.name}: Using Queued invalidation`);
     this.#write64(REG.RTADDR, this.#root);
     this.#once(GCMD.SRTP.mask);
@@ -145,6 +159,11 @@ export class IommuDriver {
     this.#enable(GCMD.TE.mask);
     this.#dmesg('DMAR: Intel(R) Virtualization Technology for Directed I/O');
     return 0;
+  }
+
+  /** The messages that functions with this requester id may send. */
+  messagesOf(requester: number): MessageSource {
+    return this.#interruptTable?.messagesOf(requester) ?? this.#interrupts;
   }
 
   /** A new, empty address space, or null when there is no page for its top table. */
@@ -212,7 +231,21 @@ export class IommuDriver {
     this.#dmesg(`DMAR: Host address width ${this.capabilities.guestAddressBits}`);
     this.#dmesg(`DMAR: DRHD base: ${hex(this.#base, 14)} flags: ${hex(INCLUDE_ALL)}`);
     this.#dmesg(`DMAR: ${this.name}: reg_base_addr ${this.#base.toString(16)} ${registers}`);
-    for (const absent of ['RMRR', 'ATSR', 'SATC']) this.#dmesg(`DMAR: No ${absent} found`);
+  }
+
+  /** Returns false without memory for the table. */
+  #remapInterrupts(): boolean {
+    const table = this.#interruptTable;
+    if (table === null) return true;
+    if (!table.open()) return false;
+    const base = this.#base.toString(16);
+    this.#dmesg(`DMAR-IR: IOAPIC id 0 under DRHD base  0x${base} IOMMU ${this.#unit}`);
+    this.#write64(REG.IRTA, table.address);
+    this.#once(GCMD.SIRTP.mask);
+    this.#queue.allInterrupts();
+    this.#enable(GCMD.IRE.mask);
+    this.#dmesg('DMAR-IR: Enabled IRQ remapping in xapic mode');
+    return true;
   }
 
   #installFaultInterrupt(): void {
@@ -284,6 +317,7 @@ export class IommuDriver {
   archive(a: Archive): void {
     this.#queue.archive(a);
     this.#faults.archive(a);
+    this.#interruptTable?.archive(a);
     a.contents(this.#domainIds, this.#contextTables);
     this.#root = a.value(this.#root);
     this.#command = a.value(this.#command);

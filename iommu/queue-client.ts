@@ -18,6 +18,8 @@ import {
   DESCRIPTOR,
   DESCRIPTOR_BYTES,
   DESCRIPTOR_TYPE,
+  INTERRUPT_INVALIDATE,
+  INTERRUPT_INVALIDATE_INDEX,
   INVALIDATION_WAIT,
   IOTLB_INVALIDATE,
   IOTLB_INVALIDATE_ADDRESS,
@@ -142,6 +144,17 @@ export class QueueClient {
     const address = Math.floor(iova / block) * block;
     const low = lowWord(address) | mask | (leafOnly ? IOTLB_INVALIDATE_ADDRESS.IH.mask : 0);
     return this.#translations(GRANULARITY.SELECTIVE, domainId, low, highWord(address));
+  }
+
+  /** Drops every interrupt remapping entry. */
+  allInterrupts(): number {
+    return this.#submit(INTERRUPT_INVALIDATE.encode({ TYPE: DESCRIPTOR_TYPE.INTERRUPT, G: 0 }), 0, 0, 0);
+  }
+
+  /** Drops one interrupt remapping entry. */
+  interruptEntry(index: number): number {
+    const word0 = INTERRUPT_INVALIDATE.encode({ TYPE: DESCRIPTOR_TYPE.INTERRUPT, G: 1 });
+    return this.#submit(word0, INTERRUPT_INVALIDATE_INDEX.IIDX.set(0, index), 0, 0);
   }
 
   #translations(granularity: number, domainId: number, word2: number, word3: number): number {

@@ -19,6 +19,13 @@ export interface MessageTarget {
   deliver(address: number, data: number): void;
 }
 
+/** Who gives software the messages that it may program into a function. */
+export interface MessageSource {
+  /** A message that runs `handler`, registered with the clock, with `argument`; null when there is none left. */
+  allocate(handler: HandlerId, argument: number): MsiMessage | null;
+  free(message: MsiMessage): void;
+}
+
 export const MSI_BASE = 0xfee0_0000;
 export const MSI_END = 0xfeef_ffff;
 /** Vectors below 32 belong to the CPU's exceptions, those above 0xef to the system. */
@@ -27,7 +34,7 @@ const LAST_VECTOR = 0xef;
 const CPUS = 64;
 
 /** The CPU's handler: runs `delay_ns` after the message arrived, with the argument given at `allocate`. */
-export class Interrupts implements MessageTarget {
+export class Interrupts implements MessageTarget, MessageSource {
   private readonly clock: Clock;
   private readonly trace: Trace;
   private readonly delay_ns: number;

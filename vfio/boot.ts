@@ -2,6 +2,7 @@
  * What the kernel does before the first system call: finds the PCI functions, puts them into iommu groups, gives every
  * function that is not a bridge to vfio-pci, and fills /sys and /dev.
  */
+import type { IommuDriver } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
@@ -26,6 +27,7 @@ export interface BootParts {
   readonly clock: Clock;
   readonly rootComplex: PciHost;
   readonly interrupts: Interrupts;
+  readonly iommu: Pick<IommuDriver, 'messagesOf'>;
   readonly process: Process;
   readonly files: FileTable;
   readonly dmesg: Dmesg;
@@ -82,6 +84,7 @@ export function takeInventory(parts: BootParts): Inventory {
     const found = new VfioPciDevice(vfio.length, device, power, {
       ...parts,
       lines,
+      messages: parts.iommu.messagesOf(device.bdf),
       group: iommuGroup,
       mates,
     });

@@ -4,7 +4,7 @@
  * Not here: the requests themselves (info.ts, irqs.ts, hot-reset.ts, ioeventfds.ts, low-power.ts), regions.ts.
  */
 import type { Clock } from '../../machine/clock.ts';
-import type { Interrupts } from '../../machine/interrupts.ts';
+import type { MessageSource } from '../../machine/interrupts.ts';
 import { COMMAND, CONFIG, POWER_STATE } from '../../machine/pcie/spec.ts';
 import { hex } from '../../support/numbers.ts';
 import type { Dmesg } from '../dmesg.ts';
@@ -43,7 +43,8 @@ const REQUESTS_PER_LINE = 10;
 
 export interface VfioPciParts {
   readonly clock: Clock;
-  readonly interrupts: Interrupts;
+  /** The messages that the function may send. */
+  readonly messages: MessageSource;
   readonly lines: IrqLines;
   readonly process: Process;
   readonly files: FileTable;

@@ -3,7 +3,7 @@
  * Not here: INTx (intx-index.ts), MSI and MSI-X (msi-index.ts).
  */
 import type { Clock } from '../../machine/clock.ts';
-import type { Interrupts } from '../../machine/interrupts.ts';
+import type { MessageSource } from '../../machine/interrupts.ts';
 import type { EventFd } from '../eventfd.ts';
 import type { FileTable } from '../file-table.ts';
 import type { IrqLines } from '../irq-lines.ts';
@@ -46,7 +46,8 @@ interface IrqRequest {
 export interface IrqParts {
   readonly device: PciDevice;
   readonly clock: Clock;
-  readonly interrupts: Interrupts;
+  /** The messages that the function may send. */
+  readonly messages: MessageSource;
   readonly process: Process;
   readonly files: FileTable;
   readonly lines: IrqLines;
@@ -66,13 +67,13 @@ export class PciIrqs {
   interruptPin = 0;
 
   constructor(parts: IrqParts) {
-    const { device, clock, interrupts, files, lines } = parts;
+    const { device, clock, messages, files, lines } = parts;
     this.#parts = parts;
     this.intx = new IntxIndex(device, files, lines);
     const msix = clock.register((vector) => this.msix.signal(vector));
-    this.msix = new MsiIndex(new MsixVectors(device, interrupts, msix), files);
+    this.msix = new MsiIndex(new MsixVectors(device, messages, msix), files);
     const msi = clock.register((vector) => this.msi.signal(vector));
-    this.msi = new MsiIndex(new MsiVectors(device, interrupts, msi), files);
+    this.msi = new MsiIndex(new MsiVectors(device, messages, msi), files);
   }
 
   /** Interrupts of an index; 0 for one that the function does not have. */

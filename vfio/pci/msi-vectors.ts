@@ -4,7 +4,7 @@
  * Not here: which eventfd a vector signals (msi-index.ts).
  */
 import type { HandlerId } from '../../machine/clock.ts';
-import type { Interrupts, MsiMessage } from '../../machine/interrupts.ts';
+import type { MessageSource, MsiMessage } from '../../machine/interrupts.ts';
 import {
   CAPABILITY,
   COMMAND,
@@ -61,7 +61,7 @@ export class MsixVectors implements Vectors {
   readonly count: number;
   readonly dynamic = true;
   readonly #device: PciDevice;
-  readonly #interrupts: Interrupts;
+  readonly #interrupts: MessageSource;
   readonly #handler: HandlerId;
   readonly #capability: number;
   /** Physical address of the table. */
@@ -71,7 +71,7 @@ export class MsixVectors implements Vectors {
   #enabled = false;
 
   /** `handler` runs with the vector's number when its message arrives. */
-  constructor(device: PciDevice, interrupts: Interrupts, handler: HandlerId) {
+  constructor(device: PciDevice, interrupts: MessageSource, handler: HandlerId) {
     const location = locateMsix(device);
     this.#device = device;
     this.#interrupts = interrupts;
@@ -169,12 +169,12 @@ export class MsiVectors implements Vectors {
   readonly count: number;
   readonly dynamic = false;
   readonly #device: PciDevice;
-  readonly #interrupts: Interrupts;
+  readonly #interrupts: MessageSource;
   readonly #handler: HandlerId;
   readonly #capability: number;
   #message: MsiMessage | null = null;
 
-  constructor(device: PciDevice, interrupts: Interrupts, handler: HandlerId) {
+  constructor(device: PciDevice, interrupts: MessageSource, handler: HandlerId) {
     this.#device = device;
     this.#interrupts = interrupts;
     this.#handler = handler;
