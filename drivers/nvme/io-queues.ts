@@ -127,5 +127,6 @@ export class IoQueues {
   archive(a: Archive): void {
     a.same([...this.#queues.keys()].join(), 'the list of queue pairs');
     for (const { queue } of this.#queues.values()) queue.archive(a);
+    this.shadow?.archive(a);
   }
 }

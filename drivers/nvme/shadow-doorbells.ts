@@ -5,7 +5,9 @@
  * place of the registers in a queue pair, which does not know the difference, so it costs nothing where it is not used.
  * Not here: the command (commands.ts); the admin queue, which always writes its registers.
  */
+
 import { cqHeadDoorbell, DOORBELL_BASE, sqTailDoorbell } from '../../nvme/spec/registers.ts';
+import type { Archive } from '../../support/archive.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import type { DmaBuffer, DmaSpace } from '../vfio/dma.ts';
 import type { Doorbells } from './queue-pair.ts';
@@ -63,5 +65,11 @@ export class ShadowDoorbells implements Doorbells {
   close(): void {
     this.indexPage.free();
     this.eventPage.free();
+  }
+
+  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  archive(a: Archive): void {
+    this.stored = a.value(this.stored);
+    this.rung = a.value(this.rung);
   }
 }
