@@ -7,7 +7,7 @@
 
 import type { Clock, HandlerId } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
-import { DMA_OK, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import type { DmaPort, DmaResult } from '../machine/pcie/dma-port.ts';
 import type { Jitter } from '../machine/timing/jitter.ts';
 import { T, type Trace } from '../machine/trace.ts';
 import type { Archive } from '../support/archive.ts';
@@ -31,7 +31,6 @@ import { codeOf, STATUS } from './spec/status.ts';
 export const HELD = -1;
 // File constants fold; imported bindings do not (slots.ts).
 const { SUCCESS } = STATUS;
-const OK = DMA_OK;
 const { BYTES, DIRECTION, EVENT, SQID, STATUS: SLOT_STATUS } = SLOT;
 const NO_DATA = DATA_NONE;
 const TO_HOST = DATA_TO_HOST;
@@ -99,6 +98,8 @@ export class Engine {
   private readonly cqs: CompletionQueues;
   private readonly health: FailureLog;
   private readonly takesNoTime: boolean;
+  /** Data that cannot be moved fail a command. */
+  private readonly hasShortWay: boolean;
   /** null: identifiers are not looked at. */
   private readonly guard: CidGuard | null;
   private readonly decode_ns: number;
@@ -134,7 +135,9 @@ export class Engine {
     this.complete_ns = timing.complete_ns;
     this.coreFreeAt = new Float64Array(timing.cores);
     this.prp = new PrpWalker(memory, dma, slots, profile);
-    this.data = new DataMover(memory, dma, hasQuirk(profile, 'losesData'));
+    const losesData = hasQuirk(profile, 'losesData');
+    this.data = new DataMover(memory, dma, losesData);
+    this.hasShortWay = !losesData;
     const begin = (first: number, count: number, sqid: number): void => this.#begin(first, count, sqid);
     this.completer = new Completer({ memory, trace, dma, interrupts, slots, sqs, cqs, fatal });
     this.shortWay = new ShortWay({
@@ -166,7 +169,7 @@ export class Engine {
     const end = first + count;
     if (sqid !== 0 && this.takesNoTime === true && this.dma.link.free === true && this.trace.on === false) {
       for (let slot = first; slot < end; slot++) {
-        slot = this.shortWay.run(slot, end, sqid);
+        if (this.hasShortWay === true) slot = this.shortWay.run(slot, end, sqid);
         if (slot >= end) break;
         this.#takeSlots(slot, 1, sqid);
         this.#runThrough(slot);
@@ -182,18 +185,16 @@ export class Engine {
     this.slots.take(first, count, sqid, this.sqs.cqid(sqid));
   }
 
-  /** Data of a command that goes the short way could not be moved: it ends here, unless a quirk lets it go on. */
-  #refused(slot: number, sqid: number, local: number, result: DmaResult): DmaResult {
+  /** Data of a command that goes the short way could not be moved: it ends here. */
+  #refused(slot: number, sqid: number, local: number, result: DmaResult): void {
     const { slots } = this;
     this.#takeSlots(slot, 1, sqid);
     this.nvm.check(slot);
     const bytes = slots.bytes(slot);
     this.prp.walk(slot, bytes);
     const isToHost = slots.i32[slots.at(slot) + DIRECTION] === TO_HOST;
-    const left = this.data.refused(isToHost, slots.segmentAddress(slot, 0), local, bytes, result);
-    if (left === OK) slots.give(slot);
-    else this.fail(slot, STATUS.DATA_TRANSFER_ERROR);
-    return left;
+    this.data.refused(isToHost, slots.segmentAddress(slot, 0), local, bytes, result);
+    this.fail(slot, STATUS.DATA_TRANSFER_ERROR);
   }
 
   #decode(slot: number, sqid: number): void {

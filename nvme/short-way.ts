@@ -26,8 +26,8 @@ const PRP1 = SQE.PRP1 >>> 2;
 const CDW10 = SQE.CDW10 >>> 2;
 const CDW12 = SQE.CDW12 >>> 2;
 const NLB_MASK = 0xffff;
-/** What `#move` returns when the command has failed. */
-const FAILED = -1;
+/** Behind every slot: the controller has failed. */
+const NO_MORE = 0x3fff_ffff;
 /** log2 of the bytes of a completion entry. */
 const ENTRY_SHIFT = 4;
 
@@ -52,8 +52,8 @@ export interface ShortWayParts {
   readonly prp: PrpWalker;
   readonly completer: Completer;
   readonly health: Statistics;
-  /** Data at `local` could not be moved. Returns OK when the command goes on nevertheless; else it has failed. */
-  readonly refused: (slot: number, sqid: number, local: number, result: DmaResult) => DmaResult;
+  /** The data of the command in `slot` could not be moved from or to `local`: it fails. */
+  readonly refused: (slot: number, sqid: number, local: number, result: DmaResult) => void;
 }
 
 export class ShortWay {
@@ -68,6 +68,9 @@ export class ShortWay {
   private readonly completer: Completer;
   private readonly health: Statistics;
   private readonly refused: ShortWayParts['refused'];
+  /** Why the last data could not be moved, and where they are or should go. */
+  #refusal: DmaResult = OK;
+  #refusedAt = 0;
 
   constructor(parts: ShortWayParts) {
     this.memory = parts.memory;
@@ -83,77 +86,55 @@ export class ShortWay {
 
   /**
    * Runs the commands of `sqid` whose entries are in slots from `first` to below `end`, which nobody has taken. Returns
-   * the slot of the first that has to go by stages, or `end`.
+   * the slot of the first that has to go by stages, or `end`. Data move first; then the completions follow one another
+   * closely, because a host that polls on another core takes the line of the first away.
    */
   run(first: number, end: number, sqid: number): number {
     const { i32 } = this.memory;
-    const sq = this.sqs.at(sqid);
-    const cqid = i32[sq + CQID]!;
-    const cq = this.cqs.at(cqid);
-    const base = i32[cq + BASE]!;
-    const high = i32[cq + BASE_HIGH]!;
+    const cqid = i32[this.sqs.at(sqid) + CQID]!;
+    const room = this.#room(this.cqs.at(cqid));
+    const moved = this.#move(first, end - first < room ? end : first + room);
+    const next = this.#post(first, moved, sqid, cqid);
+    if (this.#refusal === OK) return next;
+    if (next === moved) this.refused(moved, sqid, this.#refusedAt, this.#refusal);
+    this.#refusal = OK;
+    return next + 1;
+  }
+
+  /** How many completions fit into the queue whose record is at `cq`. */
+  #room(cq: number): number {
+    const { i32 } = this.memory;
+    const taken = i32[cq + TAIL]! - i32[cq + HEAD]!;
     const size = i32[cq + SIZE]!;
-    const head = i32[cq + HEAD]!;
-    const fetched = i32[sq + HEAD]! | (sqid << 16);
-    const interrupts = i32[cq + INTERRUPTS]! === 1;
-    let tail = i32[cq + TAIL]!;
-    let phase = i32[cq + PHASE]!;
+    return taken < 0 ? -taken - 1 : size - taken - 1;
+  }
+
+  /** Moves the data of plain commands. Returns the slot of the first that is not one, or could not be moved: `#refusal`. */
+  #move(first: number, end: number): number {
     let slot = first;
-    let reads = 0;
     let read_bytes = 0;
-    let writes = 0;
     let written_bytes = 0;
+    let writes = 0;
     for (; slot < end; slot++) {
-      const next = tail + 1 === size ? 0 : tail + 1;
       const entry = this.slots.entry(slot);
-      const namespace = next === head ? null : this.nvm.plain(entry);
+      const namespace = this.nvm.plain(entry);
       if (namespace === null) break;
-      const dword0 = i32[entry]!;
-      const isRead = (dword0 & OPCODE) === READ;
-      const bytes = this.#move(slot, sqid, entry, namespace, isRead);
-      if (bytes <= 0) {
-        if (bytes === FAILED) slot++;
-        break;
-      }
-      if (isRead === true) {
-        reads++;
-        read_bytes += bytes;
-      } else {
-        writes++;
+      const isRead = (this.memory.i32[entry]! & OPCODE) === READ;
+      const bytes = this.#moveOne(entry, namespace, isRead);
+      if (bytes === 0) break;
+      if (isRead === true) read_bytes += bytes;
+      else {
         written_bytes += bytes;
+        writes++;
       }
-      const low = (base + (tail << ENTRY_SHIFT)) | 0;
-      const posted = this.dma.write16(
-        low,
-        carried(base, low, high),
-        0,
-        0,
-        fetched,
-        (dword0 >>> 16) | (phase << 16),
-      );
-      if (posted !== OK) {
-        this.completer.unwritable(cqid, tail, posted);
-        slot = end;
-        break;
-      }
-      tail = next;
-      i32[cq + TAIL] = tail;
-      if (tail === 0) {
-        phase ^= 1;
-        i32[cq + PHASE] = phase;
-      }
-      if (interrupts === true) this.completer.interrupt(cqid, i32[cq + VECTOR]!);
     }
-    if (reads > 0) this.health.read(read_bytes, reads);
+    if (slot - first > writes) this.health.read(read_bytes, slot - first - writes);
     if (writes > 0) this.health.wrote(written_bytes, writes);
     return slot;
   }
 
-  /**
-   * Moves the data of the plain command in `slot`, whose entry begins at word `entry`. Returns how many bytes they are, 0
-   * when it has to be done by stages, or FAILED when the command has failed.
-   */
-  #move(slot: number, sqid: number, entry: number, namespace: Namespace, isRead: boolean): number {
+  /** Moves the data of one, whose entry begins at word `entry`. Returns how many bytes they are; 0 when they are not moved. */
+  #moveOne(entry: number, namespace: Namespace, isRead: boolean): number {
     const { i32 } = this.memory;
     const { store } = namespace;
     const low = i32[entry + PRP1]!;
@@ -167,7 +148,41 @@ export class ShortWay {
     if (local < 0) return 0;
     const result =
       isRead === true ? this.dma.writeAt(low, high, local, bytes) : this.dma.readAt(low, high, local, bytes);
-    if (result !== OK && this.refused(slot, sqid, local, result) !== OK) return FAILED;
+    if (result !== OK) {
+      this.#refusal = result;
+      this.#refusedAt = local;
+      return 0;
+    }
     return isRead === true || store.commit(offset, bytes) === STORED ? bytes : 0;
+  }
+
+  /** Posts the completions of slots from `first` to below `end`. Returns `end`, or NO_MORE. */
+  #post(first: number, end: number, sqid: number, cqid: number): number {
+    const { i32 } = this.memory;
+    const cq = this.cqs.at(cqid);
+    const base = i32[cq + BASE]!;
+    const high = i32[cq + BASE_HIGH]!;
+    const size = i32[cq + SIZE]!;
+    const fetched = i32[this.sqs.at(sqid) + HEAD]! | (sqid << 16);
+    const interrupts = i32[cq + INTERRUPTS]! === 1;
+    let tail = i32[cq + TAIL]!;
+    let phase = i32[cq + PHASE]! << 16;
+    for (let slot = first; slot < end; slot++) {
+      const low = (base + (tail << ENTRY_SHIFT)) | 0;
+      const cid = i32[this.slots.entry(slot)]! >>> 16;
+      const posted = this.dma.write16(low, carried(base, low, high), 0, 0, fetched, cid | phase);
+      if (posted !== OK) {
+        this.completer.unwritable(cqid, tail, posted);
+        return NO_MORE;
+      }
+      tail = tail + 1 === size ? 0 : tail + 1;
+      if (tail === 0) {
+        phase ^= 1 << 16;
+        i32[cq + PHASE] = phase >>> 16;
+      }
+      i32[cq + TAIL] = tail;
+      if (interrupts === true) this.completer.interrupt(cqid, i32[cq + VECTOR]!);
+    }
+    return end;
   }
 }

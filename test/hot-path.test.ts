@@ -84,7 +84,7 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'nvme/nvm.ts': ['check', 'plain', 'receive', 'execute', 'send'],
   'nvme/prp.ts': ['walk', '#walkList'],
   'nvme/queues.ts': ['release', 'isFull', 'at'],
-  'nvme/short-way.ts': ['run', '#move'],
+  'nvme/short-way.ts': ['run', '#room', '#move', '#moveOne', '#post'],
   'nvme/slots.ts': ['take', 'give', 'nextFree', 'freeRun'],
   'nvme/sparse-store.ts': ['load', 'stage', '#take'],
 };
