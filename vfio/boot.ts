@@ -6,6 +6,8 @@ import type { IommuDriver } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
+import { BRIDGE } from '../machine/pcie/spec.ts';
+import { readArrival } from './arrival.ts';
 import { CdevFile } from './cdev.ts';
 import type { Dmesg } from './dmesg.ts';
 import type { FileTable } from './file-table.ts';
@@ -45,7 +47,7 @@ export interface VfioFunction {
   readonly group: VfioGroup;
 }
 
-/** The machine as the kernel found it. */
+/** The machine as the kernel knows it: as it found it, without what has left, with what has come. */
 export interface Inventory {
   readonly tree: FileTree;
   readonly pci: readonly PciDevice[];
@@ -54,51 +56,105 @@ export interface Inventory {
 
 const BRIDGE_CLASS = 0x06;
 
-export function takeInventory(parts: BootParts): Inventory {
-  const tree = new FileTree();
-  const pci = scanPci(parts.rootComplex);
-  const groups = groupDevices(pci, parts.groupOf);
-  const lines = new IrqLines(parts);
-  const vfio: VfioFunction[] = [];
-  const vfioGroups = new Map<IommuGroup, VfioGroup>();
-  tree.directory('/dev/vfio/devices');
-  for (const device of pci) {
-    const iommuGroup = groups.get(device)!;
+/** Takes the inventory at boot, and keeps it. */
+export class MachineInventory implements Inventory {
+  readonly tree = new FileTree();
+  readonly pci: PciDevice[];
+  readonly vfio: VfioFunction[] = [];
+  readonly #parts: BootParts;
+  readonly #lines: IrqLines;
+  readonly #groups: Map<PciDevice, IommuGroup>;
+  /** Their nodes in /dev/vfio, while they have devices. */
+  readonly #vfioGroups = new Map<IommuGroup, VfioGroup>();
+
+  constructor(parts: BootParts) {
+    this.#parts = parts;
+    this.pci = scanPci(parts.rootComplex);
+    this.#groups = groupDevices(this.pci, parts.groupOf);
+    this.#lines = new IrqLines(parts);
+    this.tree.directory('/dev/vfio/devices');
+    for (const device of this.pci) this.#add(device);
+  }
+
+  /** The function that has come to this slot, if there is one that can be used and that is not known; else null. */
+  arrive(bus: number, devfn: number): PciDevice | null {
+    const isKnown = this.pci.some((device) => device.bus === bus && device.devfn === devfn);
+    const bridge = this.pci.find((device) => device.isBridge && device.read8(BRIDGE.SECONDARY) === bus);
+    if (isKnown || bridge === undefined) return null;
+    const neighbours = this.pci.filter((device) => device.bus === bus);
+    const taken = neighbours.flatMap(({ resources }) => resources.filter((resource) => resource !== null));
+    const device = readArrival(this.#parts.rootComplex, bridge, devfn, taken);
+    if (device === null) return null;
+    this.pci.push(device);
+    this.#groups.set(device, this.#groupOf(device));
+    this.#add(device);
+    return device;
+  }
+
+  /** The function is gone, and with it all that was known of it. */
+  forget(pci: PciDevice): void {
+    this.pci.splice(this.pci.indexOf(pci), 1);
+    const index = this.vfio.findIndex((one) => one.pci === pci);
+    const [gone] = index === -1 ? [] : this.vfio.splice(index, 1);
+    if (gone?.group.alive === false) this.#vfioGroups.delete(gone.group.iommuGroup);
+    this.#groups.delete(pci);
+  }
+
+  /** The group that the board wants, or one of its own with the lowest number that is free. */
+  #groupOf(device: PciDevice): IommuGroup {
+    const groups = [...new Set(this.#groups.values())];
+    let number = this.#parts.groupOf(device.bdf);
+    if (number === undefined) for (number = 0; groups.some(({ id }) => id === number); ) number++;
+    const group = groups.find(({ id }) => id === number) ?? new IommuGroup(number);
+    group.requesters.push(device.bdf);
+    return group;
+  }
+
+  #add(device: PciDevice): void {
+    const { tree } = this;
+    const iommuGroup = this.#groups.get(device)!;
     addPciDevice(tree, device);
     addGroup(tree, device, iommuGroup);
-    if (device.class >>> 16 === BRIDGE_CLASS) continue;
-    const driver = parts.driverOf(device.bdf);
+    if (device.class >>> 16 === BRIDGE_CLASS) return;
+    const driver = this.#parts.driverOf(device.bdf);
     addDriver(tree, device, driver);
-    if (driver !== 'vfio-pci') {
-      iommuGroup.claim(KERNEL);
-      continue;
-    }
-    const neighbours = pci.filter((other) => other.bus === device.bus);
+    if (driver === 'vfio-pci') this.#probe(device, iommuGroup);
+    else iommuGroup.claim(KERNEL);
+  }
+
+  /** vfio-pci takes the function: it gets the lowest number that is free. */
+  #probe(device: PciDevice, iommuGroup: IommuGroup): void {
+    const { tree, vfio } = this;
+    const neighbours = this.pci.filter((other) => other.bus === device.bus);
     const power = new PciPower(device, neighbours.length === 1);
     const mates = (): ResetMate[] =>
       neighbours.map((mate) => ({
         pci: mate,
-        group: groups.get(mate)!,
+        group: this.#groups.get(mate)!,
         vfio: vfio.find((one) => one.pci === mate)?.vfio ?? null,
       }));
-    const found = new VfioPciDevice(vfio.length, device, power, {
-      ...parts,
-      lines,
-      messages: parts.iommu.messagesOf(device.bdf),
+    let index = 0;
+    while (vfio.some((one) => one.vfio.index === index)) index++;
+    const found = new VfioPciDevice(index, device, power, {
+      ...this.#parts,
+      lines: this.#lines,
+      messages: this.#parts.iommu.messagesOf(device.bdf),
       group: iommuGroup,
       mates,
     });
-    const group = vfioGroups.get(iommuGroup) ?? new VfioGroup(iommuGroup);
-    vfioGroups.set(iommuGroup, group);
+    const group = this.#vfioGroups.get(iommuGroup) ?? this.#open(iommuGroup);
     group.add(found);
     vfio.push({ pci: device, vfio: found, group });
     addVfioDevice(tree, device, found.name, found.index);
-    tree.device(`/dev/vfio/devices/${found.name}`, () => CdevFile.open(found, parts));
+    tree.device(`/dev/vfio/devices/${found.name}`, () => CdevFile.open(found, this.#parts));
   }
-  for (const group of vfioGroups.values()) {
-    tree.device(`/dev/vfio/${group.iommuGroup.id}`, () => GroupFile.open(group, parts));
+
+  #open(iommuGroup: IommuGroup): VfioGroup {
+    const group = new VfioGroup(iommuGroup);
+    this.#vfioGroups.set(iommuGroup, group);
+    this.tree.device(`/dev/vfio/${iommuGroup.id}`, () => GroupFile.open(group, this.#parts));
+    return group;
   }
-  return { tree, pci, vfio };
 }
 
 /** The owner of DMA that drivers of the kernel do. */

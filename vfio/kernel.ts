@@ -10,10 +10,11 @@ import type { Interrupts } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
+import { devfn } from '../machine/pcie/spec.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import type { Archive } from '../support/archive.ts';
 import { alignUp, PAGE_MASK, PAGE_SIZE } from '../support/numbers.ts';
-import { type Inventory, takeInventory } from './boot.ts';
+import { type Inventory, MachineInventory } from './boot.ts';
 import { Dmesg } from './dmesg.ts';
 import { EventFd } from './eventfd.ts';
 import type { OpenFile } from './file.ts';
@@ -78,14 +79,15 @@ export class EmulatedKernel implements Kernel {
   readonly dmesg: Dmesg;
   readonly process: Process;
   readonly files = new FileTable();
-  /** What booting found: functions, devices, and the tree of paths. */
-  readonly inventory: Inventory;
   /** Called after every system call with its name, its arguments as text and its result: `straceLine` joins them. */
   onCall: ((name: string, args: string, ret: number) => void) | null = null;
   readonly #clock: Clock;
   readonly #host: HostProfile;
   readonly #pages: Pages;
   readonly #removals: Removals;
+  readonly #inventory: MachineInventory;
+  /** Functions that still have users, by name. */
+  readonly #leaving = new Map<string, Promise<void>>();
 
   /** Boots: scans PCI, which firmware has set up, and opens descriptors 0, 1 and 2. */
   constructor(parts: KernelParts) {
@@ -98,13 +100,18 @@ export class EmulatedKernel implements Kernel {
     const { process, files, dmesg } = this;
     const groupOf = parts.groupOf ?? (() => undefined);
     const driverOf = parts.driverOf ?? (() => 'vfio-pci');
-    this.inventory = takeInventory({ ...parts, process, files, dmesg, abi, groupOf, driverOf });
-    const { tree } = this.inventory;
-    this.#removals = new Removals(clock, tree);
+    this.#inventory = new MachineInventory({ ...parts, process, files, dmesg, abi, groupOf, driverOf });
+    const { tree } = this.#inventory;
+    this.#removals = new Removals(clock, tree, (pci) => this.#inventory.forget(pci));
     tree.device('/dev/vfio/vfio', () => new ContainerFile({ process, iommu, abi }));
     tree.device('/dev/iommu', () => new IommufdContext({ process, files }, iommu, abi));
     tree.device('/dev/null', () => new NullFile());
     for (let standard = 0; standard < 3; standard++) files.install(new NullFile());
+  }
+
+  /** What there is: functions, devices, and the tree of paths. */
+  get inventory(): Inventory {
+    return this.#inventory;
   }
 
   // ---- files ------------------------------------------------------------------------------------------------------
@@ -281,7 +288,21 @@ export class EmulatedKernel implements Kernel {
   removeDevice(name: string): Promise<void> {
     const device = this.inventory.vfio.find(({ pci }) => pci.name === name);
     if (device === undefined) throw new Error(`${name} is not a function that vfio-pci has`);
-    return this.#removals.remove(device);
+    const left = this.#removals.remove(device).then(() => void this.#leaving.delete(name));
+    this.#leaving.set(name, left);
+    return left;
+  }
+
+  /**
+   * Looks for a function that has come to a slot, as hot-plug and a write to `rescan` of its bus do; what was there before
+   * leaves first. Resolves with whether vfio-pci has a new one. `name` is written as in sysfs, `0000:01:00.0`.
+   */
+  async addDevice(name: string): Promise<boolean> {
+    const [, bus, device, fn] = /^0000:(..):(..)\.(.)$/.exec(name) ?? [];
+    if (fn === undefined) throw new Error(`${name} is not the name of a PCI function, such as 0000:01:00.0`);
+    await this.#leaving.get(name);
+    const [busNumber, slot] = [bus!, device!].map((digits) => Number.parseInt(digits, 16));
+    return this.#inventory.arrive(busNumber!, devfn(slot!, Number(fn))) !== null;
   }
 
   // ---- what the calls share -----------------------------------------------------------------------------------------

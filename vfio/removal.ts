@@ -31,11 +31,14 @@ interface Pending extends RemovableDevice {
 export class Removals {
   readonly #clock: Clock;
   readonly #tree: FileTree;
+  readonly #onGone: (pci: PciDevice) => void;
   readonly #onInterval: HandlerId;
   /** By the number of the device. */
   readonly #pending = new Map<number, Pending>();
 
-  constructor(clock: Clock, tree: FileTree) {
+  /** `onGone` is told of every function that has left. */
+  constructor(clock: Clock, tree: FileTree, onGone: (pci: PciDevice) => void) {
+    this.#onGone = onGone;
     this.#clock = clock;
     this.#tree = tree;
     this.#onInterval = clock.register((index) => this.#ask(this.#pending.get(index)!));
@@ -69,6 +72,7 @@ export class Removals {
     if (!group.alive) this.#tree.remove(`/dev/vfio/${group.iommuGroup.id}`);
     group.iommuGroup.forget(pci.bdf);
     removePciDevice(this.#tree, pci, group.iommuGroup);
+    this.#onGone(pci);
   }
 
   /** Nothing changes here while a function is not being removed, and while one is, nothing can be saved. */

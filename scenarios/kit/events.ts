@@ -134,6 +134,21 @@ export const hotRemoval = (after_us: number, drive = 0): ScenarioEvent =>
     if (device !== undefined) void machine.kernel.removeDevice(device.pci.name);
   });
 
+/**
+ * The drive that was pulled out is put back into its slot, with its data: it starts from power on, and the kernel, once
+ * the last user of the old one has let go, gives it addresses, a driver and a node again.
+ */
+export const hotAdd = (after_us: number, drive = 0): ScenarioEvent =>
+  checked('hotAdd', { after_us, drive }, `drive ${drive} is put back`, (machine) => {
+    const controller = driveOf(machine, drive);
+    const port = portOf(machine, controller);
+    if (port.children.has(controller.devfn)) throw new UserError(`hotAdd: drive ${drive} is in its slot`);
+    controller.powerCut();
+    port.plug(controller.devfn, controller);
+    const slot = controller.bdf.toString(16).padStart(4, '0');
+    void machine.kernel.addDevice(`0000:${slot.slice(0, 2)}:00.${controller.devfn & 7}`);
+  });
+
 /** A drive gone wild: writes to so many addresses that nobody has mapped, as fast as they can be sent. */
 export const faultStorm = (after_us: number, count: number, drive = 0): ScenarioEvent =>
   checked(

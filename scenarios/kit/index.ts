@@ -18,6 +18,7 @@ export { DEVICE, device } from './devices.ts';
 export {
   at,
   faultStorm,
+  hotAdd,
   hotRemoval,
   hungFirmware,
   lostInterrupts,
