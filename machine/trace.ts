@@ -48,7 +48,7 @@ export interface Rejection {
   readonly what: string;
   /** The status as people write it, or what becomes of what was refused: `ignored`, `fatal`. */
   readonly status: string;
-  /** The field of the entry or register at fault, such as `CDW10.CNS`; empty when it is no single one. */
+  /** The field of the entry or register at fault, such as `CDW10.CNS`; of a command as a whole, its opcode. */
   readonly field: string;
   readonly value: number;
   /** One sentence without its end. */

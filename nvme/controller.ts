@@ -169,7 +169,11 @@ export class NvmeController extends PcieFunction {
       default:
         if ((offset & 3) !== 0) {
           const why = { rule: 'no register begins there', section: 'Base 2.1 §3.1.4' };
-          this.health.refuseAccess(`write at offset ${hex(offset)}`, why);
+          this.health.refuseAccess(`write at offset ${hex(offset)}`, {
+            ...why,
+            field: 'offset',
+            value: offset,
+          });
         }
     }
   }
@@ -180,6 +184,8 @@ export class NvmeController extends PcieFunction {
       this.health.refuseAccess('write of INTMS or INTMC', {
         rule: 'MSI-X is enabled and has masks of its own',
         section: 'PCIe Transport 1.1 §3.5.1.1',
+        field: 'INTMS',
+        value: mask,
       });
     this.interrupts.setMask(mask);
   }
@@ -209,7 +215,12 @@ export class NvmeController extends PcieFunction {
     const isIgnored = access === 'write' && this.profile.strict;
     this.health.refuseAccess(
       `${access} of ${size} byte(s) at offset ${hex(offset)}`,
-      { rule: 'registers are accessed in dwords', section: 'Base 2.1 §3.1.1' },
+      {
+        rule: 'registers are accessed in dwords',
+        section: 'Base 2.1 §3.1.1',
+        field: 'offset',
+        value: offset,
+      },
       isIgnored,
     );
   }

@@ -7,6 +7,7 @@ import type { Clock } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { DmaPort } from '../machine/pcie/dma-port.ts';
 import { T, type Trace } from '../machine/trace.ts';
+import { hex } from '../support/numbers.ts';
 import type { Engine } from './engine.ts';
 import type { Health } from './health.ts';
 import type { InterruptPort } from './interrupt-port.ts';
@@ -85,9 +86,11 @@ export class Doorbells {
   }
 
   #misplaced(offset: number): void {
-    this.health.refuseAccess(`write to offset ${offset}`, {
+    this.health.refuseAccess(`write to offset ${hex(offset)}`, {
       rule: 'no doorbell begins there',
       section: 'PCIe Transport 1.1 §3.1.2',
+      field: 'offset',
+      value: offset,
     });
   }
 

@@ -14,10 +14,10 @@ import { ErrorLog, NO_COMMAND } from './error-log.ts';
 import type { Events } from './events.ts';
 import type { Lookups } from './map/profile.ts';
 import type { ControllerProfile } from './profile.ts';
-import { rejection, rejectionSentence, statusTitle } from './rejection.ts';
+import { fatalField, rejection, rejectionSentence, statusTitle } from './rejection.ts';
 import type { Slots } from './slots.ts';
-import { fieldAt, sectionOf } from './spec/command-fields.ts';
-import { opcodeName, SQE } from './spec/commands.ts';
+import { type EntryField, fieldAt, impliedField, sectionOf } from './spec/command-fields.ts';
+import { CDW0, opcodeName, PSDT, SQE } from './spec/commands.ts';
 import { ASYNC_EVENT, PARAMETER_LOCATION, PARAMETER_UNKNOWN, SMART_LOG } from './spec/logs.ts';
 import { DNR_BY_DEFAULT, SCT, STATUS, statusField, statusSentence } from './spec/status.ts';
 
@@ -34,8 +34,8 @@ const NOT_LOGGED: readonly number[] = [
   STATUS.FORMAT_IN_PROGRESS,
 ];
 
-/** A rule that an access breaks; without a field when there is no single one. */
-type Broken = Pick<Rejection, 'rule' | 'section'> & Partial<Pick<Rejection, 'field' | 'value'>>;
+/** A rule that an access breaks. */
+type Broken = Pick<Rejection, 'rule' | 'section' | 'field' | 'value'>;
 
 export interface HealthParts {
   readonly slots: Slots;
@@ -188,12 +188,12 @@ export class Health {
   /** An access to a register or doorbell breaks a rule, and is ignored unless told otherwise. */
   refuseAccess(what: string, why: Broken, isIgnored = true): void {
     const status = isIgnored ? 'ignored' : '';
-    this.#reject(NO_COMMAND, NO_COMMAND, 0, { field: '', value: 0, ...why, what, status });
+    this.#reject(NO_COMMAND, NO_COMMAND, 0, { ...why, what, status });
   }
 
   /** The controller cannot go on, for a reason that may end with its section. */
   failed(reason: string): void {
-    const known = { what: '', status: 'fatal', field: '', value: 0, section: 'Base 2.1 §3.1.4.6' };
+    const known = { what: '', status: 'fatal', ...fatalField(reason), section: 'Base 2.1 §3.1.4.6' };
     this.#reject(NO_COMMAND, NO_COMMAND, 0, rejection(reason, known));
   }
 
@@ -203,6 +203,16 @@ export class Health {
     this.trace.reject(this.bdf(), sqid, cid, status, words);
   }
 
+  /** The field at fault: what `explain` was told of, else what the status and the reason imply. */
+  #fieldOf(slot: number, status: number, reason: string): EntryField {
+    const { slots } = this;
+    const cdw0 = slots.dword(slot, SQE.OPC);
+    if (this.#parameter === PARAMETER_UNKNOWN)
+      return impliedField(status, reason, CDW0.PSDT.get(cdw0) !== PSDT.PRP);
+    const { BYTE, BIT } = PARAMETER_LOCATION.decode(this.#parameter);
+    return fieldAt(slots.sqid(slot) === 0, CDW0.OPC.get(cdw0), BYTE, BIT);
+  }
+
   /** A failed command in words: its name, the field that `explain` was told of, and the section of either. */
   #rejectionOf(slot: number, status: number, reason: string): Rejection {
     const { slots } = this;
@@ -210,9 +220,7 @@ export class Health {
     const opcode = slots.dword(slot, SQE.OPC) & 0xff;
     const what = `${opcodeName(isAdmin, opcode)} (SQ ${slots.sqid(slot)}, CID ${slots.cid(slot)})`;
     const known = { what, status: statusTitle(status), section: sectionOf(isAdmin, opcode) };
-    if (this.#parameter === PARAMETER_UNKNOWN) return rejection(reason, { ...known, field: '', value: 0 });
-    const { BYTE, BIT } = PARAMETER_LOCATION.decode(this.#parameter);
-    const { name: field, offset, mask, low, is64 } = fieldAt(isAdmin, opcode, BYTE, BIT);
+    const { name: field, offset, mask, low, is64 } = this.#fieldOf(slot, status, reason);
     const word = slots.dword(slot, offset);
     const value = is64 ? u64(word, slots.dword(slot, offset + 4)) : (word & mask) >>> low;
     return rejection(reason, { ...known, field, value });

@@ -20,9 +20,23 @@ export function rejection(
   return { ...known, ...at, rule, section: section ?? known.section };
 }
 
+/** How sentences begin that tell why the controller fails: a field or an entry of a queue, and a number. */
+const FATAL = /^(?<field>(?:CC|AQA)\.\w+|ASQ|ACQ)(?: is)? (?<value>0x[0-9a-f]+|\d+)/;
+const ENTRY = /^entry (?<value>\d+) of (?<queue>(?:submission|completion) queue \d+)/;
+
+/** The field that a reason to fail is about; where there is none, what tells the host of the failure. */
+export function fatalField(reason: string): Pick<Rejection, 'field' | 'value'> {
+  const field = FATAL.exec(reason)?.groups;
+  if (field !== undefined) return { field: field.field!, value: Number(field.value) };
+  const entry = ENTRY.exec(reason)?.groups;
+  if (entry !== undefined) return { field: `entry of ${entry.queue}`, value: Number(entry.value) };
+  return { field: 'CSTS.CFS', value: 1 };
+}
+
 /** One sentence on a rejection. */
 export function rejectionSentence({ what, status, field, value, rule, section }: Rejection): string {
-  const isSaid = field === '' || rule.startsWith(`${field} = `);
+  const isSaid =
+    status === 'fatal' || rule.startsWith(`${field} = `) || what.endsWith(`${field} ${hex(value)}`);
   const where = isSaid ? section : `${field} = ${hex(value)}, ${section}`;
   return `${[what, status, rule].filter((part) => part !== '').join(': ')} (${where})`;
 }

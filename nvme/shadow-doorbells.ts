@@ -172,7 +172,12 @@ export class ShadowDoorbells {
 
   #refuse(address: number, rule: string): void {
     const what = `shadow doorbell or event index at IOVA ${hex(address)}`;
-    this.#parts.health.refuseAccess(what, { rule, section: 'Base 2.1 §5.2.5' });
+    this.#parts.health.refuseAccess(what, {
+      rule,
+      section: 'Base 2.1 §5.2.5',
+      field: 'IOVA',
+      value: address,
+    });
   }
 
   /** Saves or loads what changes while the machine runs (support/archive.ts). */

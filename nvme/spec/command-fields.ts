@@ -40,6 +40,7 @@ import {
   SQE,
   WRITE_ZEROES_CDW12,
 } from './commands.ts';
+import { SCT, STATUS } from './status.ts';
 
 type Fields = object;
 interface CommandFields {
@@ -56,6 +57,7 @@ const nvm = (section: string, dwords: CommandFields['dwords'] = {}): CommandFiel
   section: `NVM Command Set 1.1 §${section}`,
   dwords,
 });
+const zns = (section: string): CommandFields => ({ section: `ZNS 1.2 §${section}`, dwords: {} });
 const READ_WRITE = { 12: RW_CDW12, 13: RW_CDW13, 15: RW_CDW15 };
 
 const ADMIN_FIELDS: Readonly<Record<number, CommandFields>> = {
@@ -100,6 +102,9 @@ const IO_FIELDS: Readonly<Record<number, CommandFields>> = {
   [NVM.RESERVATION_REPORT]: base('7.8'),
   [NVM.RESERVATION_ACQUIRE]: base('7.5', { 10: RESERVATION_ACQUIRE_CDW10 }),
   [NVM.RESERVATION_RELEASE]: base('7.7', { 10: RESERVATION_RELEASE_CDW10 }),
+  [NVM.ZONE_APPEND]: zns('3.4.1'),
+  [NVM.ZONE_MANAGEMENT_RECEIVE]: zns('3.4.2'),
+  [NVM.ZONE_MANAGEMENT_SEND]: zns('3.4.3'),
 };
 
 /** Where a command is specified; for unknown ones, where the commands of its queue are. */
@@ -139,4 +144,55 @@ export function fieldAt(isAdmin: boolean, opcode: number, byte: number, bit: num
   const found = fields.find(([, field]) => ((field.mask ?? 0) & at) !== 0);
   if (found === undefined) return { ...whole, name };
   return { ...whole, name: `${name}.${found[0]}`, mask: found[1].mask!, low: found[1].low! };
+}
+
+const whole64 = (name: string, offset: number): EntryField => ({
+  name,
+  offset,
+  mask: 0xffff_ffff,
+  low: 0,
+  is64: true,
+});
+const ofCdw0 = (name: string, { mask, low }: BitField): EntryField => ({
+  name: `CDW0.${name}`,
+  offset: 0,
+  mask,
+  low,
+  is64: false,
+});
+const FIRST_BLOCK = whole64('SLBA', SQE.CDW10);
+const IDENTIFIER = ofCdw0('CID', CDW0.CID);
+const FUSION = ofCdw0('FUSE', CDW0.FUSE);
+const NAMESPACE: EntryField = { ...FIRST_BLOCK, name: 'NSID', offset: SQE.NSID, is64: false };
+
+/** Statuses whose cause is one field of the entry, whatever the command. */
+const FIELD_OF_STATUS: Readonly<Record<number, EntryField>> = {
+  [STATUS.COMMAND_ID_CONFLICT]: IDENTIFIER,
+  [STATUS.ABORTED_FAILED_FUSED]: FUSION,
+  [STATUS.ABORTED_MISSING_FUSED]: FUSION,
+  [STATUS.RESERVATION_CONFLICT]: NAMESPACE,
+  [STATUS.NAMESPACE_NOT_READY]: NAMESPACE,
+};
+const ABOUT_POINTERS: readonly number[] = [
+  STATUS.DATA_TRANSFER_ERROR,
+  STATUS.INVALID_SGL_SEGMENT_DESCRIPTOR,
+  STATUS.INVALID_SGL_DESCRIPTOR_COUNT,
+  STATUS.DATA_SGL_LENGTH_INVALID,
+  STATUS.METADATA_SGL_LENGTH_INVALID,
+  STATUS.SGL_DESCRIPTOR_TYPE_INVALID,
+  STATUS.SGL_OFFSET_INVALID,
+];
+
+/**
+ * The field that a refusal is about which names none: by the status, and of data pointers the one that `reason` speaks
+ * of. What is wrong with no field in particular is wrong with the command: its opcode.
+ */
+export function impliedField(status: number, reason: string, hasSgl: boolean): EntryField {
+  const known = FIELD_OF_STATUS[status];
+  if (known !== undefined) return known;
+  if (status >>> 8 === SCT.MEDIA) return FIRST_BLOCK;
+  if (!ABOUT_POINTERS.includes(status)) return ofCdw0('OPC', CDW0.OPC);
+  if (reason.includes('metadata')) return whole64('MPTR', SQE.MPTR);
+  if (hasSgl) return whole64('SGL1', SQE.PRP1);
+  return /^(the )?PRP(2| list)/.test(reason) ? whole64('PRP2', SQE.PRP2) : whole64('PRP1', SQE.PRP1);
 }

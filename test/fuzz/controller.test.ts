@@ -169,6 +169,15 @@ describe('a broken controller is found', () => {
       ({ world }) => replace(world.remapper, 'invalidate', () => () => {}),
     ],
     [
+      'words',
+      'that refuses without a word on the field',
+      ({ world }) =>
+        replace(world.controller.health, 'doorbellError', () => () => {
+          const why = { rule: 'no', section: 'Base 2.1 §3', field: '', value: 0 };
+          world.controller.health.refuseAccess('doorbell', why);
+        }),
+    ],
+    [
       'memory',
       'that never comes to rest',
       ({ world }) => {

@@ -17,7 +17,7 @@ import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
 import { BLOCKED, INTERRUPT_WINDOW } from '../../machine/pcie/translator.ts';
 import { FREE_HOST } from '../../machine/timing/host.ts';
 import { Link, type LinkProfile } from '../../machine/timing/link.ts';
-import { Trace } from '../../machine/trace.ts';
+import { type Rejection, Trace } from '../../machine/trace.ts';
 import { NvmeController } from '../../nvme/controller.ts';
 import { Namespace } from '../../nvme/namespace.ts';
 import type { ControllerProfile } from '../../nvme/profile.ts';
@@ -125,6 +125,7 @@ export class World {
       capacity_bytes: 16 * 1024 ** 2,
     });
     this.rc.plug(DEVFN, this.controller);
+    trace.listenToRejections((_, __, rejection) => expectWords(rejection));
     this.configure();
     for (let frame = 0; frame < FRAMES; frame++) this.#paint(frame);
     for (let page = 0; page < DATA.PAGES; page++) {
@@ -278,6 +279,15 @@ export class World {
         throw new Violation('unmapped', `bytes of a frame that is not mapped came to frame ${frame}`);
     }
   }
+}
+
+/** A refusal says what was wrong, with the field, the rule and its section. */
+function expectWords({ what, status, field, rule, section }: Rejection): void {
+  if (field === '' || rule === '' || !section.includes('§'))
+    throw new Violation(
+      'words',
+      `${what}: ${status}: field '${field}', rule '${rule}', section '${section}'`,
+    );
 }
 
 const iovaOfData = (page: number): number => DATA.BASE + page * PAGE;

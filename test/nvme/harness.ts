@@ -1,6 +1,7 @@
 /**
  * One controller on bus 0 of a root complex without an IOMMU, driven as a driver would: configuration writes, BAR0,
  * queues and buffers in RAM. Nothing takes time unless a test asks for it. Pages can be made unreachable for DMA.
+ * Whatever a test has refused must say its field, rule and section.
  */
 import type { NamespaceBoard } from '../../boards/board.ts';
 import { namespaceOptions } from '../../boards/namespaces.ts';
@@ -30,6 +31,7 @@ import { SparseStore } from '../../nvme/sparse-store.ts';
 import { ADMIN, CQE, SQE } from '../../nvme/spec/commands.ts';
 import { AQA, CC, cqHeadDoorbell, REG, sqTailDoorbell } from '../../nvme/spec/registers.ts';
 import { statusOf } from '../../nvme/spec/status.ts';
+import { assert } from '../../support/assert.ts';
 import { highWord, lowWord, u64 } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
 
@@ -134,6 +136,9 @@ export class Harness {
 
   constructor(options: HarnessOptions = {}) {
     const { clock, memory, trace, interrupts } = this;
+    trace.listenToRejections((_, __, { what, field, rule, section }) => {
+      assert(field !== '' && rule !== '' && section.includes('§'), `${what} is refused without a reason`);
+    });
     const translator: Translator = {
       frame: (_, low, high) => {
         const iova = u64(low, high);

@@ -9,6 +9,7 @@ import { CNS } from '../../nvme/spec/identify.ts';
 import { CC, REG } from '../../nvme/spec/registers.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
 import { CC_NORMAL, type Entry, Harness, ready } from './harness.ts';
+import { IoRig } from './io-rig.ts';
 
 function heard(harness: Harness): Rejection[] {
   const all: Rejection[] = [];
@@ -67,6 +68,54 @@ describe('a refused command', () => {
     });
     harness.submitAdmin({ opcode: 0x7e, cid: 3 });
     expect(records).toEqual([[harness.controller.bdf, 0, 3, STATUS.INVALID_OPCODE]]);
+  });
+});
+
+describe('a refusal that names no byte of the entry', () => {
+  const OUT_OF_REACH = 0x300_0000;
+  const reading = { opcode: NVM.READ, nsid: 1, cdw12: 15 };
+  test.each<[string, Entry, Partial<Rejection>]>([
+    ['data at PRP1', { ...reading, prp1: OUT_OF_REACH }, { field: 'PRP1', value: OUT_OF_REACH }],
+    [
+      'data at PRP2',
+      { ...reading, prp1: 0x20_0000, prp2: OUT_OF_REACH },
+      { field: 'PRP2', value: OUT_OF_REACH },
+    ],
+    [
+      'a PRP list',
+      { ...reading, cdw12: 31, prp1: 0x20_0000, prp2: OUT_OF_REACH },
+      { field: 'PRP2', value: OUT_OF_REACH },
+    ],
+    [
+      'metadata',
+      { ...reading, nsid: 2, cdw12: 0, prp1: 0x20_0000, mptr: OUT_OF_REACH },
+      { field: 'MPTR', value: OUT_OF_REACH },
+    ],
+    [
+      'an SGL of the wrong type',
+      { ...reading, flags: 0x40, prp1: 0x20_0000, descriptor: [8192, 0x4000_0000] },
+      { field: 'SGL1', value: 0x20_0000 },
+    ],
+    ['an opcode that is not there', { opcode: 0x7f, nsid: 1 }, { field: 'CDW0.OPC', value: 0x7f }],
+    [
+      'half of a fused pair',
+      { opcode: NVM.WRITE, nsid: 1, flags: 2, prp1: 0x20_0000 },
+      { field: 'CDW0.FUSE', value: 2 },
+    ],
+    ['blocks beyond the end', { ...reading, cdw10: 0x10_0000, prp1: 0x20_0000 }, { field: 'CDW10' }],
+  ])('%s', (_, entry, expected) => {
+    const bytes = 1024 ** 2;
+    const metadata = { bytes: 8 };
+    const rig = new IoRig({
+      namespaces: [
+        { nsid: 1, bytes, block_bytes: 512 },
+        { nsid: 2, bytes, block_bytes: 512, metadata },
+      ],
+    });
+    rig.blocked.add(OUT_OF_REACH / 4096);
+    const rejections = heard(rig);
+    rig.submit(1, 1, entry);
+    expect(rejections).toEqual([expect.objectContaining(expected)]);
   });
 });
 
