@@ -22,6 +22,7 @@ const APART: Readonly<Record<string, string>> = {
   'support/byte-stream.ts': 'the archive itself',
 };
 
+/** cli/fio-save.test.ts shows that a running job makes no other. */
 const CALLS = 'changed by system calls alone, of which a running job makes read(2) of an eventfd';
 const MADE = 'what the same constructors and calls have made, registered and handed out';
 const VIEW = "a view of memory or registers, which their owner's `archive` has";

@@ -115,7 +115,10 @@ describe('a run that goes on is the run that was not interrupted', () => {
 
 describe('on the command line', () => {
   const folder = mkdtempSync(join(tmpdir(), 'doorbell-save-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+    delete process.env.LOGS;
+  });
   const path = (name: string): string => join(folder, name);
   const state = path('state');
   const job = path('job.fio');
@@ -198,6 +201,24 @@ describe('on the command line', () => {
     );
     expect(err).toMatch(sentence);
   });
+});
+
+test('a running job makes no system call but read(2), so that what the kernel has set up stands still', async () => {
+  const { job, board } = CASES['interrupts and a log of every I/O']!;
+  const { jobs } = parseJobFile(job, 'x.fio');
+  const targets = findTargets(board, jobs);
+  const machine = boot(targets.board);
+  let calls: string[] = [];
+  machine.kernel.onCall = (name) => calls.push(name);
+  const during: string[] = [];
+  const onCompletion = (): void => {
+    if (during.length > 0) during.push(...calls);
+    else during.push('completion');
+    calls = [];
+  };
+  await runJobs({ machine, jobs, targets, seed: 1, hostNow: () => 0, onCompletion });
+  expect(calls).toContain('close');
+  expect([...new Set(during)]).toEqual(['completion', 'read']);
 });
 
 test('a machine of another kind does not take the state', async () => {
