@@ -90,6 +90,7 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['ReservationReport', 'known', MADE],
   ['Reservations', '#listeners', MADE],
   ['ShortWay', 'nvm', MADE],
+  ['ShortWay', '#refusal #refusedAt', SCRATCH],
   ['SglWalker', 'pieces reason #left_bytes #descriptors #isToHost #lengthStatus #next', SCRATCH],
   ['Namespaces', 'active', 'follows from what is attached and closed'],
   ['Namespaces', 'onErased #allocated', MADE],
