@@ -8,6 +8,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { NvmeBoard } from '../../boards/index.ts';
 import { Archive, ArchiveError } from '../../support/archive.ts';
 import { UserError } from '../user-error.ts';
+import { doorbellVersion } from '../version.ts';
 import type { RestoreOptions, SaveOptions } from './engine.ts';
 import type { JobFile } from './job-file.ts';
 import type { RunInput, TraceRecorder } from './recording.ts';
@@ -27,7 +28,6 @@ interface Saved extends RunParts {
   readonly isRecorded: boolean;
 }
 
-const VERSION = 1;
 const NO_STATE = 'it is no saved run; doorbell fio JOB --save FILE --save-at TIME makes one';
 
 /** A run that has been read, and not begun. */
@@ -41,11 +41,9 @@ export function readSavedRun(path: string): SavedRun {
     const bytes = readFileSync(path);
     if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) throw new ArchiveError(NO_STATE);
     const archive = Archive.load(gunzipSync(bytes));
-    let saved: Saved | undefined;
-    archive.section('run', VERSION, () => {
-      saved = archive.value<Saved | undefined>(undefined);
-    });
-    return { ...saved!, archive };
+    const [by, here] = [archive.value(''), doorbellVersion()];
+    if (by !== here) throw new ArchiveError(`Doorbell ${by} saved it, and this is ${here}`);
+    return { ...archive.value({} as Saved), archive };
   });
 }
 
@@ -79,7 +77,8 @@ export function stateDoors(
   write(new Uint8Array(0));
   const archive = Archive.save();
   const head: Saved = { ...partsOnly(parts), at_ns, isRecorded: recorder !== null };
-  archive.section('run', VERSION, () => archive.value(head));
+  archive.value(doorbellVersion());
+  archive.value(head);
   const onSaved = (): boolean => {
     recorder?.archive(archive);
     write(gzipSync(archive.finish(), { level: 1 }));

@@ -174,6 +174,7 @@ describe('on the command line', () => {
       ['--restore', path('other')],
       /^doorbell: --restore \S+: it is state of format 99, and this version reads/,
     ],
+    [['--restore', path('older')], /^doorbell: --restore \S+: Doorbell 0\.0\.1 saved it, and this is \d/],
     [['--restore', state, '--save', state, '--save-at', '1s'], /: the run that goes on is in that file/],
     [
       ['--restore', state, '--save', path('b'), '--save-at', '1us'],
@@ -194,6 +195,9 @@ describe('on the command line', () => {
     const other = gunzipSync(bytes);
     other[4] = 99;
     writeFileSync(path('other'), gzipSync(other));
+    const older = Archive.save();
+    older.value('0.0.1');
+    writeFileSync(path('older'), gzipSync(older.finish()));
     writeFileSync(path('x.fio'), '[a]\nrw=read\nsize=4k\n');
     writeFileSync(path('image.fio'), `[a]\nrw=write\nsize=64k\nfilename=${path('image')}\n`);
     const { err } = await fio(
