@@ -104,6 +104,8 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['AttributeFile', '#content', MADE],
   ['IommuGroup', 'requesters nodeOpen cdevUsers #owner #claims', CALLS],
   ['IrqLines', '#lines', CALLS],
+  ['EmulatedKernel', '#leaving', 'functions on their way out, with which nothing is saved'],
+  ['MachineInventory', 'pci vfio #groups #vfioGroups', 'the functions have to be the same'],
   ['EmulatedKernel', 'onCall', 'who listens is no state of the machine'],
   ['LockedPages', 'pages', CALLS],
   ['Vma', '#length', CALLS],

@@ -355,6 +355,7 @@ export class EmulatedKernel implements Kernel {
    */
   archive(a: Archive): void {
     this.#removals.archive(a);
+    a.same(this.inventory.vfio.map(({ pci }) => pci.name).join(), 'the list of functions that vfio-pci has');
     this.dmesg.archive(a);
     this.files.archive(a);
   }
