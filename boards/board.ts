@@ -59,6 +59,11 @@ export interface NvmeBoard {
   readonly serial: string;
   readonly profile: ControllerProfile;
   readonly namespaces: readonly NamespaceBoard[];
+  /**
+   * Another controller of the drive that has this serial number earlier on the board: one subsystem, the same namespaces,
+   * so `namespaces` is empty here. Each controller has media time of its own.
+   */
+  readonly joins?: boolean;
   /** NVM capacity, for namespaces that a host creates; what the namespaces above take when absent. */
   readonly capacity?: number | string;
   /** IOMMU group; numbered in order of discovery when absent. */

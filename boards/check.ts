@@ -43,6 +43,44 @@ export function checkBoard(board: Board): void {
   if (ram < LEAST_RAM) refuse('ram', `${ram} bytes are too few to boot; 16m is the least`);
   if (ram + bytesOf(board.media) > LIMIT) refuse('media', 'RAM and media together must stay below 4 GiB');
   checkPorts('rootPorts', board.rootPorts, refuse);
+  checkSubsystems(drivesOf('rootPorts', board.rootPorts), refuse);
+}
+
+interface PlacedDrive {
+  readonly path: string;
+  readonly drive: NvmeBoard;
+}
+
+/** Every drive with its path, in the order in which they are found. */
+export const drivesOf = (path: string, ports: readonly PortBoard[]): PlacedDrive[] =>
+  ports.flatMap(({ device }, index) => {
+    const here = `${path}[${index}].device`;
+    if (device?.kind === 'nvme') return [{ path: here, drive: device }];
+    return device === null ? [] : drivesOf(`${here}.ports`, device.ports);
+  });
+
+/** Controllers that share namespaces cannot change what these are, and keep no writes that the others do not see. */
+function checkSubsystems(drives: readonly PlacedDrive[], refuse: Refuse): void {
+  for (const [index, { path, drive }] of drives.entries()) {
+    if (drive.joins !== true) continue;
+    const { serial } = drive;
+    const all = drives.filter((other) => other.drive.serial === serial);
+    if (!drives.slice(0, index).some((other) => other.drive.serial === serial && other.drive.joins !== true))
+      refuse(`${path}.joins`, `no earlier drive has the serial number '${serial}'`);
+    if (drive.namespaces.length > 0)
+      refuse(`${path}.namespaces`, 'a controller that joins another has the namespaces of that one');
+    for (const { path: place, drive: one } of all) {
+      const { admin, dirty_bytes } = one.profile;
+      const manages =
+        admin.namespaceManagement || admin.format || admin.sanitize.length > 0 || admin.virtualization;
+      if (manages || dirty_bytes > 0)
+        refuse(
+          `${place}.profile`,
+          'namespaces of several controllers are shared as they are: namespaceManagement, format and virtualization ' +
+            'must be false, sanitize empty, and dirty_bytes 0',
+        );
+    }
+  }
 }
 
 function checkPorts(path: string, ports: readonly PortBoard[], refuse: Refuse): void {

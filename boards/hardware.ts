@@ -27,7 +27,7 @@ import type { Archive } from '../support/archive.ts';
 import { alignUp } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
 import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
-import { BoardError, devfnOf } from './check.ts';
+import { BoardError, devfnOf, drivesOf } from './check.ts';
 import { namespaceOptions } from './namespaces.ts';
 import { bytesOf } from './shapes.ts';
 
@@ -53,7 +53,7 @@ export interface HardwareParts {
 
 /** RAM and device memory of a board. `shared` is that of another thread that already has it. */
 export function memoryOf(board: Board, shared?: WebAssembly.Memory): Memory {
-  const local = bytesOf(board.media) + countDrives(board.rootPorts) * CONTROLLER_BYTES;
+  const local = bytesOf(board.media) + drivesOf('rootPorts', board.rootPorts).length * CONTROLLER_BYTES;
   return new Memory(bytesOf(board.ram), alignUp(local, 65_536), shared);
 }
 
@@ -68,6 +68,14 @@ interface BusPlace {
   readonly bridge: Bridge;
 }
 
+/** Controllers that share namespaces. */
+interface Subsystem {
+  /** How many there are already, of how many. */
+  controllers: number;
+  readonly count: number;
+  namespaces: readonly Namespace[] | null;
+}
+
 /** The hardware, plugged together; firmware has not run yet. */
 export class Hardware {
   readonly rootComplex: RootComplex;
@@ -77,6 +85,8 @@ export class Hardware {
   readonly #parts: HardwareParts;
   readonly #ioApic: IoApic;
   readonly #rejections: string[] = [];
+  /** What several controllers share, by their serial number. */
+  readonly #shared: ReadonlyMap<string, Subsystem>;
   /** IOMMU groups that the board asks for, by controller. */
   readonly #groups: (number | undefined)[] = [];
 
@@ -86,6 +96,7 @@ export class Hardware {
     const host = hostOf(board, isFree);
     this.#board = board;
     this.#parts = parts;
+    this.#shared = subsystemsOf(board);
     trace.listenToRejections((_, bdf, rejection) => this.#rejected(bdf, rejection));
     this.iommu = new IommuUnit({ memory, trace, interrupts, host, options: board.iommu });
     this.rootComplex = new RootComplex({ clock, memory, trace, translator: this.iommu, host });
@@ -147,14 +158,9 @@ export class Hardware {
     const { clock, memory, trace, isFree, seed } = this.#parts;
     const name = `nvme${this.controllers.length}`;
     const profile = isFree ? { ...drive.profile, timing: null } : drive.profile;
-    const namespaces = drive.namespaces.map(
-      (namespace, index) =>
-        new Namespace({
-          nsid: index + 1,
-          store: this.#store(namespace, `${path}.namespaces[${index}]`),
-          ...namespaceOptions(namespace, memory),
-        }),
-    );
+    const shared = this.#shared.get(drive.serial);
+    const namespaces = shared?.namespaces ?? this.#createNamespaces(drive, path, shared !== undefined);
+    if (shared !== undefined) shared.namespaces = namespaces;
     const controller = new NvmeController({
       name,
       profile,
@@ -167,11 +173,24 @@ export class Hardware {
       random: random(seed, `${this.#board.name}.${name}.media`),
       firmware: jitterOf(profile.timing?.firmwareJitter_ns, seed, `${this.#board.name}.${name}.firmware`),
       namespaces,
+      ...(shared === undefined ? {} : { place: { id: shared.controllers++, count: shared.count } }),
       ...(drive.capacity === undefined ? {} : { capacity_bytes: bytesOf(drive.capacity) }),
     });
     this.controllers.push(controller);
     this.#groups.push(drive.group);
     return controller;
+  }
+
+  #createNamespaces({ namespaces }: NvmeBoard, path: string, isShared: boolean): Namespace[] {
+    return namespaces.map(
+      (namespace, index) =>
+        new Namespace({
+          nsid: index + 1,
+          store: this.#store(namespace, `${path}.namespaces[${index}]`),
+          ...namespaceOptions(namespace, this.#parts.memory),
+          isShared,
+        }),
+    );
   }
 
   #store(namespace: NamespaceBoard, path: string): BlockStore {
@@ -197,9 +216,14 @@ export class Hardware {
   }
 }
 
-function countDrives(ports: readonly PortBoard[]): number {
-  return ports.reduce((sum, { device }) => {
-    if (device === null) return sum;
-    return sum + (device.kind === 'nvme' ? 1 : countDrives(device.ports));
-  }, 0);
+/** Subsystems of more than one controller, by serial number; the first controller brings the namespaces. */
+function subsystemsOf({ rootPorts }: Board): Map<string, Subsystem> {
+  const drives = drivesOf('rootPorts', rootPorts).map(({ drive }) => drive);
+  const serials = new Set(drives.filter(({ joins }) => joins === true).map(({ serial }) => serial));
+  return new Map(
+    [...serials].map((serial) => [
+      serial,
+      { controllers: 0, count: drives.filter((drive) => drive.serial === serial).length, namespaces: null },
+    ]),
+  );
 }

@@ -392,6 +392,7 @@ const NVME = fields<NvmeBoard>({
   serial: ascii(20),
   profile: PROFILE,
   namespaces: list(NAMESPACE),
+  joins: optional(flag),
   capacity: optional(size),
   group: optional(whole(0, 0xffff)),
 });

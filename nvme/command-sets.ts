@@ -16,6 +16,7 @@ import { Coalescing } from './coalescing.ts';
 import type { Engine } from './engine.ts';
 import type { Events } from './events.ts';
 import { Context } from './io/command.ts';
+import type { SubsystemPlace } from './limits.ts';
 import { MappedMedia } from './map/cache.ts';
 import { HostMap } from './map/host-map.ts';
 import { UNITS_PER_PAGE } from './map/profile.ts';
@@ -42,6 +43,8 @@ export interface ControllerParts {
   readonly random: Random;
   /** Chance in what the firmware takes for a command (`firmwareJitter_ns`). */
   readonly firmware?: Jitter | null;
+  /** Where in its subsystem the controller is; alone when absent. */
+  readonly place?: SubsystemPlace;
   /** Those that are attached from the beginning. */
   readonly namespaces: readonly Namespace[];
   /** NVM capacity of the drive; at least, and by default, what its namespaces take. */
@@ -106,12 +109,13 @@ function createMappedMedia(
 
 /** The namespaces of a drive: those it starts with, and stores for those that hosts create. */
 export function createNamespaces(
-  { profile, memory, namespaces, capacity_bytes = 0 }: ControllerParts,
+  { profile, memory, namespaces, place, capacity_bytes = 0 }: ControllerParts,
   parts: { readonly slots: Slots; readonly engine: Engine; readonly events: Events },
 ): Namespaces {
   let pool: ChunkPool | undefined;
   return new Namespaces({
     ...parts,
+    place,
     largest: profile.maxNamespaces,
     initial: namespaces,
     formats: profile.formats,

@@ -13,7 +13,6 @@ import { COPY_FORMATS } from './io/copy.ts';
 import { isExtendedFormat } from './lba-format.ts';
 import {
   ARBITRATION_BURST,
-  CONTROLLER_ID,
   FIRMWARE_GRANULE,
   PERSISTENT_EVENT_BYTES,
   PERSISTENT_EVENT_UNIT,
@@ -23,6 +22,7 @@ import type { ControllerProfile } from './profile.ts';
 import { hasQuirk } from './quirks.ts';
 import { CQES, SQES } from './spec/commands.ts';
 import {
+  CMIC,
   CONTROLLER_TYPE,
   CTRATT,
   ENTRY_SIZES,
@@ -116,7 +116,8 @@ export function writeController(
   set('RAB', ARBITRATION_BURST);
   for (let i = 0; i < IEEE_BYTES; i++) bytes[at + IDENTIFY_CONTROLLER.IEEE + i] = profile.oui >>> (8 * i);
   set('MDTS', profile.mdts);
-  set('CNTLID', CONTROLLER_ID);
+  set('CMIC', CMIC.encode({ MCTRS: has(namespaces.place.count > 1) }));
+  set('CNTLID', namespaces.place.id);
   set('VER', profile.version);
   set('RTD3E', Math.ceil((profile.timing?.shutdown_ns ?? 0) / 1000));
   set(

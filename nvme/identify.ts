@@ -16,7 +16,6 @@ import {
   writeNamespace,
   writeNvmNamespace,
 } from './identify-namespace.ts';
-import { CONTROLLER_ID } from './limits.ts';
 import type { Namespace } from './namespace.ts';
 import { hasQuirk } from './quirks.ts';
 import { DATA_TO_HOST } from './slots.ts';
@@ -197,7 +196,7 @@ export class Identify implements AdminCommand {
       cns === CNS.COMMAND_SETS &&
       !this.#takesAnyController &&
       cntid !== THIS_CONTROLLER &&
-      cntid !== CONTROLLER_ID
+      cntid !== this.#parts.namespaces.place.id
     ) {
       return this.#refuse(`CNTID ${hex(cntid, 4)} is not a controller of this subsystem`, SQE.CDW10 + 2);
     }
@@ -267,13 +266,13 @@ export class Identify implements AdminCommand {
     });
   }
 
-  /** Count and identifiers of the controllers from CDW10.CNTID on: this one or none. */
+  /** Count and identifiers of the subsystem's controllers from CDW10.CNTID on. */
   #writeControllers(at: number, slot: number): void {
     const { slots, memory } = this.#parts;
     const first = IDENTIFY_CDW10.CNTID.get(slots.dword(slot, SQE.CDW10));
-    if (first > CONTROLLER_ID) return;
-    memory.view.setUint16(at, 1, true);
-    memory.view.setUint16(at + 2, CONTROLLER_ID, true);
+    const { count } = this.#parts.namespaces.place;
+    memory.view.setUint16(at, Math.max(0, count - first), true);
+    for (let id = first; id < count; id++) memory.view.setUint16(at + 2 * (id - first + 1), id, true);
   }
 
   #nsid(slot: number): number {

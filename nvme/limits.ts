@@ -3,8 +3,16 @@
  * Not here: what a profile chooses (profile.ts).
  */
 
-/** There is one controller in a subsystem. */
-export const CONTROLLER_ID = 0;
+/** Which controller of its subsystem one is, and how many there are. */
+export interface SubsystemPlace {
+  /** CNTLID. */
+  readonly id: number;
+  readonly count: number;
+}
+
+export const ALONE: SubsystemPlace = { id: 0, count: 1 };
+/** CNTLID of a controller that is alone in its subsystem, as one must be that manages namespaces or resources. */
+export const CONTROLLER_ID = ALONE.id;
 /** Default arbitration burst, log2 of commands. */
 export const ARBITRATION_BURST = 6;
 /** Unit of PELS, and the largest Persistent Event log. */

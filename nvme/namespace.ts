@@ -9,6 +9,7 @@ import { BlockRanges } from './io/block-ranges.ts';
 import type { MetadataFormat } from './io/metadata.ts';
 import { Reservations } from './io/reservations.ts';
 import type { LbaFormat } from './lba-format.ts';
+import type { SubsystemPlace } from './limits.ts';
 import type { Refusal } from './refusal.ts';
 import { RESERVATION } from './spec/reservations.ts';
 import type { Zones } from './zones/zones.ts';
@@ -221,6 +222,8 @@ export class Namespace {
 
 /** Who can use which namespaces now. */
 export interface NamespaceAccess {
+  /** Where in its subsystem the controller is. */
+  readonly place: SubsystemPlace;
   /** Why `nsid` has no namespace for I/O, or null when it has. FFFFFFFFh is not one. */
   refusal(nsid: number): Refusal | null;
   /** Why this namespace, or with FFFFFFFFh any of them, is out of use although it exists; null when it is not. */

@@ -1,6 +1,7 @@
 /**
  * The namespaces of a drive: which NSIDs are allocated, which of them are attached, and which may be used right now;
- * the capacity they take; and the list of those that changed (Base 2.1 §3.2.1, §8.1.15). There is one controller.
+ * the capacity they take; and the list of those that changed (Base 2.1 §3.2.1, §8.1.15).
+ * They may be shared with other controllers of the subsystem, which then nobody manages (boards/check.ts).
  * The I/O path reads `active`, a plain array; every change here keeps it true and aborts what is in flight.
  * Not here: the commands that change namespaces (admin/namespace-management.ts, admin/format.ts, admin/sanitize.ts).
  */
@@ -11,6 +12,7 @@ import type { Engine } from './engine.ts';
 import type { Events } from './events.ts';
 import type { MetadataUse } from './io/metadata.ts';
 import { type LbaFormat, plainFormat } from './lba-format.ts';
+import { ALONE, type SubsystemPlace } from './limits.ts';
 import { Namespace, type NamespaceAccess } from './namespace.ts';
 import type { Refusal } from './refusal.ts';
 import type { Slots } from './slots.ts';
@@ -30,6 +32,8 @@ export interface NamespacesParts {
   readonly formats: readonly LbaFormat[];
   /** NVM capacity of the drive in bytes. */
   readonly capacity_bytes: number;
+  /** Where in its subsystem the controller is; alone when absent. */
+  readonly place?: SubsystemPlace | undefined;
   /** A blank medium for a namespace that the host creates, or for metadata. */
   readonly createStore: (bytes: number) => BlockStore;
   readonly slots: Slots;
@@ -43,6 +47,8 @@ export class Namespaces implements NamespaceAccess {
   /** LBA formats by number. */
   readonly formats: readonly LbaFormat[];
   readonly capacity_bytes: number;
+  /** Where in its subsystem the controller is that they are attached to. */
+  readonly place: SubsystemPlace;
   /** Told when a namespace was emptied; set once by the controller. */
   onErased: (namespace: Namespace) => void = () => {};
   readonly #parts: NamespacesParts;
@@ -58,6 +64,7 @@ export class Namespaces implements NamespaceAccess {
 
   constructor(parts: NamespacesParts) {
     this.#parts = parts;
+    this.place = parts.place ?? ALONE;
     const count = parts.largest + 1;
     this.#allocated = Array.from({ length: count });
     for (const namespace of parts.initial) {

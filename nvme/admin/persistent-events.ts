@@ -8,7 +8,8 @@ import type { FieldType, Layout, ValueOf } from '../../support/layout.ts';
 import { writeAscii } from '../ascii.ts';
 import type { Timestamp } from '../feature-data.ts';
 import type { Health } from '../health.ts';
-import { CONTROLLER_ID, PERSISTENT_EVENT_BYTES } from '../limits.ts';
+import { PERSISTENT_EVENT_BYTES } from '../limits.ts';
+import type { Namespaces } from '../namespaces.ts';
 import type { ControllerProfile } from '../profile.ts';
 import { LID } from '../spec/logs.ts';
 import {
@@ -42,6 +43,7 @@ export interface HistoryParts {
   readonly serial: string;
   readonly health: Health;
   readonly timestamp: Timestamp;
+  readonly namespaces: Pick<Namespaces, 'place'>;
 }
 
 export class PersistentEvents {
@@ -79,7 +81,7 @@ export class PersistentEvents {
     PERSISTENT_EVENT.set(view, 0, 'TYPE', type);
     PERSISTENT_EVENT.set(view, 0, 'REVISION', EVENT_REVISION);
     PERSISTENT_EVENT.set(view, 0, 'EHL', PERSISTENT_EVENT.SIZE - EVENT_HEADER_UNCOUNTED);
-    PERSISTENT_EVENT.set(view, 0, 'CNTLID', CONTROLLER_ID);
+    PERSISTENT_EVENT.set(view, 0, 'CNTLID', this.#parts.namespaces.place.id);
     PERSISTENT_EVENT.set(view, 0, 'TIMESTAMP', this.#parts.timestamp.now());
     PERSISTENT_EVENT.set(view, 0, 'EL', data.length);
     event.set(data, PERSISTENT_EVENT.SIZE);

@@ -3,7 +3,6 @@
  * controller is who its Host Identifier says.
  * Not here: what registrations and reservations mean (reservations.ts).
  */
-import { CONTROLLER_ID } from '../limits.ts';
 import type { Namespace } from '../namespace.ts';
 import { DATA_TO_CONTROLLER, DATA_TO_HOST } from '../slots.ts';
 import {
@@ -103,7 +102,7 @@ export class ReservationRegister extends ReservationCommand implements IoCommand
     const { RREGA: action, IEKEY } = RESERVATION_REGISTER_CDW10.decode(this.cdw10(slot));
     const { host, hostId } = this.identity;
     const ignoresKey = IEKEY === 1;
-    const registrant = { host, hostId, controller: CONTROLLER_ID, key: this.key('SECOND') };
+    const registrant = { host, hostId, controller: this.context.access.place.id, key: this.key('SECOND') };
     if (action === RREGA.REGISTER) return reservations.register(registrant, ignoresKey);
     if (action === RREGA.REPLACE) return reservations.replace(registrant, this.key('CRKEY'), ignoresKey);
     const isEntitled = this.isEntitled(reservations, ignoresKey);
