@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -110,6 +111,29 @@ test('brings along what the lock file says and leaves nothing out', () => {
     'scenarios',
   ]);
 });
+
+const SCENARIO = `import { defineScenario, fio, pc } from 'doorbell/scenario';
+export default defineScenario({
+  name: 'mine',
+  teaches: ['one', 'two', 'three'],
+  settings: { depth: 4 },
+  board: () => ({ ...pc, name: 'mine' }),
+  async program(context) {
+    const { a } = await fio(context, \`[a]\\nrw=randread\\niodepth=\${context.settings.depth}\\nio_size=1m\`);
+    return { kiops: a!.kiops };
+  },
+  expect: { 'it reads': ({ kiops }) => kiops > 10 },
+});
+`;
+
+test.skipIf(process.env.SOAK !== '1')(
+  "npx doorbell scenario runs a user's TypeScript, with tsx beside",
+  () => {
+    writeFileSync(join(home, 'mine.mts'), SCENARIO);
+    symlinkSync(join(root, 'node_modules/tsx'), join(home, 'node_modules/tsx'));
+    expect(run('npx', '--offline', 'doorbell', 'scenario', 'mine.mts')).toMatch(/holds {2}it reads\n$/);
+  },
+);
 
 test('npx doorbell lspci shows the board', () => {
   expect(run('npx', '--offline', 'doorbell', 'lspci')).toMatch(
