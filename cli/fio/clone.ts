@@ -239,6 +239,7 @@ export class Clone {
   /** Looks at the clocks that end a ramp, a job or a search. */
   #watch(now: number): void {
     const { floor, target, clock } = this.#parts;
+    const { steady } = this.stats;
     const elapsed = now - this.#phaseAt;
     if (this.#isRamping) {
       if (elapsed < this.job.ramp_ns) return;
@@ -250,6 +251,10 @@ export class Clone {
     if (floor !== null) {
       const slow = floor.check(clock.simulated(), this.stats);
       if (slow !== null) this.#fail(EIO, slow);
+    }
+    if (steady !== null) {
+      steady.look(now);
+      if (steady.isAttained) this.stop();
     }
     if (target !== null) {
       target.look(now);
@@ -392,8 +397,9 @@ export class Clone {
   /** An error that `continue_on_error` may let pass. */
   #suffer(kind: 'read' | 'write' | 'verify', errno: number, sentence: string, io: number): void {
     this.#flights.number[io] = UNCHECKED; // what did not arrive is not looked at
-    const { continue_on_error } = this.job;
+    const { continue_on_error, ignored } = this.job;
     const passes =
+      ignored[kind].includes(errno) ||
       continue_on_error === 'all' ||
       continue_on_error === kind ||
       (continue_on_error === 'io' && kind !== 'verify');
@@ -431,7 +437,7 @@ export class Clone {
     this.workload.archive(a);
     this.#recorder.archive(a);
     this.#flights.archive(a);
-    for (const part of [pacer, floor, target, flow]) part?.archive(a);
+    for (const part of [pacer, floor, target, flow, this.stats.steady]) part?.archive(a);
     this.#state = a.value(this.#state);
     this.#hasBegun = a.value(this.#hasBegun);
     this.#isRamping = a.value(this.#isRamping);

@@ -159,6 +159,8 @@ function contradiction(options: JobOptions): string | null {
     return `zonemode=zbd takes no rw=${options.rw} with a colon`;
   if (Number.isFinite(options.latency_target_ns) && options.latency_window_ns === 0)
     return 'latency_target needs a latency_window';
+  if (options.steady !== null && options.ss_dur_ns < 1e9)
+    return 'steadystate needs a steadystate_duration of 1s or more';
   if (verify === 'none') return null;
   const { min, max, split } = sizes[1];
   const unit = verify_interval === 0 ? min : verify_interval;

@@ -25,6 +25,8 @@ import {
   TRIM,
   WRITE,
 } from './stats.ts';
+import { criterionName } from './steady-criterion.ts';
+import { meanOf, type SteadyState } from './steady-state.ts';
 
 export interface JsonOptions {
   readonly version: string;
@@ -101,6 +103,33 @@ function jobReport(stats: JobStats, group: readonly JobStats[], options: JsonOpt
     latency_percentile: job.latency_percentile,
     latency_window: job.latency_window_ns / 1000,
     ...(job.description === '' ? {} : { desc: job.description }),
+    ...(stats.steady === null ? {} : { steadystate: steadyReport(stats.steady) }),
+  };
+}
+
+function steadyReport({
+  criterion,
+  duration_s,
+  isAttained,
+  measured,
+  maxDeviation,
+  slope,
+  iops,
+  bw,
+}: SteadyState) {
+  return {
+    ss: criterionName(criterion),
+    duration: duration_s,
+    attained: isAttained ? 1 : 0,
+    criterion: `${measured.toFixed(6)}${criterion.isPercent ? '%' : ''}`,
+    max_deviation: maxDeviation,
+    slope,
+    data: {
+      bw_mean: Math.floor(meanOf(bw)),
+      iops_mean: Math.floor(meanOf(iops)),
+      iops: iops.map(Math.floor),
+      bw: bw.map(Math.floor),
+    },
   };
 }
 

@@ -2,9 +2,19 @@
  * Every key of a job file: those that this engine honours with the rule that reads them, those that it accepts although
  * they change nothing here, and those of fio's that it knows and cannot do. Names are fio's (3.33), aliases included.
  */
-import { suggestion } from '../../support/nearest.ts';
-import { type AccessZone, ERROR_CLASSES, EXIT_SCOPES, VERIFY_METHODS, ZONE_MODES } from './options.ts';
-import { parsePattern } from './pattern.ts';
+import {
+  bytePattern,
+  distribution,
+  fileName,
+  one,
+  pattern,
+  percentiles,
+  rwmixwrite,
+  steadiness,
+  sync,
+  verify,
+} from './key-rules.ts';
+import { ERROR_CLASSES, EXIT_SCOPES, ZONE_MODES } from './options.ts';
 import {
   amount,
   blockAligns,
@@ -13,9 +23,12 @@ import {
   bytes,
   choice,
   cpuList,
+  cpuMask,
   flag,
+  ignoredErrors,
   integer,
   type OptionRule,
+  percentages,
   rates,
   share,
   time,
@@ -24,113 +37,14 @@ import {
 } from './rules.ts';
 
 /** Engines that hold one command at a time, whatever `iodepth` says. */
-export const SYNCHRONOUS: readonly string[] = ['sync', 'psync', 'vsync', 'pvsync', 'pvsync2', 'mmap'];
+export const SYNCHRONOUS: readonly string[] = [
+  ...['sync', 'psync', 'vsync', 'pvsync', 'pvsync2', 'mmap', 'libpmem', 'dev-dax', 'libzbc'],
+];
 /** Every engine is ours; the names say whether a job keeps a queue. */
 export const ENGINES: readonly string[] = [
   ...['vfio', 'emu', 'libaio', 'io_uring', 'io_uring_cmd', 'posixaio', 'null', 'xnvme'],
   ...SYNCHRONOUS,
 ];
-const PATTERNS = [
-  ...['read', 'write', 'trim', 'randread', 'randwrite', 'randtrim'],
-  ...['rw', 'readwrite', 'randrw', 'trimwrite', 'randtrimwrite'],
-];
-
-/** `randread`, `randread:8` (I/Os per jump) or `read:-8k` (bytes between I/Os). */
-const pattern: OptionRule = (options, text) => {
-  const [name = '', ...modifiers] = text.split(':');
-  const refused = choice('rw', PATTERNS)(options, name);
-  if (refused !== null) return refused;
-  const match = /^(-?)(.+)$/.exec(modifiers.join(':'));
-  options.rw_run = 1;
-  options.rw_skip_bytes = 0;
-  if (match === null) return null;
-  const isRandom = name.startsWith('rand');
-  const rule = isRandom ? integer('rw_run', 1, 1e9) : bytes('rw_skip_bytes');
-  if ((isRandom && match[1] === '-') || rule(options, match[2]!) !== null)
-    return 'takes behind the colon I/Os per jump (rw=randread:8) or bytes between I/Os (rw=read:8k)';
-  if (match[1] === '-') options.rw_skip_bytes = -options.rw_skip_bytes;
-  return null;
-};
-
-const percentiles: OptionRule = (options, text) => {
-  const list = text.split(':').map(Number);
-  if (list.length > 20 || !list.every((percent) => percent > 0 && percent <= 100)) {
-    return 'takes up to 20 percentages separated by colons, such as 50:99:99.9';
-  }
-  options.percentile_list = list.sort((a, b) => a - b);
-  return null;
-};
-
-const bytePattern = (key: 'verify_pattern' | 'buffer_pattern'): OptionRule => {
-  return (options, text) => {
-    options[key] = parsePattern(text);
-    return options[key] === null ? 'takes a number such as 0xdeadbeef, a "text", %o, or a mix of them' : null;
-  };
-};
-
-const fileName: OptionRule = (options, text) => {
-  if (text === '' || /(?<!\\):/.test(text))
-    return 'takes one namespace such as nvme0n1, or the path of one image';
-  options.filename = text.replaceAll('\\:', ':');
-  return null;
-};
-
-const rwmixwrite: OptionRule = (options, text) => {
-  const refused = integer('rwmixread', 0, 100)(options, text);
-  if (refused === null) options.rwmixread = 100 - options.rwmixread;
-  return refused;
-};
-
-/** `50/5:30/15:20/80`: shares of accesses and of the region; a missing size shares what is left. */
-function accessZones(text: string): AccessZone[] | null {
-  const parts = text.split(':').map((part) => part.split('/'));
-  const sizes = parts.map(([, size]) => (size === undefined || size === '' ? null : Number(size)));
-  const sum = sizes.reduce<number>((total, size) => total + (size ?? 0), 0);
-  const open = sizes.filter((size) => size === null).length;
-  const zones = parts.map(([access], index) => ({
-    access: Number(access),
-    size: sizes[index] ?? (100 - sum) / open,
-  }));
-  const accesses = zones.reduce((total, { access }) => total + access, 0);
-  return accesses === 100 && sum <= 100 && zones.every(({ size }) => size > 0) ? zones : null;
-}
-
-const distribution: OptionRule = (options, text) => {
-  const [kind = '', ...rest] = text.split(':');
-  const value = Number(rest[0]);
-  if (kind === 'random' && rest.length === 0) options.distribution = { kind };
-  else if (kind === 'zipf' && value > 0 && value !== 1 && value < 100) options.distribution = { kind, value };
-  else if (kind === 'pareto' && value > 0 && value < 1) options.distribution = { kind, value };
-  else if (kind === 'normal' && value > 0 && value <= 100) options.distribution = { kind, value };
-  else {
-    const zones = kind === 'zoned' ? accessZones(rest.join(':')) : null;
-    if (zones === null) {
-      return (
-        'takes random, zipf:THETA (above 0, not 1), pareto:POWER (between 0 and 1), normal:DEVIATION (percent) or ' +
-        `zoned:ACCESS/SIZE:... (percent)${suggestion(kind, ['random', 'zipf', 'pareto', 'normal', 'zoned'])}`
-      );
-    }
-    options.distribution = { kind: 'zoned', zones };
-  }
-  return null;
-};
-
-const verify: OptionRule = (options, text) => {
-  const refused = choice('verify', VERIFY_METHODS)(options, text);
-  if (text === '0') options.verify = 'none';
-  if (text === 'crc32c-intel') options.verify = 'crc32c';
-  return refused;
-};
-
-const sync: OptionRule = (options, text) => {
-  if (!['', '0', '1', 'none', 'sync', 'dsync'].includes(text)) return 'takes none, sync or dsync';
-  options.sync = text !== '0' && text !== 'none';
-  return null;
-};
-
-const one = (what: string): OptionRule => {
-  return (_, text) => (text === '1' ? null : `takes only 1 here: ${what}`);
-};
 
 const MANY = 1e9;
 
@@ -147,6 +61,7 @@ const TABLE: Record<string, OptionRule> = {
   randseed: integer('randseed', 0, Number.MAX_SAFE_INTEGER),
   norandommap: flag('norandommap'),
   random_distribution: distribution,
+  percentage_random: percentages('percentage_random'),
   ioengine: choice('ioengine', ENGINES),
   iodepth: integer('iodepth', 1, 4095),
   iodepth_batch: integer('iodepth_batch', 1, 4095),
@@ -155,6 +70,7 @@ const TABLE: Record<string, OptionRule> = {
   iodepth_low: integer('iodepth_low', 0, 4095),
   hipri: flag('hipri'),
   cpus_allowed: cpuList,
+  cpumask: cpuMask,
   cpus_allowed_policy: choice('cpus_allowed_policy', ['shared', 'split']),
   numjobs: integer('numjobs', 1, 64),
   filename: fileName,
@@ -177,6 +93,7 @@ const TABLE: Record<string, OptionRule> = {
   exit_what: choice('exit_what', EXIT_SCOPES),
   exitall_on_error: flag('exitall_on_error'),
   continue_on_error: choice('continue_on_error', ERROR_CLASSES),
+  ignore_error: ignoredErrors,
   rate: rates('rate_bytes'),
   rate_iops: rates('rate_iops'),
   rate_min: rates('rate_min_bytes'),
@@ -223,6 +140,9 @@ const TABLE: Record<string, OptionRule> = {
   },
   latency_run: flag('latency_run'),
   max_latency: time('max_latency_ns', 'us', true),
+  steadystate: steadiness,
+  steadystate_duration: time('ss_dur_ns', 's'),
+  steadystate_ramp_time: time('ss_ramp_ns', 's'),
   write_bw_log: words('write_bw_log'),
   write_iops_log: words('write_iops_log'),
   write_lat_log: words('write_lat_log'),
@@ -257,6 +177,9 @@ export const ALIASES: Readonly<Record<string, string>> = {
   ratecycle: 'rate_cycle',
   fdatasync: 'fsync',
   header_interval: 'verify_interval',
+  ss: 'steadystate',
+  ss_dur: 'steadystate_duration',
+  ss_ramp: 'steadystate_ramp_time',
 };
 
 /** Keys that are honoured, by every name they have. */
@@ -312,11 +235,10 @@ export const IGNORED: ReadonlyMap<string, string> = new Map(
 
 /** Keys of fio that are a mistake here, because leaving them out would make another job of it. */
 export const UNSUPPORTED: ReadonlySet<string> = new Set(
-  list(`opendir filename_format unique_filename bs_unaligned ignore_error rw_sequencer file_append offset_align
-    percentage_random allow_overlap sync_file_range write_barrier verify_state_load verify_state_save trim_percentage
+  list(`opendir filename_format unique_filename bs_unaligned rw_sequencer file_append offset_align
+    allow_overlap sync_file_range write_barrier verify_state_load verify_state_save trim_percentage
     trim_verify_zero trim_backlog trim_backlog_batch write_iolog read_iolog read_iolog_chunked replay_no_stall
     replay_redirect replay_scale replay_align replay_time_scale replay_skip merge_blktrace_file exec_prerun
     exec_postrun thinktime_iotime write_hist_log log_hist_msec log_hist_coarseness
-    block_error_percentiles unified_rw_reporting profile steadystate ss steadystate_duration ss_dur
-    steadystate_ramp_time ss_ramp cpumask uri program cpuload cpumode hostname port donorname`),
+    block_error_percentiles unified_rw_reporting profile uri program cpuload cpumode hostname port donorname`),
 );

@@ -3,6 +3,7 @@
  * Not here: how the texts are read (rules.ts, keys.ts), what the options do (workload.ts, clone.ts).
  */
 import type { VerifyPattern } from './pattern.ts';
+import type { SteadyCriterion } from './steady-criterion.ts';
 
 /** An amount in bytes, a share of the namespace, or a number of zones. */
 export type Amount = { readonly bytes: number } | { readonly percent: number } | { readonly zones: number };
@@ -76,6 +77,8 @@ export interface JobOptions {
   randseed: number;
   norandommap: boolean;
   distribution: Distribution;
+  /** Share of the I/Os of a random job that go to random places; the others follow the one before. */
+  percentage_random: Triple;
 
   ioengine: string;
   iodepth: number;
@@ -115,6 +118,8 @@ export interface JobOptions {
   exit_what: string;
   exitall_on_error: boolean;
   continue_on_error: string;
+  /** Errnos of reads, writes and verification that count as none. */
+  ignored: Readonly<Record<'read' | 'write' | 'verify', readonly number[]>>;
 
   rate_bytes: Triple;
   rate_iops: Triple;
@@ -171,6 +176,10 @@ export interface JobOptions {
   latency_percentile: number;
   latency_run: boolean;
   max_latency_ns: number;
+  /** When a job counts as steady, and ends; null: that is not asked. */
+  steady: SteadyCriterion | null;
+  ss_dur_ns: number;
+  ss_ramp_ns: number;
 
   write_bw_log: string | null;
   write_iops_log: string | null;
@@ -209,6 +218,7 @@ export const DEFAULT_OPTIONS: JobOptions = {
   randseed: 0,
   norandommap: false,
   distribution: { kind: 'random' },
+  percentage_random: [100, 100, 100],
   ioengine: 'vfio',
   iodepth: 1,
   iodepth_batch: 1,
@@ -238,6 +248,7 @@ export const DEFAULT_OPTIONS: JobOptions = {
   exit_what: 'group',
   exitall_on_error: false,
   continue_on_error: 'none',
+  ignored: { read: [], write: [], verify: [] },
   rate_bytes: NOTHING,
   rate_iops: NOTHING,
   rate_min_bytes: NOTHING,
@@ -279,6 +290,9 @@ export const DEFAULT_OPTIONS: JobOptions = {
   latency_percentile: 100,
   latency_run: false,
   max_latency_ns: Number.POSITIVE_INFINITY,
+  steady: null,
+  ss_dur_ns: 0,
+  ss_ramp_ns: 0,
   write_bw_log: null,
   write_iops_log: null,
   write_lat_log: null,

@@ -20,6 +20,9 @@ export class Places {
   readonly #align: number;
   readonly #order: BlockOrder | null;
   readonly #run: number;
+  /** Draws whether an I/O of a random job goes to a random place; null: all do. */
+  readonly #chance: Random | null;
+  readonly #percentRandom: number;
   #runLeft = 0;
   /** Where the next I/O of a sequence begins, from the start of the zone. */
   #at: number;
@@ -33,6 +36,8 @@ export class Places {
     this.#span = this.#zone === null ? regionBytes : Math.min(regionBytes, this.#zone.range);
     this.#align = job.blockalign?.[direction] ?? min;
     this.#run = job.rw_run;
+    this.#percentRandom = job.percentage_random[direction];
+    this.#chance = job.random && this.#percentRandom < 100 ? random : null;
     this.#at = this.#sequenceStart();
     const blocks = Math.max(1, Math.floor((this.#span - min) / this.#align) + 1);
     this.#order = job.random ? orderOf(blocks, job.distribution, mapped, random) : null;
@@ -56,7 +61,7 @@ export class Places {
     if (this.#order === null) {
       if (at < 0 || at + this.#min > this.#span) at = this.#sequenceStart();
     } else if (this.#runLeft > 0 && at + this.#min <= this.#span) this.#runLeft--;
-    else {
+    else if (!this.#isSequel(at)) {
       at = this.#order.next() * this.#align;
       this.#runLeft = this.#run - 1;
     }
@@ -69,6 +74,12 @@ export class Places {
       this.offset += zone.start;
       zone.done += bytes;
     }
+  }
+
+  /** `percentage_random`: this I/O of a random job follows the one before. */
+  #isSequel(at: number): boolean {
+    if (this.#chance === null || at + this.#min > this.#span) return false;
+    return this.#chance.unit() * 100 >= this.#percentRandom;
   }
 
   /** Saves or loads what changes while the machine runs (support/archive.ts). */

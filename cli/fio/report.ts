@@ -20,6 +20,7 @@ import {
   mergeClones,
   perSecond,
 } from './stats.ts';
+import { meanOf, type SteadyState } from './steady-state.ts';
 
 const NAMES = ['read', 'write', 'trim'] as const;
 const LATENCY_DIGITS = 6;
@@ -71,7 +72,18 @@ function jobLines(stats: JobStats, group: readonly JobStats[], date: string): st
     ...(job.continue_on_error === 'none' ? [] : [errors]),
     `     latency   : target=${target}, window=${job.latency_window_ns / 1000}, ` +
       `percentile=${job.latency_percentile.toFixed(2)}%, depth=${stats.latencyDepth}`,
+    ...(stats.steady === null ? [] : [steadyLine(stats.steady)]),
   ];
+}
+
+function steadyLine({ criterion, isAttained, measured, bw, iops }: SteadyState): string {
+  const { of, isSlope, isPercent } = criterion;
+  const rate = meanOf(bw);
+  const value = `${measured.toFixed(3)}${isPercent ? '%' : ''}`;
+  return (
+    `  steadystate  : attained=${isAttained ? 'yes' : 'no'}, bw=${binaryBytes(rate)}/s (${decimalBytes(rate)}/s), ` +
+    `iops=${count(meanOf(iops))}, ${of} ${isSlope ? 'slope' : 'mean dev'}=${value}`
+  );
 }
 
 const EILSEQ = 84;

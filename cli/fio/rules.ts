@@ -151,6 +151,19 @@ export const rates = (key: KeysOf<Triple>): OptionRule => {
   };
 };
 
+/** Percentages for reads, writes and trims. */
+export const percentages = (key: KeysOf<Triple>): OptionRule => {
+  return (options, text) => {
+    const parsed = triple(text, [100, 100, 100], (part) => {
+      const value = wholeNumber(part);
+      return value <= 100 ? value : null;
+    });
+    if (parsed === null) return 'takes one percentage from 0 to 100, or read,write,trim';
+    options[key] = parsed;
+    return null;
+  };
+};
+
 const SMALLEST_BLOCK = 512;
 const LARGEST_BLOCK = 0x400_0000;
 const BLOCK_SENTENCE = `in multiples of ${SMALLEST_BLOCK} up to ${formatSize(LARGEST_BLOCK)}`;
@@ -221,5 +234,34 @@ export const cpuList: OptionRule = (options, text) => {
     for (let cpu = Number(match[1]); cpu <= Number(match[2] ?? match[1]); cpu++) cpus.push(cpu);
   }
   options.cpus_allowed = cpus;
+  return null;
+};
+
+/** CPU numbers as the bits of a number: `0x5` is 0 and 2. */
+export const cpuMask: OptionRule = (options, text) => {
+  const mask = wholeNumber(text);
+  if (!(mask > 0 && mask <= 0xffff_ffff)) return 'takes a mask of CPUs such as 0x5';
+  options.cpus_allowed = Array.from({ length: 32 }, (_, cpu) => cpu).filter((cpu) => (mask >>> cpu) & 1);
+  return null;
+};
+
+/** Names that an error list may hold; other errors are given by number. */
+const ERRNOS: Readonly<Record<string, number>> = {
+  EIO: 5,
+  ENOMEM: 12,
+  EINVAL: 22,
+  ENOSPC: 28,
+  EILSEQ: 84,
+  ETIMEDOUT: 110,
+};
+
+/** `EIO:ENOSPC,ENOSPC,EILSEQ`: lists for reads, writes and verification. */
+export const ignoredErrors: OptionRule = (options, text) => {
+  const lists = text.split(',').map((list) => list.split(':').filter((name) => name !== ''));
+  const numbers = lists.map((list) => list.map((name) => ERRNOS[name] ?? wholeNumber(name)));
+  if (lists.length > 3 || numbers.flat().some(Number.isNaN))
+    return `takes errors of reads, writes and verification, such as EIO:5,ENOSPC; names are ${Object.keys(ERRNOS).join(' ')}`;
+  const [read = [], write = [], verify = []] = numbers;
+  options.ignored = { read, write, verify };
   return null;
 };

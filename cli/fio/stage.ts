@@ -14,6 +14,7 @@ import { Flow, floorOf, pacerOf } from './pace.ts';
 import { Recorder } from './recorder.ts';
 import { type Claim, refuseOverlaps, regionOf } from './region.ts';
 import { JobStats, READ, WRITE } from './stats.ts';
+import { SteadyState } from './steady-state.ts';
 import { fileOf } from './targets.ts';
 import { type BlockVerifier, headerVerifier, patternVerifier } from './verify.ts';
 import { Workload } from './workload.ts';
@@ -76,6 +77,7 @@ export async function prepare({ members, groups }: Stage, parts: StageParts): Pr
   const workplaces: Workplace[] = [];
   for (const { job, clone } of claims) workplaces.push(await drives.workplace(job, clone));
   const flows = new Map<number, Flow>();
+  const steadies = new Map<number, SteadyState>();
   const recorders: Recorder[] = [];
   const clones = claims.map((claim, index) => {
     const { job } = claim;
@@ -84,15 +86,27 @@ export async function prepare({ members, groups }: Stage, parts: StageParts): Pr
     stats.push(counts);
     const recorder = new Recorder(counts, logsOf(job, id));
     recorders.push(recorder);
+    joinSteadyState(counts, steadies);
     if (job.flow > 0 && !flows.has(job.flow_id)) flows.set(job.flow_id, new Flow());
     const flow = job.flow > 0 ? flows.get(job.flow_id)! : null;
-    return makeClone(claim, recorder, { flow, map: maps.get(claim.file) ?? null }, workplaces[index]!, parts);
+    const map = job.zonemode === 'zbd' ? maps.get(claim.file)! : null;
+    return makeClone(claim, recorder, { flow, map }, workplaces[index]!, parts);
   });
   for (const clone of clones) {
     if (clone.job.wait_for !== '')
       clone.after.push(...clones.filter(({ job }) => job.name === clone.job.wait_for));
   }
   return { clones, workplaces, recorders };
+}
+
+/** Gives a clone what ends it once it is steady: that of its group with group_reporting, else its own. */
+function joinSteadyState(stats: JobStats, ofGroups: Map<number, SteadyState>): void {
+  const { job, group } = stats;
+  if (job.steady === null) return;
+  const state = (job.group_reporting ? ofGroups.get(group) : undefined) ?? new SteadyState(job);
+  if (job.group_reporting) ofGroups.set(group, state);
+  state.join(stats);
+  stats.steady = state;
 }
 
 function makeClone(
@@ -108,7 +122,7 @@ function makeClone(
   const [low, high] = job.startdelay_ns;
   const pacer = pacerOf(job, stream);
   return new Clone({
-    workload: new Workload(job, region, stream, pacer?.dueAt ?? null, job.zonemode === 'zbd' ? map : null),
+    workload: new Workload(job, region, stream, pacer?.dueAt ?? null, map),
     recorder,
     queue,
     ...drives.targetOf(job, clone),

@@ -6,6 +6,7 @@ import type { Archive } from '../../support/archive.ts';
 import { Histogram } from '../../support/histogram.ts';
 import type { Job } from './job-file.ts';
 import { RateSamples } from './samples.ts';
+import type { SteadyState } from './steady-state.ts';
 
 export const READ = 0;
 export const WRITE = 1;
@@ -81,6 +82,8 @@ export class JobStats {
   /** Time that the job's own software took, of `runtime_ns`. */
   software_ns = 0;
   runtime_ns = 0;
+  /** Whether the job has become steady; null: that is not asked. */
+  steady: SteadyState | null = null;
   /** The depth that `latency_target` allowed, or `iodepth`. */
   latencyDepth: number;
   /** Errno as fio reports it, and the sentence behind it; 0 and empty when all went well. */
@@ -122,6 +125,7 @@ export class JobStats {
     this.runtime_ns += other.runtime_ns;
     this.latencyDepth = other.latencyDepth;
     this.zoneResets += other.zoneResets;
+    this.steady ??= other.steady;
     this.errors += other.errors;
     this.firstErrno ||= other.firstErrno;
     if (this.errno === 0) {

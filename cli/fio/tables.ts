@@ -42,19 +42,29 @@ export function keyLines(): string[] {
   ];
 }
 
+/** A board as it is, and one whose namespace has zones. */
+interface ExampleBoards {
+  readonly plain: string;
+  readonly zoned: string;
+}
+
 /** Runs one example; returns what became of it. */
-async function outcome(path: string, board: string, ...more: string[]): Promise<string> {
+async function outcome(path: string, boards: ExampleBoards, ...more: string[]): Promise<string> {
   const errors: string[] = [];
   const error = (line: string) => void errors.push(line);
   const quiet = { isTerminal: false, lines: () => {}, status: () => {}, error };
-  const options = ['--board', board, '--stop-after', STOP_AFTER, '--output-format', 'terse', ...more];
+  const options = ['--board', boards.plain, '--stop-after', STOP_AFTER, '--output-format', 'terse', ...more];
   const status = await main(['fio', path, ...options], quiet);
   const last = errors.at(-1) ?? '';
   if (status === 0)
     return last.startsWith('note: stopped') ? `runs (stopped after ${STOP_AFTER})` : 'runs to its end';
   if (more.length === 0 && /there is no directory|is neither a namespace/.test(last)) {
-    const again = await outcome(path, board, '--in-memory');
+    const again = await outcome(path, boards, '--in-memory');
     return again.startsWith('runs') ? `${again}, with --in-memory` : again;
+  }
+  if (boards.plain !== boards.zoned && /has no zones$/.test(last)) {
+    const again = await outcome(path, { plain: boards.zoned, zoned: boards.zoned }, ...more);
+    return again.startsWith('runs') ? `${again}, on a zoned namespace` : again;
   }
   const sentence = last.replace('doorbell: ', '').replace(`${path}:`, 'line ').replaceAll('|', '\\|');
   return status === 2 ? `refused: ${sentence}` : `a job failed: ${sentence}`;
@@ -64,20 +74,22 @@ async function exampleLines(folder: string): Promise<string[]> {
   const [port] = pc.rootPorts;
   const scratch = mkdtempSync(join(tmpdir(), 'doorbell-examples-'));
   const namespaces = [{ size: '16g', image: join(scratch, 'nvme0n1.img') }];
-  const device = { ...port!.device!, namespaces };
   process.chdir(scratch);
   Object.assign(process.env, ENVIRONMENT);
   try {
-    const board = join(scratch, 'board.json');
-    writeFileSync(
-      board,
-      JSON.stringify({ ...pc, name: 'examples', media: '3g', rootPorts: [{ ...port, device }] }),
-    );
+    const write = (name: string, drive: readonly object[]): string => {
+      const path = join(scratch, `${name}.json`);
+      const device = { ...port!.device!, namespaces: drive };
+      writeFileSync(path, JSON.stringify({ ...pc, name, media: '3g', rootPorts: [{ ...port, device }] }));
+      return path;
+    };
+    const zones = { zone: '64m', capacity: '48m', maxOpen: 32, maxActive: 32 };
+    const boards = { plain: write('examples', namespaces), zoned: write('zoned', [{ size: '4g', zones }]) };
     const rows: string[] = [];
     for (const name of readdirSync(folder)
       .filter((each) => each.endsWith('.fio'))
       .sort()) {
-      rows.push(`| ${basename(name)} | ${await outcome(join(folder, name), board)} |`);
+      rows.push(`| ${basename(name)} | ${await outcome(join(folder, name), boards)} |`);
     }
     const ran = rows.filter((row) => row.includes('| runs')).length;
     const date = new Date().toISOString().slice(0, 10);

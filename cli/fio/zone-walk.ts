@@ -7,6 +7,7 @@
 import type { Archive } from '../../support/archive.ts';
 import type { Random } from '../../support/random.ts';
 import type { Job } from './job-file.ts';
+import { NONE_EVER, NONE_YET, OpenZones } from './open-zones.ts';
 import { type BlockOrder, orderOf } from './order.ts';
 import type { Region } from './region.ts';
 import { DIRECTIONS, type Direction, READ, RESET, TRIM, WRITE } from './stats.ts';
@@ -34,7 +35,7 @@ export class ZoneWalk {
   /** One behind the last zone of the region. */
   readonly #last: number;
   readonly #orders: readonly (BlockOrder | null)[];
-  readonly #openLimit: number;
+  readonly #open: OpenZones;
   /** Zones that must be reset before anything is written. */
   #stale: number[] = [];
   /** By direction, where the next I/O of a sequence would begin. */
@@ -62,8 +63,7 @@ export class ZoneWalk {
       const blocks = Math.max(1, Math.floor(region.bytes / this.#unit(direction)));
       return job.random ? orderOf(blocks, job.distribution, !job.norandommap, random) : null;
     });
-    const limit = job.max_open_zones || (job.ignore_zone_limits ? Number.POSITIVE_INFINITY : map.maxOpen);
-    this.#openLimit = limit;
+    this.#open = new OpenZones(job, region, map);
     this.begin();
   }
 
@@ -76,7 +76,7 @@ export class ZoneWalk {
     const { writes, verify, verify_only } = this.#job;
     if (!writes || verify_only) return;
     const map = this.#map;
-    if (verify === 'none') this.#stale = map.open.slice(this.#openLimit);
+    if (verify === 'none') this.#stale = map.open.slice(this.#open.limit);
     else
       for (let zone = this.#first; zone < this.#last; zone++)
         if (map.writtenIn(zone) > 0) this.#stale.push(zone);
@@ -182,10 +182,10 @@ export class ZoneWalk {
 
   #write(outstanding: number): number {
     const map = this.#map;
-    const zone = this.#openZone(map.zoneOf(this.#target));
+    const zone = this.#open.find(this.#target);
     if (zone < 0) return zone === NONE_YET ? WAIT : END;
     if (map.busy[zone] === 1) return WAIT;
-    if (this.#mustReset || this.#isFull(zone)) {
+    if (this.#mustReset || this.#open.isFull(zone)) {
       if (outstanding > 0) return WAIT;
       this.#mustReset = false;
       if (this.#reset(zone)) return RESET_FIRST;
@@ -197,58 +197,6 @@ export class ZoneWalk {
     this.#claim(zone);
     map.advance(zone, this.bytes);
     return GO;
-  }
-
-  #isFull(zone: number): boolean {
-    return this.#map.pointers[zone]! + this.#job.sizes[WRITE].min > this.#map.ends[zone]!;
-  }
-
-  /** The zone to write: the one that was drawn if it is open or may be opened, else one that is; or NONE_YET, NONE_EVER. */
-  #openZone(zone: number): number {
-    if (this.#map.open.includes(zone) && !this.#isSpent(zone)) return zone;
-    if (this.#mayOpen() && !this.#isSpent(zone)) return this.#open(zone);
-    const found = this.#openOne();
-    if (found !== NONE_EVER || !this.#mayOpen()) return found;
-    const zones = this.#last - this.#first;
-    for (let step = 1; step < zones; step++) {
-      const next = this.#first + ((zone - this.#first + step) % zones);
-      if (!this.#isSpent(next) && !this.#map.open.includes(next)) return this.#open(next);
-    }
-    return NONE_EVER;
-  }
-
-  /** A full zone whose data will be verified is not written again. */
-  #isSpent(zone: number): boolean {
-    return this.#job.verify !== 'none' && this.#isFull(zone);
-  }
-
-  #mayOpen(): boolean {
-    const { open, opener } = this.#map;
-    if (open.length >= this.#openLimit) return false;
-    const { job_max_open_zones } = this.#job;
-    return (
-      job_max_open_zones === 0 || open.filter((zone) => opener[zone] === this).length < job_max_open_zones
-    );
-  }
-
-  #open(zone: number): number {
-    this.#map.open.push(zone);
-    this.#map.opener[zone] = this;
-    return zone;
-  }
-
-  /** One of the open zones of the region that has room, as far along among them as the target is in the region. */
-  #openOne(): number {
-    const { open, busy } = this.#map;
-    const from = Math.floor(((this.#target - this.#start) / (this.#end - this.#start)) * open.length);
-    let isAnyBusy = false;
-    for (let index = 0; index < open.length; index++) {
-      const zone = open[(from + index) % open.length]!;
-      if (zone < this.#first || zone >= this.#last) continue;
-      if (!this.#isFull(zone)) return zone;
-      isAnyBusy ||= busy[zone] === 1;
-    }
-    return isAnyBusy ? NONE_YET : NONE_EVER;
   }
 
   // ---- reads and trims --------------------------------------------------------------------------------------------
@@ -330,11 +278,8 @@ export class ZoneWalk {
 
   /** Saves or loads what changes while the machine runs and the map that it shares with others (support/archive.ts). */
   archive(a: Archive): void {
-    const { opener } = this.#map;
     this.#map.archive(a);
-    const mine = [...opener.keys()].filter((zone) => opener[zone] === this);
-    for (const zone of mine) opener[zone] = null;
-    for (const zone of a.value(mine)) opener[zone] = this;
+    this.#open.archive(a);
     this.direction = a.value(this.direction);
     this.offset = a.value(this.offset);
     this.bytes = a.value(this.bytes);
@@ -351,6 +296,3 @@ export class ZoneWalk {
     this.#before = a.value(this.#before);
   }
 }
-
-const NONE_YET = -1;
-const NONE_EVER = -2;

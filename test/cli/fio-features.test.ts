@@ -99,6 +99,32 @@ describe('time', () => {
     expect(lat.max).toBeLessThanOrEqual(2e6);
   });
 
+  test('steadystate ends a job when its rate has settled: a group together, a job alone by itself', async () => {
+    const job = (name: string, lines: string) =>
+      `[${name}]\nrw=randread\nrate_iops=100\ntime_based\nruntime=20s\nss_ramp=500ms\nss_dur=2s\n${lines}\n`;
+    const { clones, stats } = await run(
+      `${job('group', 'numjobs=2\ngroup_reporting\nss=iops:5%')}${job('slope', 'new_group\nss=bw_slope:1k')}` +
+        `${job('never', 'new_group\nss=iops:0\nruntime=4s')}`,
+    );
+    expect(clones.map(({ runtime_ns }) => Math.round(runtime_ns / 1e8))).toEqual([25, 25, 25, 40]);
+    expect(clones.map(({ steady }) => steady!.isAttained)).toEqual([true, true, true, false]);
+    expect(stats.steady!.iops.map(Math.round)).toEqual([200, 200]);
+    expect(stats.steady).toBe(clones[1]!.steady);
+  });
+
+  test('percentage_random mixes places that follow with random ones', async () => {
+    const { logs } = await run(
+      '[a]\nrw=randread\npercentage_random=25\nnumber_ios=400\nwrite_lat_log=x\nlog_offset=1',
+    );
+    const places = logs
+      .find(({ path }) => path.includes('_lat'))!
+      .lines.map((line) => Number(line.split(', ')[4]));
+    const following = places.filter(
+      (place, index) => index > 0 && place === places[index - 1]! + 4096,
+    ).length;
+    expect(Math.abs(following / 400 - 0.75)).toBeLessThan(0.07);
+  });
+
   test('a signal ends all jobs; a run that stops at that time is the same', async () => {
     const text =
       '[a]\nrw=randread\niodepth=4\nruntime=1h\ntime_based\n[b]\nrw=write\nverify=crc32c\nruntime=1h';
@@ -255,6 +281,8 @@ describe('verify', () => {
       JSON.parse(out) as { jobs: { total_err: number; first_error: number; read: { total_ios: number } }[] }
     ).jobs;
     expect([status, report!.total_err, report!.first_error, report!.read.total_ios]).toEqual([0, 2, 84, 16]);
+    expect((await job('rw=read\nignore_error=,,EILSEQ')).status).toBe(0);
+    expect((await job('rw=read\nignore_error=EILSEQ,5')).status).toBe(1);
   });
 
   test('verify_only in a later run finds the writes of an earlier one', async () => {
