@@ -10,8 +10,9 @@ export function describeBoards(boards: readonly Board[]): string[] {
     `${board.name}: ${board.description}`,
     `  ${board.ram} RAM, ${board.media} media, ${board.iommu === null ? 'no IOMMU' : 'VT-d'}`,
     ...drivesOf(board.rootPorts).flatMap(({ serial, profile, namespaces }, drive) =>
-      namespaces.map(({ size, image }, nsid) => {
-        const where = image === undefined ? 'in memory' : `in ${image}`;
+      namespaces.map(({ size, image, zones }, nsid) => {
+        const inZones = zones === undefined ? '' : ` in zones of ${zones.zone}`;
+        const where = `${image === undefined ? 'in memory' : `in ${image}`}${inZones}`;
         return `  nvme${drive}n${nsid + 1}: ${size} ${where}, drive ${serial} (${profile.model})`;
       }),
     ),

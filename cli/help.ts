@@ -32,7 +32,7 @@ ${BOARD}
   --output FILE       write the report there
   --output-format F   normal, terse, json, json+ (with histograms), or several separated by commas; keys are fio's
   --section NAME,...  only these jobs
-  --stop-after TIME   end all jobs after so much time and report what was done, as Ctrl-C does in fio
+  --stop-after TIME   end all jobs after exactly so much time and report what was done, as Ctrl-C does (status 128)
   --in-memory         files that do not exist are held in memory instead of being made
   --record FILE       write down what the run was made of, and hashes of its trace
   --replay FILE       alone: do a recorded run again and say whether it is the same; status 1 when it is not

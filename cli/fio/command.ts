@@ -96,7 +96,9 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   else writeLines(`--output ${options.output}`, options.output, [...lines, ...body]);
   if (result.isInterrupted) return INTERRUPTED;
   if (result.stoppedAfter_ns !== null)
-    output.error(`note: stopped after ${result.stoppedAfter_ns / 1e6} ms, before the jobs were done`);
+    output.error(
+      `note: stopped after ${Number((result.stoppedAfter_ns / 1e6).toFixed(6))} ms, before the jobs were done`,
+    );
   if (request !== null && !state.isSaved) {
     const when = options['save-at'];
     throw new UserError(`--save ${request.path}: nothing was saved, the jobs were over before ${when}`, 1);

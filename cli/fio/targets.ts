@@ -31,7 +31,7 @@ const SECTOR = 512;
 const DEFAULT_BYTES = GIB;
 const FIRST_NAMESPACE = 'nvme0n1';
 /** Devices that are no drives. */
-const NO_DRIVE = /^\/dev\/(null|zero|full|u?random|tty.*|mem)$/;
+const NO_DRIVE = /^\/dev\/(full|u?random|tty.*|mem)$/;
 
 /** True when a job names no file: it works on the first namespace, on as much of it as there is. */
 export const isUnnamed = (job: Job): boolean => job.filename === null && job.directory === null;

@@ -176,7 +176,7 @@ describe('jobs that cannot be', () => {
     ['bs=2m\niodepth=2048', 'job "a": the depth of a queue pair is 1 to 4095 here (CAP.MQES), got 8192'],
     ['offset=300m', 'job "a": clone 1 would begin at byte 314572800, and nvme0n1 ends at 268435456'],
     ['filename=nvme0n1\nsize=2k', 'job "a": there is no room for one block of 4096 bytes in 2048'],
-    ['filename=/dev/zero', 'job "a": /dev/zero is no drive'],
+    ['filename=/dev/urandom', 'job "a": /dev/urandom is no drive'],
     ['directory=/no/such\nsize=1m', 'job "a": there is no directory /no/such for a.0.0'],
     [
       'filename=nvme0n1\noffset=255m\nsize=2m',
