@@ -10,25 +10,16 @@ import { HardwareThreadError } from '../machine/threads/cpu-port.ts';
 import { parseArguments } from './arguments.ts';
 import { BOARDS, findBoard } from './board-option.ts';
 import { describeBoards } from './boards.ts';
-import { calibrateCommand, profilesCommand } from './calibrate/command.ts';
-import { conformanceCommand } from './conformance/command.ts';
-import { fioCommand } from './fio/command.ts';
-import { firstLight } from './first-light.ts';
 import { help, unknownVerb } from './help.ts';
-import { dmesgCommand, inspectCommand } from './inspect/command.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
-import { nvmeCommand } from './nvme/command.ts';
 import { type Output, processOutput } from './output.ts';
-import { reportCommand } from './report/command.ts';
-import { scenarioCommand } from './scenario.ts';
-import { sweepCommand, workerCommand } from './sweep/command.ts';
-import { traceCommand } from './trace/command.ts';
 import { UserError } from './user-error.ts';
 
 type Verb = (argv: readonly string[], output: Output) => Promise<number>;
 
+/** A verb is loaded when it is asked for: all of them take longer than a short run of one. */
 const VERBS: Readonly<Record<string, Verb>> = {
-  fio: fioCommand,
+  fio: async (...given) => (await import('./fio/command.ts')).fioCommand(...given),
   lspci: async (argv, output) => {
     const { options, rest } = parseArguments('lspci', argv, ['board']);
     const wanted = parseLspciOptions(rest);
@@ -41,18 +32,18 @@ const VERBS: Readonly<Record<string, Verb>> = {
     output.lines(describeBoards(chosen));
     return 0;
   },
-  scenario: scenarioCommand,
-  profiles: profilesCommand,
-  calibrate: calibrateCommand,
-  conformance: conformanceCommand,
-  'first-light': firstLight,
-  trace: traceCommand,
-  sweep: sweepCommand,
-  worker: workerCommand,
-  report: reportCommand,
-  nvme: nvmeCommand,
-  inspect: inspectCommand,
-  dmesg: dmesgCommand,
+  scenario: async (...given) => (await import('./scenario.ts')).scenarioCommand(...given),
+  profiles: async (...given) => (await import('./calibrate/command.ts')).profilesCommand(...given),
+  calibrate: async (...given) => (await import('./calibrate/command.ts')).calibrateCommand(...given),
+  conformance: async (...given) => (await import('./conformance/command.ts')).conformanceCommand(...given),
+  'first-light': async (...given) => (await import('./first-light.ts')).firstLight(...given),
+  trace: async (...given) => (await import('./trace/command.ts')).traceCommand(...given),
+  sweep: async (...given) => (await import('./sweep/command.ts')).sweepCommand(...given),
+  worker: async (...given) => (await import('./sweep/command.ts')).workerCommand(...given),
+  report: async (...given) => (await import('./report/command.ts')).reportCommand(...given),
+  nvme: async (...given) => (await import('./nvme/command.ts')).nvmeCommand(...given),
+  inspect: async (...given) => (await import('./inspect/command.ts')).inspectCommand(...given),
+  dmesg: async (...given) => (await import('./inspect/command.ts')).dmesgCommand(...given),
   help: async (argv, output) => {
     output.lines([help(argv[0])]);
     return 0;
