@@ -65,6 +65,8 @@ export class Link {
   /** The next link towards the root complex: behind a switch, the one of its upstream port. */
   private readonly parent: Link | null;
   private readonly jitter: Jitter | null;
+  /** The links from the root complex down to this one. */
+  private readonly path: readonly Link[];
   private readonly propagation_ns: number;
   private readonly hop_ns: number;
   private readonly payload_bytes: number;
@@ -89,8 +91,6 @@ export class Link {
   /** When the credits of all writes and reads so far would be back if each had waited for the one before. */
   #writeCreditsAt = 0;
   #readCreditsAt = 0;
-  /** When the first packet of the last `#up` or `#down` was through. */
-  #firstAt = 0;
   /** The wire is down until then. */
   #retrainedAt = 0;
 
@@ -105,6 +105,7 @@ export class Link {
     this.clock = clock;
     this.parent = parent;
     this.jitter = jitter;
+    this.path = parent === null ? [this] : [...parent.path, this];
     this.profile = profile;
     this.free = profile === null;
     this.propagation_ns = profile?.propagation_ns ?? 0;
@@ -189,22 +190,32 @@ export class Link {
    * Requests without data and register stores go between the packets of a long transfer: they wait for the packet on
    * the wire, half of one on average, and what they take is missing to the transfers behind.
    */
-  #slipUp(time: number, bytes: number): number {
-    const wire_ns = bytes * this.ns_per_byte;
-    const wait_ns = this.#wait(this.#upFreeAt, time);
-    this.#upFreeAt = Math.max(this.#upFreeAt, time) + wire_ns;
-    if (this.trace?.on === true) this.#busy(1, this.#upFreeAt - wire_ns, this.#upFreeAt);
-    const arrival = time + wait_ns + wire_ns + this.propagation_ns;
-    return this.parent === null ? arrival : this.parent.#slipUp(arrival + this.hop_ns, bytes);
+  #slipUp(sent: number, bytes: number): number {
+    let time = sent;
+    for (let link: Link = this; ; link = link.parent) {
+      const wire_ns = bytes * link.ns_per_byte;
+      const wait_ns = link.#wait(link.#upFreeAt, time);
+      link.#upFreeAt = Math.max(link.#upFreeAt, time) + wire_ns;
+      if (link.trace?.on === true) link.#busy(1, link.#upFreeAt - wire_ns, link.#upFreeAt);
+      time = time + wait_ns + wire_ns + link.propagation_ns;
+      if (link.parent === null) return time;
+      time += link.hop_ns;
+    }
   }
 
-  #slipDown(time: number, bytes: number): number {
-    const start = this.parent === null ? time : this.parent.#slipDown(time, bytes) + this.hop_ns;
-    const wire_ns = bytes * this.ns_per_byte;
-    const wait_ns = this.#wait(this.#downFreeAt, start);
-    this.#downFreeAt = Math.max(this.#downFreeAt, start) + wire_ns;
-    if (this.trace?.on === true) this.#busy(0, this.#downFreeAt - wire_ns, this.#downFreeAt);
-    return start + wait_ns + wire_ns + this.propagation_ns;
+  #slipDown(sent: number, bytes: number): number {
+    let time = sent;
+    const { path } = this;
+    for (let index = 0; index < path.length; index++) {
+      const link = path[index]!;
+      if (link.parent !== null) time += link.hop_ns;
+      const wire_ns = bytes * link.ns_per_byte;
+      const wait_ns = link.#wait(link.#downFreeAt, time);
+      link.#downFreeAt = Math.max(link.#downFreeAt, time) + wire_ns;
+      if (link.trace?.on === true) link.#busy(0, link.#downFreeAt - wire_ns, link.#downFreeAt);
+      time = time + wait_ns + wire_ns + link.propagation_ns;
+    }
+    return time;
   }
 
   /** How long something small waits at `time` for a wire that is taken until `freeAt`. */
@@ -219,33 +230,43 @@ export class Link {
   }
 
   /** When `bytes` in `packets` that stand at this link's lower end at `time` are at the root complex. */
-  #up(time: number, bytes: number, packets: number): number {
-    this.#writeCreditsAt = Math.max(this.#writeCreditsAt, time) + packets * this.writeCredit_ns;
-    const start = Math.max(this.#upFreeAt, time) + this.#chance();
-    const end = Math.max(start + bytes * this.ns_per_byte, this.#writeCreditsAt - this.creditLoop_ns);
-    this.#upFreeAt = end;
-    if (this.trace?.on === true) this.#busy(1, start, end);
-    const arrival = end + this.propagation_ns;
-    if (this.parent === null) return arrival;
-    // A switch forwards each packet when it has it, so the last one is the wire time of a packet behind.
-    const first = start + Math.min(bytes * this.ns_per_byte, this.packet_ns) + this.propagation_ns;
-    const through = this.parent.#up(first + this.hop_ns, bytes, packets);
-    return Math.max(through, arrival + this.hop_ns + this.parent.#last(bytes));
+  #up(sent: number, bytes: number, packets: number): number {
+    let time = sent;
+    let through = 0;
+    for (let link: Link = this; ; link = link.parent) {
+      link.#writeCreditsAt = Math.max(link.#writeCreditsAt, time) + packets * link.writeCredit_ns;
+      const start = Math.max(link.#upFreeAt, time) + link.#chance();
+      const end = Math.max(start + bytes * link.ns_per_byte, link.#writeCreditsAt - link.creditLoop_ns);
+      link.#upFreeAt = end;
+      if (link.trace?.on === true) link.#busy(1, start, end);
+      const arrival = end + link.propagation_ns;
+      if (link.parent === null) return Math.max(through, arrival);
+      // A switch forwards each packet when it has it, so the last one is the wire time of a packet behind.
+      const first = start + Math.min(bytes * link.ns_per_byte, link.packet_ns) + link.propagation_ns;
+      through = Math.max(through, arrival + link.hop_ns + link.parent.#last(bytes));
+      time = first + link.hop_ns;
+    }
   }
 
   /** When `bytes` that stand at the root complex at `time` are at this link's lower end. */
-  #down(time: number, bytes: number): number {
-    let ready = time;
+  #down(sent: number, bytes: number): number {
+    let ready = sent;
     let end = 0;
-    if (this.parent !== null) {
-      end = this.parent.#down(time, bytes) + this.hop_ns + Math.min(bytes * this.ns_per_byte, this.packet_ns);
-      ready = this.parent.#firstAt + this.hop_ns;
+    const { path } = this;
+    for (let index = 0; index < path.length; index++) {
+      const link = path[index]!;
+      const packet_ns = Math.min(bytes * link.ns_per_byte, link.packet_ns);
+      if (link.parent !== null) {
+        end = end + link.hop_ns + packet_ns;
+        ready += link.hop_ns;
+      }
+      const start = Math.max(link.#downFreeAt, ready) + link.#chance();
+      link.#downFreeAt = Math.max(start + bytes * link.ns_per_byte, end);
+      if (link.trace?.on === true) link.#busy(0, start, link.#downFreeAt);
+      ready = start + packet_ns + link.propagation_ns;
+      end = link.#downFreeAt + link.propagation_ns;
     }
-    const start = Math.max(this.#downFreeAt, ready) + this.#chance();
-    this.#downFreeAt = Math.max(start + bytes * this.ns_per_byte, end);
-    this.#firstAt = start + Math.min(bytes * this.ns_per_byte, this.packet_ns) + this.propagation_ns;
-    if (this.trace?.on === true) this.#busy(0, start, this.#downFreeAt);
-    return this.#downFreeAt + this.propagation_ns;
+    return end;
   }
 
   /** From the arrival of the last packet of `bytes` at this link until it is at its upper end. */
@@ -265,7 +286,6 @@ export class Link {
     this.#downFreeAt = a.value(this.#downFreeAt);
     this.#writeCreditsAt = a.value(this.#writeCreditsAt);
     this.#readCreditsAt = a.value(this.#readCreditsAt);
-    this.#firstAt = a.value(this.#firstAt);
     this.#retrainedAt = a.value(this.#retrainedAt);
     this.jitter?.archive(a);
   }
