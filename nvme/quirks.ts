@@ -223,6 +223,11 @@ export const QUIRKS = {
     section: 'NVM Command Set 1.1 §4.1.5.3',
     source: QEMU,
   },
+  keepsDeallocated: {
+    does: 'deallocated blocks keep their data, although DLFEAT says that they read as zeroes',
+    section: 'NVM Command Set 1.1 §3.3.3.2',
+    source: `${QEMU}, of a drive without discard=unmap`,
+  },
   passesOverRanges: {
     does: 'ranges to deallocate that end beyond the namespace are passed over',
     section: 'NVM Command Set 1.1 §3.3.3',

@@ -21,16 +21,18 @@ export class DatasetManagement implements IoCommand {
     [SQE.CDW15, 0],
   ] as const;
   readonly #context: Context;
-  /** The quirks `passesOverRanges`, `ignoresHints` and `ignoresRangeLimit`. */
+  /** The quirks `passesOverRanges`, `ignoresHints`, `ignoresRangeLimit` and `keepsDeallocated`. */
   readonly #passesOver: boolean;
   readonly #ignoresHints: boolean;
   readonly #ignoresLimit: boolean;
+  readonly #keepsData: boolean;
 
   constructor(context: Context) {
     this.#context = context;
     this.#passesOver = hasQuirk(context.profile, 'passesOverRanges');
     this.#ignoresHints = hasQuirk(context.profile, 'ignoresHints');
     this.#ignoresLimit = hasQuirk(context.profile, 'ignoresRangeLimit');
+    this.#keepsData = hasQuirk(context.profile, 'keepsDeallocated');
   }
 
   check(slot: number): number {
@@ -59,6 +61,7 @@ export class DatasetManagement implements IoCommand {
     if (DSM_CDW11.AD.get(slots.dword(slot, SQE.CDW11)) === 0) return STATUS.SUCCESS;
     const limited = this.#checkLimits(ranges);
     if (limited !== STATUS.SUCCESS) return limited;
+    if (this.#keepsData) return STATUS.SUCCESS;
     for (let range = 0; range < ranges; range++) {
       const { first, count } = this.#range(range);
       if (first + count > namespace.blocks) continue;

@@ -129,4 +129,51 @@ describe('quirks, each alone', () => {
     const { ask } = changed({ quirks: ['abortWantsQueue'] });
     expect(ask(0, { opcode: ADMIN.ABORT, cdw10: 9 }).status).toBe(STATUS.INVALID_FIELD);
   });
+
+  test('keepsDeallocated', () => {
+    const { harness, ask, buffer, byte } = changed({ quirks: ['keepsDeallocated'] });
+    harness.memory.fill(buffer, 0x5a, PAGE);
+    ask(1, { opcode: NVM.WRITE, nsid: 1 });
+    harness.memory.u32.set([0, 1, 0, 0], buffer >>> 2);
+    expect(ask(1, { opcode: DATASET_MANAGEMENT, nsid: 1, cdw11: 4 }).status).toBe(STATUS.SUCCESS);
+    ask(1, { opcode: NVM.READ, nsid: 1 });
+    expect(byte(0)).toBe(0x5a);
+  });
+
+  test('takesLongBlock: the rest of a data block is not touched', () => {
+    const { harness, ask, buffer, byte } = changed({ quirks: ['takesLongBlock'] });
+    harness.memory.fill(buffer, 0xee, PAGE);
+    const sgl = { flags: 0x40, descriptor: [PAGE, 0] as const };
+    expect(ask(1, { opcode: NVM.READ, nsid: 1, ...sgl }).status).toBe(STATUS.SUCCESS);
+    expect([byte(511), byte(512)]).toEqual([0, 0xee]);
+  });
+
+  test('pcLast', () => {
+    const { ask, buffer } = changed({ quirks: ['pcLast'] });
+    const create = { opcode: ADMIN.CREATE_CQ, cdw10: 2 | (7 << 16) };
+    expect(ask(0, { ...create, prp1: buffer + 4 }).status).toBe(STATUS.PRP_OFFSET_INVALID);
+    expect(ask(0, create).status).toBe(STATUS.INVALID_FIELD);
+  });
+
+  test('savesBeforeFeature', () => {
+    const { ask } = changed({ quirks: ['savesBeforeFeature'] });
+    const set = { opcode: ADMIN.SET_FEATURES, cdw10: 0x8000_0014 };
+    expect(ask(0, set).status).toBe(STATUS.FEATURE_NOT_SAVEABLE);
+    expect(ask(0, { ...set, cdw10: 0x14 }).status).toBe(STATUS.INVALID_FIELD);
+  });
+
+  test('keepsFeatures', () => {
+    const { harness, ask } = changed({ quirks: ['keepsFeatures'] });
+    ask(0, { opcode: ADMIN.SET_FEATURES, cdw10: FID.INTERRUPT_COALESCING, cdw11: 0x0203 });
+    harness.disable();
+    harness.enable();
+    expect(ask(0, { opcode: ADMIN.GET_FEATURES, cdw10: FID.INTERRUPT_COALESCING }).dw0).toBe(0x0203);
+  });
+
+  test('nsidBeforeCsi', () => {
+    const { ask } = changed({ quirks: ['nsidBeforeCsi'] });
+    const identify = { opcode: ADMIN.IDENTIFY, cdw10: CNS.COMMAND_SET_NAMESPACE, cdw11: 3 << 24 };
+    expect(ask(0, identify).status).toBe(STATUS.INVALID_NAMESPACE_OR_FORMAT);
+    expect(ask(0, { ...identify, nsid: 1 }).status).toBe(STATUS.INVALID_FIELD);
+  });
 });
