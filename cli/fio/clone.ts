@@ -280,6 +280,11 @@ export class Clone {
       if (this.job.rate_ignore_thinktime) pacer?.postpone(thinktime_ns);
       return simulated + thinktime_ns;
     }
+    if (pacer !== null && !this.#isChosen && this.workload.claimsZones) {
+      // A zone is not kept from others while this job waits for its rate.
+      const dueAt = pacer.earliest();
+      if (dueAt > simulated) return dueAt;
+    }
     if (!this.#isChosen) this.#isChosen = this.workload.next(outstanding);
     if (!this.#isChosen) return this.workload.isBlocked ? simulated + ZONE_LOOK_NS : NEVER;
     if (flow?.isAhead(this.job.flow, this.#issued))

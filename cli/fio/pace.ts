@@ -29,6 +29,14 @@ export class Pacer {
     this.dueAt.fill(now);
   }
 
+  /** Before this time no I/O of the job is due. */
+  earliest(): number {
+    const { reads, writes, trims } = this.#job;
+    const [read, write, trim] = this.dueAt;
+    const never = Number.POSITIVE_INFINITY;
+    return Math.min(reads ? read! : never, writes ? write! : never, trims ? trim! : never);
+  }
+
   /** Counts an I/O that is about to be issued. */
   issued(direction: Direction, bytes: number): void {
     const { rate_bytes, rate_iops, rate_process } = this.#job;

@@ -83,6 +83,11 @@ export class Workload {
     return this.#written !== null || this.#zones !== null;
   }
 
+  /** True while choosing an I/O keeps a zone from other jobs. */
+  get claimsZones(): boolean {
+    return this.#zones !== null && !this.isVerifying;
+  }
+
   /** True when the next I/O waits for a zone that others may be writing. */
   get isBlocked(): boolean {
     return this.#isDrawn;

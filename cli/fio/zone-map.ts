@@ -89,6 +89,12 @@ export class ZoneMap {
     this.pointers[zone] = this.startOf(zone);
   }
 
+  /** The zone counts as empty and as none of the open ones, whatever is in it. */
+  forget(zone: number): void {
+    this.empty(zone);
+    this.close(zone);
+  }
+
   /** Takes a zone out of the open ones. */
   close(zone: number): void {
     const index = this.open.indexOf(zone);

@@ -74,8 +74,10 @@ export class ZoneWalk {
   /** Before the first I/O, and before each loop: what is verified starts in empty zones, and no more are open than may be. */
   begin(): void {
     const { writes, verify, verify_only } = this.#job;
-    if (!writes || verify_only) return;
     const map = this.#map;
+    // The writes of an earlier run are gone through again, from empty zones on.
+    if (verify_only) for (let zone = this.#first; zone < this.#last; zone++) map.forget(zone);
+    if (!writes || verify_only) return;
     if (verify === 'none') this.#stale = map.open.slice(this.#open.limit);
     else
       for (let zone = this.#first; zone < this.#last; zone++)

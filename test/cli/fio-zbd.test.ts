@@ -106,6 +106,13 @@ describe('on zones of a drive', () => {
     expect(open.length).toBeLessThanOrEqual(12);
   });
 
+  test('a job that waits for its rate keeps no zone from others', async () => {
+    const job = 'rw=randwrite\nmax_open_zones=1\nrate=10m\nnumjobs=8\ntime_based\nruntime=50ms';
+    const { clones } = await run(zoned(job), 'timed');
+    const written = clones.map(({ directions }) => directions[WRITE].bytes >> 16);
+    expect(written).toEqual(Array(8).fill(8));
+  });
+
   test('what is verified starts in empty zones, and is what was written', async () => {
     const ran = await run(zoned('rw=randwrite\niodepth=8\nverify=crc32c\nloops=2'));
     expect([ran.stats.failure, ran.stats.zoneResets]).toEqual(['', 16]);
