@@ -28,6 +28,8 @@ export const CQ = {
 
 const { WORDS, EXISTS, SIZE, HEAD, TAIL, BASE, BASE_HIGH } = QUEUE;
 const RECORD_SHIFT = 4;
+// File constants fold; imported bindings do not (slots.ts).
+const MASK = WORD_MASK;
 assert(WORDS === 1 << RECORD_SHIFT, 'a record has 16 words');
 
 /** The high word of an address whose low word was `base` before something was added, and is `low` now. */
@@ -49,7 +51,7 @@ class QueueRecords {
 
   /** Word index of a queue's record. */
   at(qid: number): number {
-    return (this.records + (qid << RECORD_SHIFT)) & WORD_MASK;
+    return (this.records + (qid << RECORD_SHIFT)) & MASK;
   }
 
   exists(qid: number): boolean {

@@ -15,7 +15,7 @@ export interface PciHost {
   /** A load from a register: a round trip that pushes every posted store ahead of it. */
   read32(address: number): number;
   readPart(address: number, size: 1 | 2): number;
-  /** A store to a register: posted, in order. */
+  /** A store to a register: posted, in order. An address below 4 GiB, as 32 bits, signed or not. */
   write32(address: number, value: number): void;
   writePart(address: number, size: 1 | 2, value: number): void;
 }

@@ -21,6 +21,9 @@ export const MMIO_END = 0x1_0000_0000;
 // File constants fold where exported ones are loaded at every use.
 const BASE = MMIO_BASE;
 const END = MMIO_END;
+const SIZE = END - BASE;
+/** The beginning as a signed integer. */
+const LOW = BASE | 0;
 const PAGE_SHIFT = 12;
 const NOBODY = -1;
 const ALL_ONES = 0xffff_ffff;
@@ -36,7 +39,7 @@ export interface RegisterBlock {
 /** One decoded range of the MMIO window: a BAR of a function, or a register block. */
 interface Range {
   readonly base: number;
-  /** The same as an integer: bytes from the beginning of the window. */
+  /** The same as an integer (`| 0`, or V8 would keep a double): bytes from the beginning of the window. */
   readonly place: number;
   readonly bytes: number;
   readonly bar: number;
@@ -113,7 +116,7 @@ export class RootComplex implements DmaHost, PciHost {
 
   /** Makes a register block answer at `base`. */
   mapBlock(base: number, bytes: number, block: RegisterBlock): void {
-    this.#blocks.push({ base, place: base - BASE, bytes, bar: 0, fn: null, block, link: null });
+    this.#blocks.push({ base, place: (base - BASE) | 0, bytes, bar: 0, fn: null, block, link: null });
     this.decodeChanged();
   }
 
@@ -163,23 +166,24 @@ export class RootComplex implements DmaHost, PciHost {
     return this.#load(address, size);
   }
 
-  /** A 32-bit store to a device register: posted, in order. */
+  /** A 32-bit store to a device register: posted, in order. See PciHost for the address. */
   write32(address: number, value: number): void {
-    const range = this.#rangeAt(address);
+    const place = ((address | 0) - LOW) | 0;
+    const range = this.#rangeOf(place);
     if (range === null) {
-      this.#refuse(address, 4, true);
+      this.#refuse(address >>> 0, 4, true);
       return;
     }
     const link = range.link;
     if (link === null || link.free === true) {
-      this.#deliver(range, ((address - BASE) | 0) - range.place, value);
+      this.#deliver(range, place - range.place, value);
       return;
     }
     this.clock.advance(this.host.store_ns);
     while (this.#postedTail - this.#postedHead === POSTED_STORES) this.clock.step();
     const at = this.#postedTail++ & (POSTED_STORES - 1);
     this.#postedRange[at] = range;
-    this.#postedOffset[at] = address - range.base;
+    this.#postedOffset[at] = place - range.place;
     this.#postedValue[at] = value;
     this.clock.after(link.store(), this.store, 0);
   }
@@ -240,9 +244,13 @@ export class RootComplex implements DmaHost, PciHost {
   }
 
   #rangeAt(address: number): Range | null {
+    return address < BASE || address >= END ? null : this.#rangeOf(address - BASE);
+  }
+
+  /** By the distance from the beginning of the window, an integer; a negative one is outside. */
+  #rangeOf(place: number): Range | null {
     if (this.#stale === true) this.#decode();
-    if (address < BASE || address >= END) return null;
-    const place = (address - BASE) | 0;
+    if (place < 0 || place >= SIZE) return null;
     const index = this.#pages[place >>> PAGE_SHIFT]!;
     if (index === NOBODY) return null;
     const range = this.#ranges[index]!;
@@ -267,7 +275,8 @@ export class RootComplex implements DmaHost, PciHost {
     if (fn.config.memoryDecode) {
       for (const { index, address, bytes } of fn.config.bars) {
         if (address < low || address + bytes - 1 > high) continue;
-        this.#ranges.push({ base: address, place: address - BASE, bytes, bar: index, fn, block: null, link });
+        const place = (address - BASE) | 0;
+        this.#ranges.push({ base: address, place, bytes: bytes | 0, bar: index, fn, block: null, link });
       }
     }
     if (!(fn instanceof Bridge) || !fn.config.memoryDecode) return;

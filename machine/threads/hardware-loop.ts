@@ -101,14 +101,15 @@ export class HardwareLoop {
     const at = RING + (sequence & MASK) * WORDS;
     if (Atomics.load(window, at) !== sequence) return false;
     const kind = window[at + KIND_WORD]!;
-    const address = window[at + ADDRESS]! >>> 0;
+    const address = window[at + ADDRESS]!;
     const value = window[at + VALUE]!;
     this.#taken = sequence;
     if ((sequence & (ROOM_INTERVAL - 1)) === 0) this.#tellRoom();
     if (kind === WRITE32) this.rootComplex.write32(address, value >>> 0);
-    else if (kind <= LAST_POSTED) this.rootComplex.writePart(address, kind === KIND.WRITE8 ? 1 : 2, value);
+    else if (kind <= LAST_POSTED)
+      this.rootComplex.writePart(address >>> 0, kind === KIND.WRITE8 ? 1 : 2, value);
     else {
-      window[ANSWER] = this.#serve(kind, address, value);
+      window[ANSWER] = this.#serve(kind, address >>> 0, value);
       Atomics.store(window, ANSWERED, sequence);
       this.cpu.wake();
     }

@@ -23,12 +23,16 @@ export interface BarPlace {
   readonly physical: number;
 }
 
+const TWO_32 = 0x1_0000_0000;
+
 export class BarVma extends Vma {
   override readonly bytes = null;
   private readonly rc: PciHost;
   private readonly gate: MemoryGate;
   /** Physical address of its first byte. */
   readonly physical: number;
+  /** The same as a signed integer for stores; 0, where there is no register, when nothing can be at the address. */
+  private readonly low: number;
   private readonly file: OpenFile;
 
   /** Holds `file` for as long as it is mapped: closing the descriptor does not end the device's use. */
@@ -37,6 +41,7 @@ export class BarVma extends Vma {
     this.rc = rc;
     this.gate = gate;
     this.physical = place.physical;
+    this.low = place.physical < TWO_32 ? place.physical | 0 : 0;
     this.file = file;
     file.hold();
   }
@@ -73,7 +78,7 @@ export class BarVma extends Vma {
 
   override write32(offset: number, value: number): void {
     this.#reach(offset, 4, PROT_WRITE);
-    this.rc.write32(this.physical + offset, value);
+    this.rc.write32(this.low + offset, value);
   }
 
   protected override cut(offset: number): BarVma {
