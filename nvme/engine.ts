@@ -13,7 +13,9 @@ import { T, type Trace } from '../machine/trace.ts';
 import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { CidGuard } from './cid-guard.ts';
+import { type CommandSet, type FailureLog, HELD, type IoCommandSet } from './command-set.ts';
 import { Completer, type InterruptSink } from './completer.ts';
+import { Cores } from './cores.ts';
 import { DataMover } from './data-mover.ts';
 import { Fetcher } from './fetcher.ts';
 import type { ControllerProfile } from './profile.ts';
@@ -24,43 +26,14 @@ import { ShortWay, type Statistics } from './short-way.ts';
 import { DATA_NONE, DATA_TO_CONTROLLER, DATA_TO_HOST, NO_SLOT, SLOT, type Slots } from './slots.ts';
 import { codeOf, STATUS } from './spec/status.ts';
 
-/**
- * `check` or `execute` keeps the command. It goes on through `accept` or `mapped`, or ends through `complete`: an
- * Asynchronous Event Request, half of a fused pair, a command whose SGL is being read.
- */
-export const HELD = -1;
 // File constants fold; imported bindings do not (slots.ts).
 const { SUCCESS } = STATUS;
+const KEPT = HELD;
 const { BYTES, DIRECTION, EVENT, SQID, STATUS: SLOT_STATUS } = SLOT;
 const NO_DATA = DATA_NONE;
 const TO_HOST = DATA_TO_HOST;
 const TO_CONTROLLER = DATA_TO_CONTROLLER;
 const FREE_TIMING = { fetch_ns: 0, decode_ns: 0, complete_ns: 0, cores: 1 } as const;
-
-/** What commands of one kind of queue mean. Every method takes a slot and returns a status. */
-export interface CommandSet {
-  /** Validates the entry; sets the slot's direction and bytes. */
-  check(slot: number): number;
-  /** Moves the host's data into the controller. */
-  receive(slot: number): number;
-  /** Does the work, or keeps the command (HELD). */
-  execute(slot: number): number;
-  /** Moves the controller's data to the host. */
-  send(slot: number): number;
-}
-
-/** I/O commands also take the medium's time and can say why they failed. */
-export interface IoCommandSet extends CommandSet {
-  reason: string;
-  delay(slot: number): number;
-  /** The command failed or is being aborted. */
-  drop(slot: number): void;
-}
-
-/** Who is told of every command that fails: `reason` is one sentence or empty. */
-export interface FailureLog {
-  commandFailed(slot: number, status: number, reason: string): void;
-}
 
 export interface EngineParts {
   readonly clock: Clock;
@@ -102,10 +75,7 @@ export class Engine {
   private readonly hasShortWay: boolean;
   /** null: identifiers are not looked at. */
   private readonly guard: CidGuard | null;
-  private readonly decode_ns: number;
-  private readonly jitter: Jitter | null;
-  private readonly complete_ns: number;
-  private readonly coreFreeAt: Float64Array;
+  private readonly cores: Cores;
   private readonly onDecoded: HandlerId;
   private readonly onMapped: HandlerId;
   private readonly onReceived: HandlerId;
@@ -130,10 +100,7 @@ export class Engine {
     this.guard = profile.strict ? new CidGuard(slots) : null;
     // A medium behind a map is asked before each command, even where it takes no time.
     this.takesNoTime = profile.timing === null && this.guard === null && profile.map === undefined;
-    this.decode_ns = timing.decode_ns;
-    this.jitter = parts.firmware ?? null;
-    this.complete_ns = timing.complete_ns;
-    this.coreFreeAt = new Float64Array(timing.cores);
+    this.cores = new Cores(clock, timing, parts.firmware ?? null);
     this.prp = new PrpWalker(memory, dma, slots, profile);
     const losesData = hasQuirk(profile, 'losesData');
     this.data = new DataMover(memory, dma, losesData);
@@ -200,8 +167,7 @@ export class Engine {
   #decode(slot: number, sqid: number): void {
     if (sqid === 0) this.#adminSlot = slot;
     if (this.trace.on === true) this.#emit(T.NVME_FETCH, slot, this.slots.dword(slot, 0) & 0xff);
-    const delay =
-      this.decode_ns === 0 ? 0 : this.#core(this.jitter?.around(this.decode_ns) ?? this.decode_ns);
+    const delay = this.cores.decode();
     if (delay === 0) this.#decoded(slot);
     else this.#later(slot, delay, this.onDecoded);
   }
@@ -227,7 +193,7 @@ export class Engine {
       if (status === SUCCESS && direction === TO_HOST) status = nvm.send(slot);
     }
     if (status !== SUCCESS) {
-      if (status !== HELD) this.fail(slot, status, reason);
+      if (status !== KEPT) this.fail(slot, status, reason);
       return;
     }
     this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = SUCCESS;
@@ -238,15 +204,6 @@ export class Engine {
     this.memory.f64[(this.slots.at(slot) + EVENT) >>> 1] = this.clock.after(delay, handler, slot);
   }
 
-  /** Nanoseconds until a firmware core that is asked now has worked for `work_ns`. */
-  #core(work_ns: number): number {
-    const free = this.coreFreeAt;
-    let core = 0;
-    for (let other = 1; other < free.length; other++) if (free[other]! < free[core]!) core = other;
-    free[core] = Math.max(free[core]!, this.clock.now) + work_ns;
-    return free[core]! - this.clock.now;
-  }
-
   // ---- the way of one command ---------------------------------------------------------------------------------------
 
   #decoded(slot: number): void {
@@ -255,7 +212,7 @@ export class Engine {
     if (this.guard !== null && !this.guard.claim(slot)) return this.#refuseIdentifier(slot);
     const status = i32[at + SQID] === 0 ? this.admin.check(slot) : this.nvm.check(slot);
     if (status === SUCCESS) this.accept(slot);
-    else if (status !== HELD) this.fail(slot, status);
+    else if (status !== KEPT) this.fail(slot, status);
   }
 
   #refuseIdentifier(slot: number): void {
@@ -309,7 +266,7 @@ export class Engine {
     if (this.trace.on === true) this.#emit(T.NVME_MEDIA, slot, 0);
     const isAdmin = slots.sqid(slot) === 0;
     const status = isAdmin ? this.admin.execute(slot) : this.nvm.execute(slot);
-    if (status === HELD) {
+    if (status === KEPT) {
       if (!isAdmin) return;
       this.#adminSlot = NO_SLOT;
       this.fetcher.admit();
@@ -358,8 +315,8 @@ export class Engine {
   /** Completes a command. Its slot is given back when the entry has been posted. */
   complete(slot: number, status: number): void {
     this.memory.i32[this.slots.at(slot) + SLOT_STATUS] = status;
-    const { complete_ns } = this;
-    const delay = complete_ns === 0 ? 0 : this.#core(complete_ns) + this.dma.followDelay(16);
+    const work = this.cores.complete();
+    const delay = work === 0 ? 0 : work + this.dma.followDelay(16);
     if (delay === 0) this.#post(slot);
     else this.#later(slot, delay, this.onPost);
   }
@@ -445,8 +402,7 @@ export class Engine {
     this.fetcher.archive(a);
     this.prp.archive(a);
     this.guard?.archive(a);
-    a.contents(this.coreFreeAt);
-    this.jitter?.archive(a);
+    this.cores.archive(a);
     this.#adminSlot = a.value(this.#adminSlot);
     this.data.archive(a);
   }

@@ -3,7 +3,7 @@
  * Not here: which events there are and who waits for them (events.ts), how a command is taken out (engine.ts).
  */
 
-import { HELD } from '../engine.ts';
+import { HELD } from '../command-set.ts';
 import { hasQuirk } from '../quirks.ts';
 import { NO_SLOT } from '../slots.ts';
 import { ABORT_CDW10, ABORT_RESULT, SQE } from '../spec/commands.ts';

@@ -7,7 +7,7 @@
 import type { HandlerId } from '../../machine/clock.ts';
 import type { Archive } from '../../support/archive.ts';
 import { hex } from '../../support/numbers.ts';
-import { HELD } from '../engine.ts';
+import { HELD } from '../command-set.ts';
 import type { Features } from '../features.ts';
 import { formatAttributes } from '../identify-controller.ts';
 import { hasQuirk } from '../quirks.ts';

@@ -6,7 +6,7 @@
 
 import type { Archive } from '../../support/archive.ts';
 import { present } from '../absences.ts';
-import { HELD } from '../engine.ts';
+import { HELD } from '../command-set.ts';
 import type { Namespace } from '../namespace.ts';
 import { hasQuirk } from '../quirks.ts';
 import type { Refusal } from '../refusal.ts';

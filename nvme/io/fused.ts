@@ -6,8 +6,8 @@
  */
 import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
+import { HELD } from '../command-set.ts';
 import type { Engine } from '../engine.ts';
-import { HELD } from '../engine.ts';
 import type { Health } from '../health.ts';
 import type { Namespace } from '../namespace.ts';
 import type { Slots } from '../slots.ts';
