@@ -30,14 +30,21 @@ const nameOf = (key: Node): string => `${key.type === 'PrivateIdentifier' ? '#' 
 const CONTAINER =
   /^(?:(?:Ui|I)nt(?:8|16|32)|Float64|Shared)?(?:Array|ArrayBuffer)$|^(?:Map|Set|DataView|Uint8Array)$/;
 
+/** Types of parts that belong to whoever holds them, and change. */
+const PART = /^(?:Random|Jitter|BlockOrder|BlockStore|Media)$/;
+
+function isChangingType(type: Node): boolean {
+  if (type.type === 'TSUnionType') return (type.types as Node[]).some(isChangingType);
+  if (type.type === 'TSArrayType') return true;
+  const name = String((type.typeName as Node | undefined)?.name);
+  return CONTAINER.test(name) || PART.test(name);
+}
+
 /** Whether a field that is assigned once can change nevertheless: its type, or what it is made of, says so. */
 function isContainer(field: Node): boolean {
   const annotation = field.typeAnnotation as Node | null;
   const type = annotation?.typeAnnotation as Node | undefined;
-  if (type !== undefined) {
-    if (type.type === 'TSArrayType') return true;
-    return type.type === 'TSTypeReference' && CONTAINER.test(String((type.typeName as Node).name));
-  }
+  if (type !== undefined) return isChangingType(type);
   const value = field.value as Node | null;
   const made = value?.type === 'CallExpression' ? ((value.callee as Node).object as Node) : value;
   if (made?.type === 'ArrayExpression') return true;

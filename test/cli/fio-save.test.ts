@@ -226,7 +226,7 @@ test('a running job makes no system call but read(2), so that what the kernel ha
 });
 
 test('a machine of another kind does not take the state', async () => {
-  const { state } = await saveAt(CASES['interrupts and a log of every I/O']!, 100e3);
+  const { state } = await saveAt(CASES['verification as it goes']!, 100e3);
   const load = (board: Board, options: BootOptions) => {
     const archive = Archive.load(state);
     archive.value(0);

@@ -17,6 +17,15 @@ export function small(namespace: Partial<NamespaceBoard> = {}, profile = drive.p
   return { ...pc, ram: '16m', media: '24m', rootPorts: [{ ...pc.rootPorts[0]!, device }] };
 }
 
+/** The same with chance in everything that can have some. */
+function jittery(): Board {
+  const { timing } = drive.profile;
+  const board = small({}, { ...drive.profile, timing: { ...timing!, firmwareJitter_ns: 200 } });
+  const [port] = board.rootPorts;
+  const link = { ...port!.link, jitter_ns: 50 };
+  return { ...board, host: { ...board.host, interruptJitter_ns: 300 }, rootPorts: [{ ...port!, link }] };
+}
+
 export interface Case {
   readonly job: string;
   readonly board: Board;
@@ -34,7 +43,7 @@ export const FOUR = { ...workstation, ram: '16m', media: '64m' };
 export const CASES: Readonly<Record<string, Case>> = {
   'interrupts and a log of every I/O': {
     job: `${global}hipri=0\n[a]\nrw=randrw\nsize=512k\nwrite_lat_log=x\nwrite_bw_log=x`,
-    board: small(),
+    board: jittery(),
     at_ns: 100e3,
   },
   'polling, depth 1, averaged logs': {
