@@ -85,6 +85,7 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['Blocks', '#media', "archived by the commands' context"],
   ['NvmCommands', 'media', "archived by the commands' context"],
   ['Pacer', '#random', "the workload's"],
+  ['Places', '#chance', "the workload's"],
   ['Workload', '#dueAt', "the pacer's"],
   ['Health', 'events', MADE],
   ['Condition', 'events wear', MADE],
