@@ -12,7 +12,7 @@ import {
   CORRECTABLE,
   DEVICE_CAPABILITIES,
   DEVICE_CONTROL,
-  DEVICE_STATUS,
+  DEVICE_ERRORS,
   EXTENDED_CAPABILITY,
   LINK_CAPABILITIES,
   LINK_CAPABILITIES_2,
@@ -212,7 +212,7 @@ function addDeviceRegisters(config: ConfigSpace, description: PcieDescription): 
   const flrBit = DEVICE_CONTROL.INITIATE_FLR.mask;
   const writable = (deviceControlWritable & ~flrBit) | (flr ? flrBit : 0);
   config.register(control, 2, { value: deviceControl, writable });
-  config.register(offset + PCIE.DEVICE_STATUS, 2, { clear: DEVICE_STATUS.ERRORS.mask });
+  config.register(offset + PCIE.DEVICE_STATUS, 2, { clear: DEVICE_ERRORS });
   config.onWrite(control, (now) => {
     if ((now & flrBit) === 0) return;
     config.set(control, 2, now & ~flrBit & 0xffff);

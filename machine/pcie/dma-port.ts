@@ -8,6 +8,7 @@
 import type { Archive } from '../../support/archive.ts';
 import { u64 } from '../../support/numbers.ts';
 import type { Memory } from '../memory.ts';
+import type { Poison } from '../poison.ts';
 import type { Link } from '../timing/link.ts';
 import { T, type Trace } from '../trace.ts';
 import { BLOCKED, INTERRUPT_WINDOW, type Translator } from './translator.ts';
@@ -19,7 +20,9 @@ export const DMA_MASTER_OFF = 1;
 export const DMA_BLOCKED = 2;
 /** Nothing answers at the physical address. */
 export const DMA_UNSUPPORTED = 3;
-export type DmaResult = 0 | 1 | 2 | 3;
+/** The data came back, but marked as lost. */
+export const DMA_POISONED = 4;
+export type DmaResult = 0 | 1 | 2 | 3 | 4;
 
 /** One sentence per code, for error logs and messages. */
 export const DMA_SENTENCES = [
@@ -27,6 +30,7 @@ export const DMA_SENTENCES = [
   'the function is not a bus master (PCI command bit 2 is off)',
   'the IOMMU blocked the request',
   'no memory or device answers at this address',
+  'the data came back poisoned, because memory has lost them',
 ] as const;
 
 const PAGE = 4096;
@@ -46,6 +50,7 @@ const NOWHERE = Number.POSITIVE_INFINITY;
 export interface DmaHost {
   readonly trace: Trace;
   readonly memory: Memory;
+  readonly poison: Poison;
   readonly translator: Translator;
   /** 4 KiB frames of RAM; they begin at physical address 0. */
   readonly ramFrames: number;
@@ -60,13 +65,15 @@ export interface DmaHost {
 export class DmaPort {
   /** Requester id, bus << 8 | devfn; the function sets it when it learns its bus number. */
   requester = 0;
-  /** Requests leave the function, and none is for memory of its own: the common case is one test. */
+  /** Requests leave the function, none is for memory of its own, and no memory is poisoned: the common case is one test. */
   private isOpen = false;
   #busMaster = false;
   /** The link between the function and the root complex; set when the function is plugged in. */
   link: Link;
   /** Where the last read or write that did not succeed stopped: its own address, or that of a later page. */
   refusedAt = 0;
+  /** Told when poisoned data came; the function records it. */
+  onPoison: () => void = () => {};
   private readonly rc: DmaHost;
   /** Addresses from `ownStart` to below `ownEnd` are the function's own memory, from offset `ownLocal` on. */
   private ownStart = NOWHERE;
@@ -76,6 +83,9 @@ export class DmaPort {
   constructor(rc: DmaHost, link: Link) {
     this.rc = rc;
     this.link = link;
+    rc.poison.listeners.push(() => {
+      this.busMaster = this.#busMaster;
+    });
   }
 
   /** Follows PCI command bit 2. */
@@ -85,7 +95,7 @@ export class DmaPort {
 
   set busMaster(isOn: boolean) {
     this.#busMaster = isOn;
-    this.isOpen = isOn && this.ownStart === NOWHERE;
+    this.isOpen = isOn && this.ownStart === NOWHERE && this.rc.poison.isEmpty;
   }
 
   /**
@@ -248,12 +258,31 @@ export class DmaPort {
         }
         if (end > length) end = length;
         const physical = (first << PAGE_SHIFT) | offset;
+        if (this.isOpen === false) {
+          const fit = this.#unpoisoned(physical, end - from, isWrite);
+          if (fit < end - from) return this.#poisoned(iova + from + fit);
+        }
         if (isWrite) memory.copy(physical, local + from, end - from);
         else memory.copy(local + from, physical, end - from);
       }
       from = end;
     }
     return OK;
+  }
+
+  /** How many of `bytes` bytes of RAM can be moved: those before the first poisoned one. Writing heals. */
+  #unpoisoned(physical: number, bytes: number, isWrite: boolean): number {
+    const { poison } = this.rc;
+    if (poison.isEmpty) return bytes;
+    if (!isWrite) return poison.before(physical, bytes);
+    poison.heal(physical, bytes);
+    return bytes;
+  }
+
+  #poisoned(iova: number): DmaResult {
+    this.refusedAt = iova;
+    this.onPoison();
+    return DMA_POISONED;
   }
 
   #isOwn(iova: number): boolean {

@@ -6,7 +6,7 @@
 import type { Archive } from '../../support/archive.ts';
 import type { ConfigSpace } from './config-space.ts';
 import type { DmaPort } from './dma-port.ts';
-import { COMMAND, CONFIG, STATUS } from './spec.ts';
+import { CAPABILITY, COMMAND, CONFIG, DEVICE_STATUS, PCIE, STATUS } from './spec.ts';
 
 /** Where INTA to INTD (`pin` 1 to 4) of a function lead: told when one is asserted and deasserted. */
 export type InterruptWire = (pin: number, isAsserted: boolean) => void;
@@ -31,6 +31,7 @@ export abstract class PcieFunction {
     this.name = name;
     this.config = config;
     this.dma = dma;
+    if (dma !== null) dma.onPoison = () => this.#notePoison();
     config.listen((change) => {
       if (change === 'reset') this.reset();
       else if (change === 'busMaster') this.masterChanged();
@@ -52,6 +53,18 @@ export abstract class PcieFunction {
   setForwarded(isPathOpen: boolean): void {
     this.#isPathOpen = isPathOpen;
     this.masterChanged();
+  }
+
+  /** Data of a read came poisoned. Base §6.2.3.2.4.3, §7.5.1.1.4, §7.5.3.5. */
+  #notePoison(): void {
+    const { config } = this;
+    const isReported = COMMAND.PARITY.get(config.half(CONFIG.COMMAND)) === 1;
+    const errors = STATUS.encode({ PARITY_ERROR: 1, MASTER_PARITY: isReported ? 1 : 0 });
+    config.set(CONFIG.STATUS, 2, config.half(CONFIG.STATUS) | errors);
+    const capability = config.findCapability(CAPABILITY.PCIE);
+    if (capability === 0) return;
+    const at = capability + PCIE.DEVICE_STATUS;
+    config.set(at, 2, config.half(at) | DEVICE_STATUS.NON_FATAL.mask);
   }
 
   /** Keeps the port's flag current, so that a request costs one test however many bridges it crosses. */

@@ -6,6 +6,7 @@
 import type { Archive } from '../../support/archive.ts';
 import type { Clock } from '../clock.ts';
 import type { Memory } from '../memory.ts';
+import { Poison } from '../poison.ts';
 import type { HostProfile } from '../timing/host.ts';
 import type { Link } from '../timing/link.ts';
 import { T, type Trace } from '../trace.ts';
@@ -60,6 +61,8 @@ export interface RootComplexParts {
 export class RootComplex implements DmaHost, PciHost {
   readonly clock: Clock;
   readonly memory: Memory;
+  /** RAM that has lost data. */
+  readonly poison = new Poison();
   readonly trace: Trace;
   readonly host: HostProfile;
   readonly ramFrames: number;
@@ -331,6 +334,7 @@ export class RootComplex implements DmaHost, PciHost {
   /** Saves or loads what changes while the machine runs, of everything that is plugged in too (support/archive.ts). */
   archive(a: Archive): void {
     this.refused = a.value(this.refused);
+    this.poison.archive(a);
     a.same([...this.#root.keys()].join(), 'what is plugged into the root complex');
     for (const fn of this.#root.values()) fn.archive(a);
     this.#decode();

@@ -171,7 +171,20 @@ export const DEVICE_CONTROL = bits({
   INITIATE_FLR: 15,
 });
 /** Device status. Base §7.5.3.5. */
-export const DEVICE_STATUS = bits({ ERRORS: [3, 0], TRANSACTIONS_PENDING: 5 });
+export const DEVICE_STATUS = bits({
+  CORRECTABLE: 0,
+  NON_FATAL: 1,
+  FATAL: 2,
+  UNSUPPORTED_REQUEST: 3,
+  TRANSACTIONS_PENDING: 5,
+});
+/** The errors among them: written with 1, they are cleared. */
+export const DEVICE_ERRORS = DEVICE_STATUS.encode({
+  CORRECTABLE: 1,
+  NON_FATAL: 1,
+  FATAL: 1,
+  UNSUPPORTED_REQUEST: 1,
+});
 /** Link capabilities. Base §7.5.3.6. */
 export const LINK_CAPABILITIES = bits({ SPEED: [3, 0], WIDTH: [9, 4], ASPM: [11, 10], PORT: [31, 24] });
 /** Link control. Base §7.5.3.7. */

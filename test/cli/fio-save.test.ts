@@ -89,7 +89,7 @@ const goOn = (one: Case, state: Uint8Array, options: BootOptions = {}): Promise<
     options,
   );
 
-describe('a run that goes on is the run that was not interrupted', () => {
+describe('T18 a run that goes on is the run that was not interrupted', () => {
   test.each(Object.entries(CASES))('%s', async (_, one) => {
     const { state } = await saveAt(one, one.at_ns);
     expect(state.length).toBeGreaterThan(0);
