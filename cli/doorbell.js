@@ -1,9 +1,6 @@
 #!/usr/bin/env node
-// Starts the command line: from the TypeScript sources in a checkout, from dist/ in an installed package.
-import { existsSync } from 'node:fs';
+// Starts the command line.
+import { load } from './entry.js';
 
-const source = new URL('./main.ts', import.meta.url);
-const checkout = existsSync(source);
-if (checkout) (await import('tsx/esm/api')).register();
-const { main } = await import(checkout ? source.href : '../dist/cli/main.js');
+const { main } = await load('main');
 process.exitCode = await main(process.argv.slice(2));

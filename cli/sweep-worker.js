@@ -1,10 +1,7 @@
-// A worker thread of a sweep: from the TypeScript sources in a checkout, from dist/ in an installed package.
-import { existsSync } from 'node:fs';
+// A worker thread of a sweep.
+import { load } from './entry.js';
 
-const source = new URL('./sweep/run.ts', import.meta.url);
-const checkout = existsSync(source);
-if (checkout) (await import('tsx/esm/api')).register();
-const { execute } = await import(checkout ? source.href : '../dist/cli/sweep/run.js');
+const { execute } = await load('sweep/run');
 
 /** Errors lose their class between threads: a mistake of the user's crosses as its sentence. */
 export default async function work(run) {
