@@ -10,6 +10,7 @@ import { NvmeDriver, type QueuePair } from '../drivers/nvme/index.ts';
 import { NVM } from '../nvme/spec/commands.ts';
 import { formatSize } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
+import { onOwnCore } from './cores.ts';
 import { isQuick, type Metric, metric, type Time, WARM_UP_MS } from './measure.ts';
 import { BLOCK, fill, HOT, POSITIONS, rungOf } from './rig.ts';
 
@@ -47,7 +48,7 @@ function timeOfShort(run: (rounds: number) => void): Time {
 /** One round trip between two threads that spin on a word each. */
 function barePingPong(): Time {
   const words = new Int32Array(new SharedArrayBuffer(1024));
-  const worker = new Worker(ANSWERER, { eval: true, workerData: words });
+  const worker = onOwnCore(() => new Worker(ANSWERER, { eval: true, workerData: words }));
   let ball = 0;
   const time = timeOfShort((rounds) => {
     for (let i = 0; i < rounds; i++) {
@@ -68,7 +69,7 @@ async function onQueue(
   measure: (queue: QueuePair) => Time,
   shadowDoorbells = false,
 ): Promise<Time & { readonly rung: string }> {
-  const machine = bootThreaded(pc);
+  const machine = onOwnCore(() => bootThreaded(pc));
   const nvme = await NvmeDriver.open(machine.kernel, { shadowDoorbells });
   const queue = await nvme.createQueuePair({ depth });
   const buffers = nvme.allocate(depth * bytes);
