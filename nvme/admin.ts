@@ -13,6 +13,7 @@ import { Directives } from './admin/directives.ts';
 import { DoorbellBuffer } from './admin/doorbell-buffer.ts';
 import { Firmware } from './admin/firmware.ts';
 import { Format } from './admin/format.ts';
+import { GetFeatures } from './admin/get-features.ts';
 import { KeepAlive } from './admin/keep-alive.ts';
 import { LbaStatus } from './admin/lba-status.ts';
 import { logPages } from './admin/log-pages.ts';
@@ -20,6 +21,7 @@ import { NamespaceAttachment, NamespaceManagement } from './admin/namespace-mana
 import { PersistentEvents } from './admin/persistent-events.ts';
 import { Sanitize } from './admin/sanitize.ts';
 import { SelfTest } from './admin/self-test.ts';
+import { SetFeatures } from './admin/set-features.ts';
 import { Telemetry } from './admin/telemetry.ts';
 import { Virtualization } from './admin/virtualization.ts';
 import { AdminQueues } from './admin-queues.ts';
@@ -97,7 +99,8 @@ export class AdminCommands {
     const timestamp = new Timestamp(parts.clock);
     const history = new PersistentEvents({ ...parts, timestamp });
     const keepAlive = new KeepAlive(parts);
-    const features = new Features({ ...parts, timestamp, history, keepAlive });
+    const featureParts = { ...parts, timestamp, history, keepAlive };
+    const features = new Features(featureParts);
     const selfTest = new SelfTest(parts);
     const firmware = new Firmware({ ...parts, history, maxTransfer_bytes });
     const managed = { ...parts, history, selfTest };
@@ -131,8 +134,8 @@ export class AdminCommands {
       [ADMIN.CREATE_CQ]: queues.createCq,
       [ADMIN.IDENTIFY]: new Identify({ ...parts, firmware }),
       [ADMIN.ABORT]: new Abort(parts),
-      [ADMIN.SET_FEATURES]: features.setCommand,
-      [ADMIN.GET_FEATURES]: features.getCommand,
+      [ADMIN.SET_FEATURES]: new SetFeatures(featureParts, features),
+      [ADMIN.GET_FEATURES]: new GetFeatures(featureParts, features),
       [ADMIN.ASYNC_EVENT_REQUEST]: new EventRequest(parts),
       [ADMIN.NAMESPACE_MANAGEMENT]: new NamespaceManagement({ ...managed, features }),
       [ADMIN.NAMESPACE_ATTACHMENT]: new NamespaceAttachment(parts),

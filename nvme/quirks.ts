@@ -181,7 +181,7 @@ export const QUIRKS = {
     source: QEMU,
   },
   keepsFeatures: {
-    does: 'features keep their values over resets',
+    does: 'features without a buffer keep their values over resets',
     section: 'Base 2.1 §4.4',
     source: QEMU,
   },
