@@ -111,6 +111,11 @@ export const CASES: Readonly<Record<string, Case>> = {
     board: small(),
     at_ns: 450e3,
   },
+  'a rate that becomes steady': {
+    job: '[a]\nrw=randread\nsize=2m\nrate_iops=50\ntime_based\nruntime=4s\nss=iops:5%\nss_dur=2s',
+    board: small(),
+    at_ns: 1.2e9,
+  },
   'bad blocks, weak blocks, a slow link': {
     job: `${global}[a]\nrw=randread\nsize=512k\ncontinue_on_error=all\n[b]\nrw=randread\nsize=1m\nio_size=128k\nhipri=0`,
     board: small(),
