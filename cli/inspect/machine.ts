@@ -4,6 +4,7 @@ import { REG as IOMMU_REG } from '../../iommu/spec/registers.ts';
 import { bdfText, CONFIG } from '../../machine/pcie/spec.ts';
 import type { NvmeController } from '../../nvme/controller.ts';
 import { CC, CSTS, REG } from '../../nvme/spec/registers.ts';
+import { ZONE, zoneStateName } from '../../nvme/spec/zones.ts';
 import { hex, u64 } from '../../support/numbers.ts';
 import { pageWalk } from './page-walk.ts';
 import type { Branch } from './tree.ts';
@@ -86,8 +87,27 @@ function controller(one: NvmeController): Branch {
           .list('attached')
           .map(({ nsid, blocks, block_bytes }) => [String(nsid), `${blocks} blocks of ${block_bytes} bytes`]),
       ),
+    zones: () => zonesOf(one),
     rejections: () => numbered(one.health.rejections),
   };
+}
+
+/** By namespace, the zones that are not empty. */
+function zonesOf({ namespaces }: NvmeController): Branch {
+  const zoned = namespaces.list('attached').filter((namespace) => namespace.zones !== null);
+  return Object.fromEntries(
+    zoned.map(({ nsid, zones }) => {
+      const used = numbersTo(zones!.count).filter((zone) => zones!.state(zone) !== ZONE.EMPTY);
+      const lines = used.map((zone) => {
+        const written = zones!.pointer(zone) - zones!.start(zone);
+        return [
+          String(zone),
+          `${zoneStateName(zones!.state(zone))}, ${written} of ${zones!.capacity} blocks written`,
+        ];
+      });
+      return [String(nsid), Object.fromEntries(lines) as Branch];
+    }),
+  );
 }
 
 const numbersTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);

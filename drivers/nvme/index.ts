@@ -12,4 +12,4 @@ export type { ControllerInfo, ZoneInfo } from './identify.ts';
 export { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions } from './options.ts';
 export { MAX_DEPTH, type OnComplete, type OnStale, QUEUE_FULL, QueuePair } from './queue-pair.ts';
 export { ControllerError, NvmeError } from './status.ts';
-export type { Zone, ZoneStateName, Zones } from './zones.ts';
+export type { Zone, Zones } from './zones.ts';

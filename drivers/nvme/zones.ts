@@ -3,22 +3,19 @@
  * Not here: reading and writing at the write pointer (block-device.ts).
  */
 import { NVM } from '../../nvme/spec/commands.ts';
-import { ZONE, ZONE_ACTION, ZONE_DESCRIPTOR, ZONE_REPORT, ZONE_STATE } from '../../nvme/spec/zones.ts';
+import {
+  ZONE,
+  ZONE_ACTION,
+  ZONE_DESCRIPTOR,
+  ZONE_REPORT,
+  ZONE_STATE,
+  type ZoneStateName,
+  zoneStateName,
+} from '../../nvme/spec/zones.ts';
 import type { DmaPool } from '../vfio/dma.ts';
 import { transfer, zoneReport, zoneSend } from './commands.ts';
 import type { NamespaceInfo, ZoneInfo } from './identify.ts';
 import type { RequestQueue } from './request-queue.ts';
-
-const STATE_NAMES = {
-  [ZONE.EMPTY]: 'empty',
-  [ZONE.IMPLICITLY_OPEN]: 'implicitly open',
-  [ZONE.EXPLICITLY_OPEN]: 'explicitly open',
-  [ZONE.CLOSED]: 'closed',
-  [ZONE.READ_ONLY]: 'read-only',
-  [ZONE.FULL]: 'full',
-  [ZONE.OFFLINE]: 'offline',
-} as const;
-export type ZoneStateName = (typeof STATE_NAMES)[keyof typeof STATE_NAMES];
 
 /** One zone as a report has it. */
 export interface Zone {
@@ -134,7 +131,7 @@ export class Zones {
 
 function zoneAt(view: DataView, at: number): Zone {
   const { STATE, ZCAP, ZSLBA, WP } = ZONE_DESCRIPTOR.decode(view, at);
-  const state = ZONE_STATE.ZS.get(STATE) as keyof typeof STATE_NAMES;
+  const state = ZONE_STATE.ZS.get(STATE);
   const start = Number(ZSLBA);
   const capacity = Number(ZCAP);
   // A full zone, and one that cannot be written any more, has no write pointer.
@@ -142,7 +139,7 @@ function zoneAt(view: DataView, at: number): Zone {
   return {
     start,
     capacity,
-    state: STATE_NAMES[state] ?? 'offline',
+    state: zoneStateName(state) ?? 'offline',
     pointer: hasPointer ? Number(WP) : start + capacity,
   };
 }

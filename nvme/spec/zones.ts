@@ -17,6 +17,20 @@ export const ZONE = {
   OFFLINE: 0xf,
 } as const;
 
+/** As sentences have them. */
+export const ZONE_NAMES = {
+  [ZONE.EMPTY]: 'empty',
+  [ZONE.IMPLICITLY_OPEN]: 'implicitly open',
+  [ZONE.EXPLICITLY_OPEN]: 'explicitly open',
+  [ZONE.CLOSED]: 'closed',
+  [ZONE.READ_ONLY]: 'read-only',
+  [ZONE.FULL]: 'full',
+  [ZONE.OFFLINE]: 'offline',
+} as const;
+export type ZoneStateName = (typeof ZONE_NAMES)[keyof typeof ZONE_NAMES];
+/** The name of a value of ZS. */
+export const zoneStateName = (state: number): ZoneStateName => ZONE_NAMES[state as keyof typeof ZONE_NAMES];
+
 /** Zone Management Send: SLBA is the zone's first block unless ALL. ZNS 1.2 §3.4.3 */
 export const ZONE_SEND_CDW13 = bits({ ZSA: [7, 0], ALL: 8, ZRWAA: 9 });
 /** Values of ZSA. */

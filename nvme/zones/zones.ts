@@ -6,7 +6,7 @@
 import type { Archive } from '../../support/archive.ts';
 import type { Refusal } from '../refusal.ts';
 import { STATUS } from '../spec/status.ts';
-import { ZONE, ZONE_ACTION } from '../spec/zones.ts';
+import { ZONE, ZONE_ACTION, zoneStateName } from '../spec/zones.ts';
 
 export interface ZoneOptions {
   /** Size of the namespace, and of a zone (ZSZE); what of a zone can be written (ZCAP), all when absent. */
@@ -21,16 +21,6 @@ export interface ZoneOptions {
   /** A read may go over the end of a zone (OZCS bit 0). */
   readonly readsAcross?: boolean;
 }
-
-const NAMES: Readonly<Record<number, string>> = {
-  [ZONE.EMPTY]: 'empty',
-  [ZONE.IMPLICITLY_OPEN]: 'implicitly open',
-  [ZONE.EXPLICITLY_OPEN]: 'explicitly open',
-  [ZONE.CLOSED]: 'closed',
-  [ZONE.READ_ONLY]: 'read-only',
-  [ZONE.FULL]: 'full',
-  [ZONE.OFFLINE]: 'offline',
-};
 
 /** By action and state, the state it leads to; what is not here is no transition. ZNS 1.2 §2.1.1.3 */
 const TRANSITIONS: Readonly<Record<number, Readonly<Record<number, number>>>> = {
@@ -198,7 +188,7 @@ export class Zones {
     const state = this.state(zone);
     const next = TRANSITIONS[action]![state];
     if (next === undefined) {
-      const reason = `zone ${zone} is ${NAMES[state]}, which this action does not lead out of`;
+      const reason = `zone ${zone} is ${zoneStateName(state)}, which this action does not lead out of`;
       return refusal(STATUS.INVALID_ZONE_STATE_TRANSITION, reason);
     }
     return isActive(next) && next !== state ? this.#resourceProblem(zone, isOpen(next)) : null;

@@ -60,6 +60,15 @@ test('the moment is a simulated time after the first I/O', async () => {
   expect((await at('20us')) - (await at('5us'))).toBe(15_000);
 });
 
+test('zones that are not empty, with what is written in them', async () => {
+  const path = join(folder, 'zones.fio');
+  writeFileSync(path, '[a]\nzonemode=zbd\nrw=write\nbs=64k\nsize=2z\n');
+  const zones = await tree('nvme0/zones', '--board', 'zns', '--after', path, '--at', '1ms');
+  expect(zones).toEqual({
+    '1': { '0': expect.stringMatching(/^implicitly open, \d+ of 768 blocks written$/) },
+  });
+});
+
 describe('mistakes', () => {
   test.each([
     [['nvme0/sx'], 'inspect: nvme0 has no "sx"; did you mean "sq"?'],
