@@ -181,6 +181,7 @@ const OPERATIONS = fields<OperationTiming>({
   overwritePass_ns: duration,
   selfTestShort_ns: duration,
   selfTestExtended_ns: duration,
+  activation_ns: duration,
 });
 
 const TIMING = fields<ControllerTiming>({

@@ -100,6 +100,7 @@ export class NvmeController extends PcieFunction {
       maxTransfer_bytes,
       cc: () => this.lifecycle.cc,
       fatal: (reason) => this.lifecycle.fail(reason),
+      pause: (isPaused) => this.lifecycle.pause(isPaused),
     });
     this.admin = admin;
     this.nvm = nvm;

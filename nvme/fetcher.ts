@@ -66,7 +66,9 @@ export class Fetcher {
   readonly #events = new Float64Array(READS);
   #readHead = 0;
   #reads = 0;
+  /** Entries are being asked for, or none may be. */
   #isPumping = false;
+  #isPaused = false;
 
   constructor(parts: FetcherParts) {
     this.clock = parts.clock;
@@ -87,10 +89,17 @@ export class Fetcher {
     if (isFree && this.arbiter.pass()) {
       this.#isPumping = true;
       this.#fetch(sqid);
-      this.#isPumping = false;
+      this.#isPumping = this.#isPaused;
     }
     this.#list(sqid);
     this.pump();
+  }
+
+  /** Nothing is asked for until the pause ends; doorbells are taken. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.#isPumping = isPaused;
+    if (!isPaused) this.pump();
   }
 
   /** The admin command is done, or held: the next one may come. */
@@ -110,7 +119,7 @@ export class Fetcher {
       refused = this.#fetch(sqid) ? 0 : refused + 1;
       this.#list(sqid);
     }
-    this.#isPumping = false;
+    this.#isPumping = this.#isPaused;
   }
 
   /** Asks for entries of the queue whose turn it is. False when it may have none now. */
@@ -142,6 +151,8 @@ export class Fetcher {
     for (let i = 0; i < this.#reads; i++)
       this.clock.cancel(this.#events[(this.#readHead + i) & (READS - 1)]!);
     this.#reads = 0;
+    this.#isPaused = false;
+    this.#isPumping = false;
     this.isAdminBusy = false;
   }
 
@@ -223,6 +234,8 @@ export class Fetcher {
     this.burst = a.value(this.burst);
     this.running = a.value(this.running);
     this.isAdminBusy = a.value(this.isAdminBusy);
+    this.#isPaused = a.value(this.#isPaused);
+    this.#isPumping = this.#isPaused;
     a.contents(this.#queues, this.#firsts, this.#counts, this.#events);
     this.#readHead = a.value(this.#readHead);
     this.#reads = a.value(this.#reads);

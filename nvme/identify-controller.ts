@@ -53,9 +53,9 @@ const IEEE_BYTES = 3;
 const HOST_MEMORY_UNIT = 4096;
 const KEEP_ALIVE_UNIT_MS = 100;
 const MINUTE_NS = 60_000_000_000;
-/** FWUG in units of 4096 bytes, MTFA in 100 ms. */
+/** FWUG in units of 4096 bytes, MTFA of 100 ms. */
 const FIRMWARE_GRANULARITY = FIRMWARE_GRANULE / 4096;
-const ACTIVATION_TIME = 1;
+const ACTIVATION_UNIT_NS = 100_000_000;
 /** SANICAP.NODMMAS: media are not modified after a sanitize operation without deallocation. */
 const NOT_MODIFIED = 1;
 
@@ -206,7 +206,8 @@ function writeCommands(view: DataView, at: number, profile: ControllerProfile): 
   );
   set('FRMW', firmwareAttributes(firmware));
   if (firmware !== null) set('FWUG', FIRMWARE_GRANULARITY);
-  if (firmware?.activatesNow === true) set('MTFA', ACTIVATION_TIME);
+  if (firmware?.activatesNow === true)
+    set('MTFA', Math.ceil((timing?.operations.activation_ns ?? 0) / ACTIVATION_UNIT_NS));
   if (admin.selfTest) set('EDSTT', Math.ceil((timing?.operations.selfTestExtended_ns ?? 0) / MINUTE_NS));
   set('KAS', admin.keepAlive_ms / KEEP_ALIVE_UNIT_MS);
   set('SANICAP', sanitizeCapabilities(profile));

@@ -254,6 +254,13 @@ export class Lifecycle {
     else clock.run(0, handler, 0);
   }
 
+  /** Commands are not taken for a while (CSTS.PP, Base 2.1 §3.1.4.6). */
+  pause(isPaused: boolean): void {
+    this.#csts = CSTS.PP.set(this.#csts, isPaused ? 1 : 0);
+    this.#parts.engine.fetcher.pause(isPaused);
+    this.#emit();
+  }
+
   // ---- failure ------------------------------------------------------------------------------------------------------
 
   /**

@@ -179,6 +179,7 @@ export const USUAL_OPERATIONS: OperationTiming = {
   overwritePass_ns: 160_000_000_000,
   selfTestShort_ns: 60_000_000_000,
   selfTestExtended_ns: 1_800_000_000_000,
+  activation_ns: 300_000_000,
 };
 
 /** Intel P4800X 375 GB; where the figures come from is in boards/devices/optane-p4800x.ts. */

@@ -45,6 +45,8 @@ export interface AdminParts {
   readonly cc: () => number;
   /** The controller cannot go on: CSTS.CFS. */
   readonly fatal: (reason: string) => void;
+  /** Commands are not taken for a while: CSTS.PP. */
+  readonly pause: (isPaused: boolean) => void;
 }
 
 /** What all of one drive's management commands need besides their own state. */

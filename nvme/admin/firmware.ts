@@ -1,11 +1,14 @@
 /**
  * Firmware Image Download and Firmware Commit: an image comes in pieces in any order, goes into a slot, and becomes
- * active at a controller level reset or at once (Base 2.1 §5.1.8, §5.1.9, §3.11). Slots keep revisions only.
+ * active at a controller level reset or, after a pause in which no commands are taken, without one (Base 2.1 §5.1.8,
+ * §5.1.9, §3.11). Slots keep revisions only.
  * Not here: what an image is (firmware-image.ts), boot partitions, which do not exist.
  */
 
+import type { EventId, HandlerId } from '../../machine/clock.ts';
 import type { Archive } from '../../support/archive.ts';
 import { writeAscii } from '../ascii.ts';
+import { HELD } from '../engine.ts';
 import { FIRMWARE_GRANULE } from '../limits.ts';
 import { DATA_TO_CONTROLLER } from '../slots.ts';
 import { FIRMWARE_COMMIT_CDW10, SQE } from '../spec/commands.ts';
@@ -13,7 +16,7 @@ import { AFI, ASYNC_EVENT, FIRMWARE_SLOT_LOG } from '../spec/logs.ts';
 import { FIRMWARE_COMMIT } from '../spec/management.ts';
 import { FIRMWARE_COMMIT_EVENT, PERSISTENT_EVENT_TYPE } from '../spec/persistent-events.ts';
 import { STATUS } from '../spec/status.ts';
-import type { AdminCommand, CommandParts } from './command.ts';
+import type { AdminCommand, AdminParts, CommandParts } from './command.ts';
 import { revisionOf } from './firmware-image.ts';
 import type { PersistentEvents } from './persistent-events.ts';
 
@@ -22,9 +25,11 @@ const IMAGE_BYTES = 1024 * 1024;
 const REVISION_BYTES = 8;
 const NO_SLOT_CHOSEN = 0;
 const READ_ONLY_SLOT = 1;
+const NO_EVENT = -1;
 
 export interface FirmwareParts extends CommandParts {
   readonly history: PersistentEvents;
+  readonly pause: AdminParts['pause'];
   /** Largest data transfer of one command. */
   readonly maxTransfer_bytes: number;
 }
@@ -42,14 +47,17 @@ export class Firmware {
   /** By slot number; index 0 is not a slot, and an empty slot is an empty text. */
   readonly #revisions: string[];
   #active = READ_ONLY_SLOT;
-  /** The slot that becomes active at the next reset. */
+  /** The slot that becomes active at the next reset, or when a pause ends. */
   #next = NO_SLOT_CHOSEN;
+  readonly #onActivated: HandlerId;
+  #activation: EventId = NO_EVENT;
   /** The image being downloaded, and which of its granules have come; null when there is none. */
   #image: Uint8Array | null = null;
   readonly #hasGranule = new Uint8Array(IMAGE_BYTES / FIRMWARE_GRANULE);
 
   constructor(parts: FirmwareParts) {
     this.#parts = parts;
+    this.#onActivated = parts.clock.register((slot) => this.#finish(slot));
     const { slots } = parts.profile.admin.firmware ?? { slots: 1 };
     this.#revisions = Array.from({ length: slots + 1 }, () => '');
     this.#revisions[this.#active] = parts.profile.firmware.padEnd(REVISION_BYTES);
@@ -68,8 +76,9 @@ export class Firmware {
   /** Controller level reset: a pending image becomes active, an unfinished download is gone. */
   reset(): void {
     this.#discard();
-    if (this.isPending) this.#active = this.#next;
-    this.#next = NO_SLOT_CHOSEN;
+    this.#parts.clock.cancel(this.#activation);
+    this.#activation = NO_EVENT;
+    this.#activate();
   }
 
   // ---- download -----------------------------------------------------------------------------------------------------
@@ -158,8 +167,8 @@ export class Firmware {
     let status: number = STATUS.SUCCESS;
     if (CA === FIRMWARE_COMMIT.ACTIVATE_NOW && profile.admin.firmware!.activatesNow) {
       events.raise(ASYNC_EVENT.FIRMWARE_ACTIVATION_STARTING);
-      this.#active = target;
-      this.#next = NO_SLOT_CHOSEN;
+      this.#next = target;
+      status = this.#begin(slot);
     } else if (CA !== FIRMWARE_COMMIT.STORE) {
       this.#next = target;
       if (CA === FIRMWARE_COMMIT.ACTIVATE_NOW) {
@@ -167,8 +176,33 @@ export class Firmware {
         status = health.explain(STATUS.FIRMWARE_NEEDS_CONTROLLER_RESET, reason, SQE.CDW10);
       }
     }
-    this.#record(old, this.#revisions[target]!, CA, target, status);
+    this.#record(old, this.#revisions[target]!, CA, target, status === HELD ? STATUS.SUCCESS : status);
     return status;
+  }
+
+  /** No commands are taken until the image is active; then the command completes. Returns a status, or HELD. */
+  #begin(slot: number): number {
+    const { profile, clock, pause } = this.#parts;
+    const { activation_ns } = profile.timing?.operations ?? { activation_ns: 0 };
+    if (activation_ns === 0) {
+      this.#activate();
+      return STATUS.SUCCESS;
+    }
+    pause(true);
+    this.#activation = clock.after(activation_ns, this.#onActivated, slot);
+    return HELD;
+  }
+
+  #activate(): void {
+    if (this.isPending) this.#active = this.#next;
+    this.#next = NO_SLOT_CHOSEN;
+  }
+
+  #finish(slot: number): void {
+    this.#activation = NO_EVENT;
+    this.#activate();
+    this.#parts.pause(false);
+    this.#parts.engine.complete(slot, STATUS.SUCCESS);
   }
 
   /** Whether the action writes the downloaded image into a slot. Activating at once also takes a stored one. */
@@ -219,5 +253,6 @@ export class Firmware {
     this.#active = a.value(this.#active);
     this.#next = a.value(this.#next);
     this.#image = a.value(this.#image);
+    this.#activation = a.value(this.#activation);
   }
 }

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { firmwareImage } from '../../nvme/admin/firmware-image.ts';
 import { GENERIC } from '../../nvme/profile.ts';
 import { ADMIN } from '../../nvme/spec/commands.ts';
+import { FID } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_CONTROLLER } from '../../nvme/spec/identify.ts';
 import { AFI, LID, SELF_TEST_LOG, SELF_TEST_RESULT, SELF_TEST_STATUS } from '../../nvme/spec/logs.ts';
+import { CSTS, REG } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { BROADCAST, deleteNamespace, getLog, identify, listen } from './admin-commands.ts';
 import { type Entry, FUNCTIONAL, type Harness, type HarnessOptions, PAGE, ready } from './harness.ts';
@@ -197,6 +199,47 @@ describe('Firmware', () => {
     expect(done.find(({ cid }) => cid === 77)?.dw0).toBe(0x0003_0102);
     expect(done.find(({ cid }) => cid === 5)?.status).toBe(STATUS.SUCCESS);
     expect(revision(harness)).toBe('3.1');
+  });
+
+  describe('activated after a pause', () => {
+    const NOT_PAUSED = 1;
+    const PAUSED = CSTS.encode({ RDY: 1, PP: 1 });
+    /** A commit is under way: a request for events was answered, and the controller pauses. */
+    const pausing = () => {
+      const harness = ready({ timed: true });
+      download(harness, firmwareImage('3.1'));
+      listen(harness, 77);
+      harness.post(0, { ...commit(NOW, 3), cid: 5 });
+      harness.post(0, { opcode: ADMIN.GET_FEATURES, cdw10: FID.ARBITRATION, cid: 6 });
+      harness.kick(0);
+      for (let step = 0; step < 100 && harness.read32(REG.CSTS) !== PAUSED; step++) harness.clock.step();
+      harness.clock.advance(100_000_000);
+      return harness;
+    };
+
+    test('A80 CSTS.PP is 1, no command is taken, and both complete in turn when MTFA is over', () => {
+      const harness = pausing();
+      const { view } = identify(ready({ timed: true }), CNS.CONTROLLER);
+      expect(IDENTIFY_CONTROLLER.get(view, 0, 'MTFA')).toBe(3);
+      expect(harness.reap(0, false)).toMatchObject({ cid: 77, dw0: 0x0003_0102 });
+      expect(harness.reap(0, false)).toBeNull();
+      expect(harness.read32(REG.CSTS)).toBe(PAUSED);
+      harness.clock.advance(250_000_000);
+      expect(harness.read32(REG.CSTS)).toBe(NOT_PAUSED);
+      expect(harness.reapAll(0).map(({ cid, status }) => [cid, status])).toEqual([
+        [5, STATUS.SUCCESS],
+        [6, STATUS.SUCCESS],
+      ]);
+      expect([revision(harness), slots(harness).ACTIVE]).toEqual(['3.1', 3]);
+    });
+
+    test('A80 a reset in the pause ends it, and the image is active after it', () => {
+      const harness = pausing();
+      harness.disable();
+      expect(harness.read32(REG.CSTS)).toBe(0);
+      harness.enable();
+      expect([revision(harness), slots(harness).ACTIVE]).toEqual(['3.1', 3]);
+    });
   });
 
   test('A80 a drive that activates at resets only commits and says 1:11', () => {
