@@ -82,7 +82,6 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['Trace', 'on #listeners #rejectionListeners', 'who listens is no state of the machine'],
   ['Completer', 'interrupts', 'follows from what Coalescing archives'],
   ['Engine', 'admin nvm', MADE],
-  ['Fetcher', '#isPumping', SCRATCH],
   ['Blocks', '#media', "archived by the commands' context"],
   ['NvmCommands', 'media', "archived by the commands' context"],
   ['Pacer', '#random', "the workload's"],
