@@ -8,7 +8,7 @@
 import type { EventId, HandlerId } from '../../machine/clock.ts';
 import type { Archive } from '../../support/archive.ts';
 import { writeAscii } from '../ascii.ts';
-import { HELD } from '../engine.ts';
+import { HELD } from '../command-set.ts';
 import { FIRMWARE_GRANULE } from '../limits.ts';
 import { DATA_TO_CONTROLLER } from '../slots.ts';
 import { FIRMWARE_COMMIT_CDW10, SQE } from '../spec/commands.ts';
