@@ -15,6 +15,7 @@ import sharedUplink from './shared-uplink.ts';
 import smallPayloads from './small-payloads.ts';
 import steadyState from './steady-state.ts';
 import stuckCommand from './stuck-command.ts';
+import swappedDrive from './swapped-drive.ts';
 import unmapInFlight from './unmap-in-flight.ts';
 import zoneAppend from './zone-append.ts';
 
@@ -30,6 +31,7 @@ export const SCENARIOS: readonly Scenario[] = [
   mediaError,
   lostMsi,
   stuckCommand,
+  swappedDrive,
   powerCut,
   hotRemoval,
   unmapInFlight,

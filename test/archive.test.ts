@@ -41,7 +41,7 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['JobStats', 'steady', 'archived by its clone'],
   ['SteadyState', '#members', MADE],
   ['HeaderBlocks', '#buffer #words', VIEW],
-  ['NvmeDriver', '#blockIo', 'its requests are archived'],
+  ['SharedIo', '#io', 'its requests are archived'],
   ['NvmeDriver', '#buffers #namespaces #info #commandSets #interrupts #isClosed', MADE],
   ['QueuePair', 'onComplete onStale checksSqid', MADE],
   ['QueuePair', 'sq sqPairs cq #lists', VIEW],

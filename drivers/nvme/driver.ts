@@ -10,15 +10,15 @@ import { ASYNC_EVENT_CONFIG, FID } from '../../nvme/spec/features.ts';
 import { CNS, CSI } from '../../nvme/spec/identify.ts';
 import { DOORBELL_BASE } from '../../nvme/spec/registers.ts';
 import type { Archive } from '../../support/archive.ts';
-import { alignUp, hex, KIB, PAGE_SIZE } from '../../support/numbers.ts';
+import { alignUp, hex, PAGE_SIZE } from '../../support/numbers.ts';
 import type { Kernel, Mapping } from '../../vfio/uapi/kernel.ts';
 import { VFIO_PCI_BAR0_REGION_INDEX } from '../../vfio/uapi/vfio.ts';
 import { VfioDevice } from '../vfio/device.ts';
-import { type DmaBuffer, DmaPool, DmaSpace } from '../vfio/dma.ts';
+import { type DmaBuffer, DmaSpace } from '../vfio/dma.ts';
 import { Interrupts, vectorsOf } from '../vfio/interrupts.ts';
 import { firstNvme } from '../vfio/sysfs.ts';
 import { AdminQueue } from './admin-queue.ts';
-import { BlockDevice, type BlockIo } from './block-device.ts';
+import { BlockDevice } from './block-device.ts';
 import { describeNamespace, selectCommandSets } from './command-sets.ts';
 import { Controller } from './controller.ts';
 import { listenForEvents } from './events.ts';
@@ -27,16 +27,9 @@ import { IoQueues } from './io-queues.ts';
 import { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions, type NvmeSettings } from './options.ts';
 import type { QueuePair } from './queue-pair.ts';
 import { Recovery } from './recovery.ts';
-import { RequestQueue, type WaitForCompletion } from './request-queue.ts';
 import { ShadowDoorbells } from './shadow-doorbells.ts';
+import { SharedIo } from './shared-io.ts';
 import { ControllerError } from './status.ts';
-
-/**
- * Bounce buffers of the namespaces: as long as a command that is worth a copy, and enough to keep a drive
- * busy.
- */
-const BOUNCE_BYTES = 128 * KIB;
-const BOUNCE_COUNT = 16;
 
 export class NvmeDriver {
   readonly bdf: string;
@@ -58,8 +51,7 @@ export class NvmeDriver {
   /** Command sets that can be used, a bit for each CSI. */
   #commandSets = 1 << CSI.NVM;
   #interrupts: Interrupts | null = null;
-  #blockIo: Promise<BlockIo> | null = null;
-  #blockRequests: RequestQueue | null = null;
+  #shared: SharedIo | null = null;
   #isClosed = false;
 
   /**
@@ -144,11 +136,25 @@ export class NvmeDriver {
     this.#ioQueues.max = Math.min(this.#settings.queuePairs, granted, vectors - 1);
     this.#ioQueues.canInterrupt = this.#interrupts !== null;
     listenForEvents(this.#admin, this.info.asyncEvents, (event) => this.#settings.onEvent?.(event));
+    const shared = this.#shareIo();
     for (const nsid of await this.#admin.activeNamespaces()) {
       const info = await describeNamespace(this.#admin, nsid, this.#commandSets);
-      if (info !== null) this.#namespaces.push(new BlockDevice(info, () => this.#openBlockIo()));
+      if (info !== null) this.#namespaces.push(new BlockDevice(info, () => shared.open()));
     }
     this.#recovery.isOn = true;
+  }
+
+  #shareIo(): SharedIo {
+    this.#shared = new SharedIo({
+      space: this.space,
+      settings: this.#settings,
+      recovery: this.#recovery,
+      maxTransfer_bytes: this.maxTransfer_bytes,
+      retryDelays_ns: this.info.retryDelays_ns,
+      createQueuePair: () => this.createQueuePair(),
+      waitOn: (vector, deadline) => this.#waitOn(vector, deadline),
+    });
+    return this.#shared;
   }
 
   #enable(): void {
@@ -251,6 +257,7 @@ export class NvmeDriver {
    * that post themselves and find theirs late. `reason` is a clause. Rejects with ControllerError when the controller is lost.
    */
   async reset(reason = 'the program asked for it'): Promise<void> {
+    if (this.#isClosed) throw new ControllerError(`${this.bdf} was closed`);
     await this.#recovery.reset(reason);
   }
 
@@ -300,37 +307,6 @@ export class NvmeDriver {
     return this.#admin.setFeatures(fid, value, nsid);
   }
 
-  #openBlockIo(): Promise<BlockIo> {
-    this.#blockIo ??= this.#createBlockIo();
-    return this.#blockIo;
-  }
-
-  async #createBlockIo(): Promise<BlockIo> {
-    const pool = new DmaPool(this.space, Math.min(BOUNCE_BYTES, this.maxTransfer_bytes), BOUNCE_COUNT);
-    try {
-      const queue = await this.createQueuePair();
-      const wait: WaitForCompletion = (deadline) => this.#waitOn(queue.qid, deadline);
-      const { timeout_ns, retries } = this.#settings;
-      const { retryDelays_ns } = this.info;
-      const requests = new RequestQueue({
-        kernel: this.#kernel,
-        queue,
-        wait,
-        rescuer: this.#recovery,
-        timeout_ns,
-        retries,
-        retryDelays_ns,
-      });
-      this.#recovery.protect(requests);
-      this.#blockRequests = requests;
-      return { requests, pool };
-    } catch (error) {
-      pool.close();
-      this.#blockIo = null; // the next command tries again
-      throw error;
-    }
-  }
-
   /** Resolves with false when no interrupt came; a driver that polls expects none. */
   #waitOn(vector: number, deadline: number): Promise<boolean> | undefined {
     if (this.#interrupts !== null) return this.#interrupts.wait(vector, deadline);
@@ -359,19 +335,14 @@ export class NvmeDriver {
     try {
       if (this.#recovery.end !== null) throw this.#recovery.end;
       for (const qid of this.#ioQueues.qids) await this.#admin.deleteQueues(qid);
-      (await this.#blockIo?.catch(() => null))?.requests.end(closed);
+      await this.#shared?.end(closed);
       this.#admin.requests.end(closed);
       this.#controller.shutdown(this.info.rtd3e_us);
       this.#controller.disable();
     } finally {
-      await this.#releaseBlockIo();
+      await this.#shared?.close();
       this.#release(closed);
     }
-  }
-
-  async #releaseBlockIo(): Promise<void> {
-    const io = await this.#blockIo?.catch(() => null);
-    io?.pool.close();
   }
 
   /** Silences the device and gives memory and descriptors back, whatever state the controller is in. */
@@ -394,8 +365,7 @@ export class NvmeDriver {
     a.section(`driver of ${this.bdf}`, 1, () => {
       this.#admin.requests.archive(a);
       this.#ioQueues.archive(a);
-      a.same(this.#blockRequests !== null, 'whether namespaces have been used with promises');
-      this.#blockRequests?.archive(a);
+      this.#shared?.archive(a);
     });
   }
 }

@@ -167,9 +167,17 @@ export class Recovery implements Rescuer {
       : `${device.bdf}: ${reason}`;
     this.#end = new ControllerError(sentence);
     this.#parts.warn(sentence);
-    device.setBusMaster(false);
+    this.#silence();
     for (const requests of [this.admin.requests, ...this.#held]) requests.end(this.#end);
     for (const queue of queues()) queue.giveUp(STATUS.ABORTED_BY_HOST);
+  }
+
+  #silence(): void {
+    try {
+      this.#parts.device.setBusMaster(false);
+    } catch {
+      // A device that is gone has no configuration space either.
+    }
   }
 
   #warn(sentence: string): void {

@@ -59,6 +59,8 @@ export const NONE_LATE = -1;
 
 /** Who is asked when commands do not complete. */
 export interface Rescuer {
+  /** The controller is neither on its way up nor down: what fails may be sent again. */
+  readonly isOn: boolean;
   /**
    * Nothing has completed for WATCH_NS, or the command in slot `late` is beyond its time. Resolves when the queue may be
    * looked at again.
@@ -267,7 +269,7 @@ export class RequestQueue {
 
   /** Puts a command that failed back in line if it may be sent again. A request for events always is after a reset. */
   #again(request: Request, { status, dnr, crd }: NvmeError): boolean {
-    if (this.#ended !== null) return false;
+    if (this.#ended !== null || !this.#rescuer.isOn) return false;
     if (request.isBackground) {
       if (status !== STATUS.ABORTED_BY_HOST) return false;
     } else {
