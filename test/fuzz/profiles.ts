@@ -1,8 +1,9 @@
-/** Controllers to be fuzzed: the two that ship, and variations that `checkProfile` allows, at both paces. */
+/** Controllers to be fuzzed: the two that ship, and variations with any quirks that `checkProfile` allows, at both paces. */
 import { samsung970pro } from '../../boards/devices/samsung-970pro.ts';
 import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
 import { checkProfile } from '../../nvme/profile-check.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
+import { QUIRK_NAMES } from '../../nvme/quirks.ts';
 import type { Dice } from './dice.ts';
 
 /** Any two pages of host memory are enough. */
@@ -18,8 +19,11 @@ export function drawProfile(dice: Dice): ControllerProfile {
   const media = dice.once(2) ? samsung970pro.controller.timing : shipped.timing;
   const timing = dice.once(2) ? null : media;
   if (dice.once(3)) return { ...shipped, timing };
+  const quirks = QUIRK_NAMES.filter(() => dice.once(2));
   const drawn: ControllerProfile = {
     ...shipped,
+    quirks,
+    compareAndWriteBlocks: quirks.includes('namespaceFirst') ? 0 : shipped.compareAndWriteBlocks,
     timing,
     maxQueuePairs: 1 + dice.below(64),
     doorbellStride: dice.once(4) ? 1 : 0,
