@@ -153,7 +153,7 @@ export class EventQueue {
     const generation = words[at + GENERATION]!;
     words[at + GENERATION] = generation === LAST_GENERATION ? FIRST_GENERATION : generation + 1;
     this.size--;
-    if (event === this.first) this.#findFirst(this.nextTime);
+    if (event === this.first) this.#findFirst(this.nextTime, bucket);
   }
 
   #empty(bucket: number): void {
@@ -165,32 +165,29 @@ export class EventQueue {
   }
 
   /**
-   * Finds the earliest event, none of which is before `time`: the first that is met in its own round of the ring, or when
-   * the rest of this round and the next one have none, the earliest of all.
+   * Finds the earliest event, none of which is before `time`, in the bucket `from`. Once around the ring the events of the
+   * next round of it are met in order, so the first of them ends the search; when there is none, it is the earliest of all.
    */
-  #findFirst(time: number): void {
+  #findFirst(time: number, from: number): void {
     const { filled, heads } = this;
-    let from = (time * BUCKETS_PER_NS) & (BUCKETS - 1);
-    let roundAt = (Math.floor(time * BUCKETS_PER_NS) - from) * BUCKET_NS;
+    const horizon = time + (BUCKETS - 1) * BUCKET_NS;
+    let start = from;
     this.nextTime = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 2; round++) {
-      let words = this.filledWords & (-1 << (from >>> 5));
-      for (; words !== 0; words &= words - 1) {
+    for (let half = 0; half < 2; half++) {
+      for (let words = this.filledWords & (-1 << (start >>> 5)); words !== 0; words &= words - 1) {
         const word = lowest(words);
         let bits = filled[word]!;
-        if (word === from >>> 5) bits &= -1 << (from & 31);
+        if (word === start >>> 5) bits &= -1 << (start & 31);
         for (; bits !== 0; bits &= bits - 1) {
-          const bucket = (word << 5) + lowest(bits);
-          const headTime = this.#time(heads[bucket]!);
-          if (headTime < this.nextTime) {
-            this.first = heads[bucket]!;
-            this.nextTime = headTime;
-          }
-          if (headTime < roundAt + (bucket + 1) * BUCKET_NS) return;
+          const head = heads[(word << 5) + lowest(bits)]!;
+          const headTime = this.#time(head);
+          if (headTime >= this.nextTime) continue;
+          this.first = head;
+          this.nextTime = headTime;
+          if (headTime < horizon) return;
         }
       }
-      from = 0;
-      roundAt += BUCKETS * BUCKET_NS;
+      start = 0;
     }
   }
 
