@@ -38,6 +38,7 @@ const MOST = 0xff_ffff;
 const WINDOW_FIRST = MSI_BASE;
 const WINDOW_LAST = MSI_END;
 const FOUND = NO_FAULT;
+const TWO_32 = 0x1_0000_0000;
 /** A frame beyond all memory and registers, for addresses whose frame has more than 31 bits. */
 const NOWHERE = 0x7fff_ffff;
 
@@ -55,6 +56,7 @@ export class RequestPath {
   private readonly memory: Memory;
   private readonly trace: Trace;
   private readonly host: HostProfile;
+  private readonly iotlbHit_ns: number;
   private readonly limits: WalkLimits;
   private readonly contexts: ContextCache;
   private readonly iotlb: Iotlb;
@@ -74,6 +76,7 @@ export class RequestPath {
     this.memory = parts.memory;
     this.trace = parts.trace;
     this.host = parts.host;
+    this.iotlbHit_ns = parts.host.iotlbHit_ns;
     this.limits = parts.limits;
     this.contexts = parts.contexts;
     this.iotlb = parts.iotlb;
@@ -138,8 +141,27 @@ export class RequestPath {
     return count;
   }
 
-  /** See `Translator.cost_ns`: a hit, or the reads of the walk that a request now would cause. */
+  /** See `Translator.cost_ns`. What `frame` would find at once, for reads or for writes, is a hit. */
   cost_ns(requester: number, iova: number): number {
+    const high = (iova / TWO_32) | 0;
+    const page = ((iova | 0) >>> 12) | (high << 20);
+    const domainId = this.domainIds[requester]!;
+    const entries = this.entries;
+    const mask = this.entryMask & MOST;
+    const at = ((page ^ (page >>> LEAF_SHIFT) ^ (domainId << DOMAIN_SHIFT)) & mask) << SHIFT;
+    if (
+      domainId !== NOBODY &&
+      entries[at + LEAF] === page &&
+      entries[at + LEAF_HIGH] === high >>> 12 &&
+      (entries[at + READER] === domainId || entries[at + WRITER] === domainId)
+    ) {
+      return this.iotlbHit_ns;
+    }
+    return this.#costOfMiss(requester, iova);
+  }
+
+  /** The cost of a large leaf that is cached, or of the reads of the walk that a request now would cause. */
+  #costOfMiss(requester: number, iova: number): number {
     if (!this.#enabled || isInterruptAddress(iova)) return 0;
     const { iotlbHit_ns, walkRead_ns } = this.host;
     const domainId = this.domainIds[requester]!;
