@@ -167,6 +167,12 @@ export class Context {
     this.slots.f64[(this.slots.at(slot) + SLOT.OFFSET) >>> 1] = offset_bytes;
   }
 
+  /** Nanoseconds until `count` blocks from CDW11:CDW10 on, given now, are safe. */
+  writeTime(slot: number, namespace: Namespace, count = this.count(slot)): number {
+    const { block_bytes, mediaBase } = namespace;
+    return this.media.write(mediaBase + this.first(slot) * block_bytes, count * block_bytes);
+  }
+
   // ---- common refusals --------------------------------------------------------------------------------------------
 
   /** Invalid Field, with the byte of the entry that is wrong. */

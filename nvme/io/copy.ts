@@ -90,9 +90,7 @@ export class Copy implements IoCommand {
   }
 
   delay(slot: number, namespace: Namespace): number {
-    const { media } = this.#context;
-    const offset = namespace.mediaBase + this.#context.first(slot) * namespace.block_bytes;
-    return media.write(offset, namespace.block_bytes);
+    return this.#context.writeTime(slot, namespace, 1);
   }
 
   execute(slot: number, namespace: Namespace): number {

@@ -132,10 +132,7 @@ export class Write extends BlockCommand implements IoCommand {
   }
 
   delay(slot: number, namespace: Namespace): number {
-    const { context } = this;
-    const unit = namespace.block_bytes;
-    const offset = namespace.mediaBase + context.first(slot) * unit;
-    return context.media.write(offset, context.count(slot) * unit);
+    return this.context.writeTime(slot, namespace);
   }
 
   execute(slot: number, namespace: Namespace): number {

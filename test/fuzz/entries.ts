@@ -6,8 +6,9 @@ import { ADMIN, NVM, SQE } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
 import { CNS } from '../../nvme/spec/identify.ts';
 import { LID } from '../../nvme/spec/logs.ts';
+import { baseOf, SHADOW_AREA } from './commands.ts';
 import type { Dice } from './dice.ts';
-import { baseOf, type Ledger, SHADOW_AREA } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { dataAddress, pointPrp, pointSgl } from './pointers.ts';
 import { DATA, PAGE, type World } from './world.ts';
 

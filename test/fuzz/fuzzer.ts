@@ -18,9 +18,10 @@ import {
   SHST,
   sqTailDoorbell,
 } from '../../nvme/spec/registers.ts';
+import { AREA_BYTES, baseOf, SHADOW_AREA } from './commands.ts';
 import { Dice } from './dice.ts';
 import { Entries } from './entries.ts';
-import { AREA_BYTES, baseOf, type Completion, Ledger, SHADOW_AREA, type Submission } from './ledger.ts';
+import { type Completion, Ledger, type Submission } from './ledger.ts';
 import { drawProfile } from './profiles.ts';
 import { Violation } from './violation.ts';
 import { type Allowed, AREA, BAR, BUFFER, DATA, READABLE, World, WRITABLE } from './world.ts';

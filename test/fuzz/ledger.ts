@@ -4,30 +4,22 @@
  * addresses that cross the IOMMU. Once the host has done something that makes the truth unknowable, such as aiming data
  * at a queue, the book is closed until the next reset. Not here: reading and writing memory (world.ts), choices.
  */
-import { ADMIN, CDW0, CQE, FUSE, opcodeName, SQE } from '../../nvme/spec/commands.ts';
+import { ADMIN, CQE, opcodeName, SQE } from '../../nvme/spec/commands.ts';
 import { statusOf } from '../../nvme/spec/status.ts';
 import { hex } from '../../support/numbers.ts';
+import {
+  AREA_BYTES,
+  baseOf,
+  isCreate,
+  mayDisturb,
+  type Pending,
+  readCommand,
+  SHADOW_AREA,
+} from './commands.ts';
 import { Violation } from './violation.ts';
-import { AREA, areaOf, PAGE, type World } from './world.ts';
-
-export const AREA_BYTES = AREA.PAGES * PAGE;
-/** Areas of the two shadow doorbell buffers. */
-export const SHADOW_AREA = AREA.COUNT - 2;
-export const baseOf = (area: number): number => AREA.BASE + area * AREA.BYTES;
+import { AREA, areaOf, type World } from './world.ts';
 
 const ON_QUEUES: readonly number[] = [ADMIN.CREATE_CQ, ADMIN.CREATE_SQ, ADMIN.DELETE_CQ, ADMIN.DELETE_SQ];
-
-/** A command that was submitted and has not completed. */
-interface Pending {
-  readonly cid: number;
-  readonly opcode: number;
-  readonly isFusedFirst: boolean;
-  readonly cdw10: number;
-  readonly cdw11: number;
-  readonly mptr: number;
-  readonly prp1: number;
-  readonly prp2: number;
-}
 
 export interface Submission {
   readonly qid: number;
@@ -134,7 +126,7 @@ export class Ledger {
   /** The doorbell is about to be rung: entries up to `tail` count as submitted, as memory has them now. */
   submit(queue: Submission, tail: number): void {
     for (let index = queue.tail; index !== tail; index = next(queue, index)) {
-      const command = this.#entry(queue, index);
+      const command = readCommand(this.#world, queue.base + index * SQE.SIZE);
       if (mayDisturb(queue.qid, command)) this.close();
       const { cid } = command;
       const same = queue.pending.get(cid);
@@ -155,24 +147,8 @@ export class Ledger {
   /** Whether an entry up to `tail` will make the truth unknowable. */
   willClose(queue: Submission, tail: number): boolean {
     for (let index = queue.tail; index !== tail; index = next(queue, index))
-      if (mayDisturb(queue.qid, this.#entry(queue, index))) return true;
+      if (mayDisturb(queue.qid, readCommand(this.#world, queue.base + index * SQE.SIZE))) return true;
     return false;
-  }
-
-  #entry(queue: Submission, index: number): Pending {
-    const at = this.#world.at(queue.base + index * SQE.SIZE) >>> 2;
-    const { u32 } = this.#world.memory;
-    const cdw0 = u32[at]!;
-    return {
-      cid: CDW0.CID.get(cdw0),
-      opcode: CDW0.OPC.get(cdw0),
-      isFusedFirst: CDW0.FUSE.get(cdw0) === FUSE.FIRST,
-      cdw10: u32[at + (SQE.CDW10 >>> 2)]!,
-      cdw11: u32[at + (SQE.CDW11 >>> 2)]!,
-      mptr: address(u32, at + (SQE.MPTR >>> 2)),
-      prp1: address(u32, at + (SQE.PRP1 >>> 2)),
-      prp2: address(u32, at + (SQE.PRP2 >>> 2)),
-    };
   }
 
   /** Whether the controller may be about to create queue `qid`. */
@@ -318,15 +294,3 @@ const between = (from: number, to: number, size: number): number =>
   to < from ? to + size - from : to - from;
 
 const next = (queue: Submission, index: number): number => (index + 1 === queue.size ? 0 : index + 1);
-
-const isCreate = (opcode: number): boolean => opcode === ADMIN.CREATE_CQ || opcode === ADMIN.CREATE_SQ;
-
-const address = (u32: Uint32Array, word: number): number => u32[word]! + u32[word + 1]! * 0x1_0000_0000;
-
-/** Whether a command aims data at memory of queues, or moves the doorbells to a place that the host does not know. */
-function mayDisturb(qid: number, { opcode, mptr, prp1, prp2 }: Pending): boolean {
-  if (qid === 0 && opcode === ADMIN.DOORBELL_BUFFER_CONFIG)
-    return prp1 !== baseOf(SHADOW_AREA) || prp2 !== baseOf(SHADOW_AREA + 1);
-  if (qid === 0 && isCreate(opcode)) return false;
-  return [prp1, prp2, mptr].some((iova) => areaOf(iova) >= 0);
-}
