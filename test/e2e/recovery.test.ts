@@ -93,6 +93,17 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
     await driver.close();
   });
 
+  test('a reset that does not help is the last one: the command says both, and nothing waits any longer', async () => {
+    const { machine, driver, elapsed_ns } = await watched(way);
+    machine.rootComplex.poison.add(0, 1 << 26);
+    const told = await sentence(driver.namespace(1).read(0, 1));
+    expect(told).toMatch(
+      /cannot be used any more: the controller failed: .* CFS, .*; and the reset failed: .* CFS, /,
+    );
+    expect(elapsed_ns()).toBeLessThan(3 * WATCH_NS);
+    expect(await sentence(driver.close())).toBe(told);
+  });
+
   test('T6 a drive that is pulled out: every command ends, with 3:71 on queue pairs, and later ones are refused', async () => {
     const { machine, driver, elapsed_ns } = await watched(way);
     const queue = await driver.createQueuePair({ depth: 4, interrupts: false });
