@@ -135,7 +135,7 @@ export class PrpWalker {
     const prp1 = this.slots.entry(slot) + PRP1;
     let nextLow = ((i32[prp1]! & -page) + page) | 0;
     let nextHigh = (i32[prp1 + 1]! + (nextLow === 0 ? 1 : 0)) | 0;
-    let index = 0;
+    let before = 0;
     while (left > 0) {
       const room = Math.floor((page - (list & (page - 1))) / ENTRY);
       if (room === 0)
@@ -146,27 +146,39 @@ export class PrpWalker {
       if (result !== DMA_OK) {
         return this.#unreadable(list, result);
       }
-      let word = (this.list >>> 2) & WORDS;
+      const start = (this.list >>> 2) & WORDS;
+      let word = start;
       const end = word + 2 * (needed > room ? entries - 1 : entries);
-      for (; word < end; word += 2, index++) {
+      while (word < end) {
+        // Pages that go on where the last one ended need no other look.
+        const from = word;
+        while (word < end && i32[word] === nextLow && i32[word + 1] === nextHigh) {
+          word += 2;
+          nextLow = (nextLow + page) | 0;
+          if (nextLow === 0) nextHigh = (nextHigh + 1) | 0;
+        }
+        const run = ((word - from) >>> 1) * page;
+        const joined = left < run ? left : run;
+        piece += joined;
+        left -= joined;
+        if (word >= end) break;
         const low = i32[word]!;
         const high = i32[word + 1]!;
-        if ((low & (page - 1)) !== 0) return this.#refuseEntry(index, low >>> 0, high >>> 0);
-        const step = left < page ? left : page;
-        if (low === nextLow && high === nextHigh) piece += step;
-        else {
-          i32[segment + PIECE_BYTES] = piece;
-          segment += PIECE_WORDS;
-          f64[segment >>> 1] = u64(low, high);
-          piece = step;
-        }
+        if ((low & (page - 1)) !== 0)
+          return this.#refuseEntry(before + ((word - start) >>> 1), low >>> 0, high >>> 0);
+        i32[segment + PIECE_BYTES] = piece;
+        segment += PIECE_WORDS;
+        f64[segment >>> 1] = u64(low, high);
+        piece = left < page ? left : page;
+        left -= piece;
         nextLow = (low + page) | 0;
         nextHigh = nextLow === 0 ? (high + 1) | 0 : high;
-        left -= step;
+        word += 2;
       }
+      before += (word - start) >>> 1;
       if (needed > room) {
         const low = i32[word]!;
-        if ((low & (page - 1)) !== 0) return this.#refuseEntry(index, low >>> 0, i32[word + 1]! >>> 0);
+        if ((low & (page - 1)) !== 0) return this.#refuseEntry(before, low >>> 0, i32[word + 1]! >>> 0);
         list = u64(low, i32[word + 1]!);
       }
     }
