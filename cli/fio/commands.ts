@@ -3,6 +3,24 @@ import type { DmaBuffer } from '../../drivers/nvme/index.ts';
 import { DSM_CDW11, DSM_RANGE, NVM, SQE } from '../../nvme/spec/commands.ts';
 import { ZONE_ACTION, ZONE_SEND_CDW13 } from '../../nvme/spec/zones.ts';
 
+/** What the writes of a job are. */
+export interface WriteMode {
+  readonly opcode: number;
+  readonly hasData: boolean;
+  /** Every block of the data is the first one. */
+  readonly repeatsBlock: boolean;
+}
+
+/** The modes of fio's engine for SCSI (`sg_write_mode`) with what NVMe has for them. NVM Command Set 1.1 §3.3. */
+export const WRITE_MODES: Readonly<Record<string, WriteMode>> = {
+  write: { opcode: NVM.WRITE, hasData: true, repeatsBlock: false },
+  write_same: { opcode: NVM.WRITE, hasData: true, repeatsBlock: true },
+  write_same_ndob: { opcode: NVM.WRITE_ZEROES, hasData: false, repeatsBlock: false },
+  verify_bytchk_00: { opcode: NVM.VERIFY, hasData: false, repeatsBlock: false },
+  verify_bytchk_01: { opcode: NVM.COMPARE, hasData: true, repeatsBlock: false },
+  verify_bytchk_11: { opcode: NVM.COMPARE, hasData: true, repeatsBlock: true },
+};
+
 /** Bytes that a trim transfers: one range. */
 export const TRIM_BYTES = DSM_RANGE.SIZE;
 

@@ -7,7 +7,7 @@
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
 import type { Archive } from '../../support/archive.ts';
-import { commandsOf, TRIM_BYTES, type TrimRanges, withPlace } from './commands.ts';
+import { commandsOf, TRIM_BYTES, type TrimRanges, type WriteMode, withPlace } from './commands.ts';
 import { READ, SYNC, WRITE } from './stats.ts';
 
 export interface FlightParts {
@@ -20,6 +20,7 @@ export interface FlightParts {
   readonly iova: number;
   readonly buffer_bytes: number;
   readonly ranges: TrimRanges;
+  readonly writeMode: WriteMode;
   /** The namespace has zones: a trim resets one. */
   readonly isZoned: boolean;
 }
@@ -91,8 +92,11 @@ export class Flights {
     this.direction[io] = direction;
     this.#left[io] = 0;
     if (direction === READ) this.#postData(NVM.READ, 0, io, offset, bytes);
-    else if (direction === WRITE) this.#postData(NVM.WRITE, this.#writeControl, io, offset, bytes);
-    else this.#postOther(direction, io, offset, bytes);
+    else if (direction === WRITE) {
+      const { opcode, hasData } = this.#parts.writeMode;
+      if (hasData) this.#postData(opcode, this.#writeControl, io, offset, bytes);
+      else this.#postBlocks(opcode, io, offset, bytes);
+    } else this.#postOther(direction, io, offset, bytes);
   }
 
   /** As many commands as the longest transfer asks for; the queue has room for those of every I/O. */
@@ -104,6 +108,15 @@ export class Flights {
       const lba = (offset + done) / block_bytes;
       this.#track(this.#queue.postAt(opcode, nsid, lba, part / block_bytes, at + done, part, control), io);
       done += part;
+    }
+  }
+
+  /** Commands on blocks that transfer none. */
+  #postBlocks(opcode: number, io: number, offset: number, bytes: number): void {
+    const { nsid, block_bytes, maxTransfer_bytes } = this.#parts;
+    for (let done = 0; done < bytes; done += maxTransfer_bytes) {
+      const blocks = Math.min(maxTransfer_bytes, bytes - done) / block_bytes;
+      this.#track(this.#queue.post(opcode, nsid, (offset + done) / block_bytes, blocks), io);
     }
   }
 

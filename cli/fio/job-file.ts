@@ -154,6 +154,8 @@ function contradiction(options: JobOptions): string | null {
   if (options.time_based && !Number.isFinite(options.runtime_ns)) return 'time_based needs a runtime';
   if (verify === 'pattern' && options.verify_pattern === null) return 'verify=pattern needs a verify_pattern';
   if (zonemode === 'strided' && options.zonesize === 0) return 'zonemode=strided needs a zonesize';
+  if (options.sg_write_mode !== 'write' && (zonemode === 'zbd' || verify !== 'none'))
+    return `sg_write_mode=${options.sg_write_mode} goes with neither zonemode=zbd nor verify`;
   if (zonemode === 'zbd' && /trimwrite/.test(options.rw)) return 'zonemode=zbd takes no trimwrite';
   if (zonemode === 'zbd' && (options.rw_run !== 1 || options.rw_skip_bytes !== 0))
     return `zonemode=zbd takes no rw=${options.rw} with a colon`;

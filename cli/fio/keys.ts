@@ -2,6 +2,7 @@
  * Every key of a job file: those that this engine honours with the rule that reads them, those that it accepts although
  * they change nothing here, and those of fio's that it knows and cannot do. Names are fio's (3.33), aliases included.
  */
+import { WRITE_MODES } from './commands.ts';
 import {
   bytePattern,
   distribution,
@@ -38,7 +39,7 @@ import {
 
 /** Engines that hold one command at a time, whatever `iodepth` says. */
 export const SYNCHRONOUS: readonly string[] = [
-  ...['sync', 'psync', 'vsync', 'pvsync', 'pvsync2', 'mmap', 'libpmem', 'dev-dax', 'libzbc'],
+  ...['sync', 'psync', 'vsync', 'pvsync', 'pvsync2', 'mmap', 'libpmem', 'dev-dax', 'libzbc', 'sg'],
 ];
 /** Every engine is ours; the names say whether a job keeps a queue. */
 export const ENGINES: readonly string[] = [
@@ -69,6 +70,7 @@ const TABLE: Record<string, OptionRule> = {
   iodepth_batch_complete_max: integer('iodepth_batch_complete_max', 1, 4095),
   iodepth_low: integer('iodepth_low', 0, 4095),
   hipri: flag('hipri'),
+  sg_write_mode: choice('sg_write_mode', Object.keys(WRITE_MODES)),
   cpus_allowed: cpuList,
   cpumask: cpuMask,
   cpus_allowed_policy: choice('cpus_allowed_policy', ['shared', 'split']),

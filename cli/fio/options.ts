@@ -90,6 +90,8 @@ export interface JobOptions {
   iodepth_low: number;
   /** Completions are found by polling memory; false: by interrupt. fio's libaio waits, a user-space driver polls. */
   hipri: boolean;
+  /** What a write is (`ioengine=sg`): a key of WRITE_MODES. */
+  sg_write_mode: string;
   cpus_allowed: readonly number[];
   cpus_allowed_policy: string;
 
@@ -226,6 +228,7 @@ export const DEFAULT_OPTIONS: JobOptions = {
   iodepth_batch_complete_max: Number.POSITIVE_INFINITY,
   iodepth_low: 0,
   hipri: true,
+  sg_write_mode: 'write',
   cpus_allowed: [],
   cpus_allowed_policy: 'shared',
   numjobs: 1,

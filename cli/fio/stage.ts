@@ -6,6 +6,7 @@ import { type Random, random } from '../../support/random.ts';
 import type { AnyMachine } from '../pace.ts';
 import type { RunClock } from './clock.ts';
 import { Clone, type OnCompletion } from './clone.ts';
+import { WRITE_MODES } from './commands.ts';
 import { clonesOf, type Drives, type Workplace } from './drives.ts';
 import type { Job } from './job-file.ts';
 import { targetOf } from './latency-target.ts';
@@ -118,6 +119,8 @@ function makeClone(
 ): Clone {
   const stream = random(seed, `fio.${recorder.stats.id}.${job.name}.${job.randseed}`);
   fillBuffer(job, buffer.bytes, stream);
+  if (WRITE_MODES[job.sg_write_mode]!.repeatsBlock)
+    repeatBlock(buffer.bytes, drives.roomOf(job, clone).block_bytes);
   const verifier = verifierOf(job, buffer.bytes, stream.next());
   const [low, high] = job.startdelay_ns;
   const pacer = pacerOf(job, stream);
@@ -131,6 +134,7 @@ function makeClone(
     iova: buffer.iova,
     buffer_bytes,
     ranges,
+    writeMode: WRITE_MODES[job.sg_write_mode]!,
     isZoned: map?.isDevice ?? false,
     verifier,
     clock,
@@ -154,6 +158,11 @@ function fillBuffer(job: Job, bytes: Uint8Array, stream: Random): void {
   }
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   for (let at = 0; at < words.length; at++) words[at] = stream.next();
+}
+
+/** Every block of the buffer becomes the first one. */
+function repeatBlock(bytes: Uint8Array, block_bytes: number): void {
+  for (let at = block_bytes; at < bytes.length; at += block_bytes) bytes.copyWithin(at, 0, block_bytes);
 }
 
 /** Blocks of several sizes are read back by the smallest, so each part of that size has a header; else the whole block. */

@@ -48,16 +48,27 @@ interface ExampleBoards {
   readonly zoned: string;
 }
 
+/** Names of the jobs of a JSON report that ended with an error. */
+function failedJobs(report: string): string {
+  const { jobs } = JSON.parse(report) as { jobs: readonly { jobname: string; error: number }[] };
+  const failed = jobs.filter(({ error }) => error !== 0).map(({ jobname }) => jobname);
+  return [...new Set(failed)].join(', ');
+}
+
 /** Runs one example; returns what became of it. */
 async function outcome(path: string, boards: ExampleBoards, ...more: string[]): Promise<string> {
   const errors: string[] = [];
   const error = (line: string) => void errors.push(line);
-  const quiet = { isTerminal: false, lines: () => {}, status: () => {}, error };
-  const options = ['--board', boards.plain, '--stop-after', STOP_AFTER, '--output-format', 'terse', ...more];
+  const report: string[] = [];
+  const lines = (printed: readonly string[]) => void report.push(...printed);
+  const quiet = { isTerminal: false, lines, status: () => {}, error };
+  const options = ['--board', boards.plain, '--stop-after', STOP_AFTER, '--output-format', 'json', ...more];
   const status = await main(['fio', path, ...options], quiet);
   const last = errors.at(-1) ?? '';
   if (status === 0)
     return last.startsWith('note: stopped') ? `runs (stopped after ${STOP_AFTER})` : 'runs to its end';
+  if (status === 1 && !last.startsWith('doorbell: '))
+    return `runs to its end; errors in ${failedJobs(report.join('\n'))}`;
   if (more.length === 0 && /there is no directory|is neither a namespace/.test(last)) {
     const again = await outcome(path, boards, '--in-memory');
     return again.startsWith('runs') ? `${again}, with --in-memory` : again;

@@ -112,6 +112,23 @@ describe('time', () => {
     expect(stats.steady).toBe(clones[1]!.steady);
   });
 
+  test('sg_write_mode: writes that compare, verify or zero', async () => {
+    const job = (name: string, lines: string) =>
+      `[${name}]\nstonewall\nioengine=sg\nrw=write\nbs=4k\nbuffer_pattern=0x5a\n${lines}\n`;
+    const jobs = [
+      job('write', 'number_ios=8'),
+      job('same', 'number_ios=7\nsg_write_mode=verify_bytchk_01'),
+      job('other', 'number_ios=9\nsg_write_mode=verify_bytchk_11'),
+      job('check', 'number_ios=8\nsg_write_mode=verify_bytchk_00'),
+      job('zero', 'number_ios=4\nsg_write_mode=write_same_ndob'),
+      job('zeroes', 'number_ios=4\nsg_write_mode=verify_bytchk_01\nzero_buffers'),
+      job('rest', 'number_ios=5\nsg_write_mode=verify_bytchk_01\nzero_buffers'),
+    ];
+    const { clones } = await run(jobs.join(''));
+    expect(clones.map(({ errno }) => errno)).toEqual([0, 0, 5, 0, 0, 0, 5]);
+    expect(clones[2]!.failure).toMatch(/^Compare of blocks 64 to 71 .* COMPARE_FAILURE/);
+  });
+
   test('percentage_random mixes places that follow with random ones', async () => {
     const { logs } = await run(
       '[a]\nrw=randread\npercentage_random=25\nnumber_ios=400\nwrite_lat_log=x\nlog_offset=1',

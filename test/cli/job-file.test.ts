@@ -135,6 +135,16 @@ describe('mistakes name file, line, key and what would do', () => {
       'x.fio:2: rate=fast: rate takes one rate per second such as 10m or 2000, or read,write,trim',
     ],
     ['zonemode=strided', 'x.fio:1: job "a": zonemode=strided needs a zonesize'],
+    ['ss=iops', /^x.fio:2: ss=iops: ss takes iops, bw, iops_slope or bw_slope with a limit/],
+    ['ss=iops:2%', 'x.fio:1: job "a": steadystate needs a steadystate_duration of 1s or more'],
+    [
+      'ignore_error=EFOO',
+      /^x.fio:2: ignore_error=EFOO: ignore_error takes errors of reads, writes and verification/,
+    ],
+    [
+      'sg_write_mode=write_same\nverify=meta',
+      'x.fio:1: job "a": sg_write_mode=write_same goes with neither zonemode=zbd nor verify',
+    ],
     ['latency_target=1ms', 'x.fio:1: job "a": latency_target needs a latency_window'],
     ['wait_for=b', 'x.fio:1: job "a": wait_for=b: no job of that name stands before it'],
     [
