@@ -7,9 +7,10 @@ import type { Archive } from '../support/archive.ts';
 import type { Engine } from './engine.ts';
 import { ReservationLog } from './io/reservation-log.ts';
 import type { ControllerProfile } from './profile.ts';
-import type { Slots } from './slots.ts';
+import { SLOT, type Slots } from './slots.ts';
 import { ASYNC_EVENT, type AsyncEvent, EVENT_TYPE } from './spec/logs.ts';
 import { STATUS } from './spec/status.ts';
+import { ChangedZones } from './zones/changed.ts';
 
 export interface EventParts {
   readonly profile: ControllerProfile;
@@ -22,6 +23,8 @@ export class Events {
   enabled = 0;
   /** What RESERVATION_LOG_AVAILABLE announces. */
   readonly reservations = new ReservationLog();
+  /** What ZONE_DESCRIPTOR_CHANGED announces. */
+  readonly zones = new ChangedZones();
   readonly #limit: number;
   readonly #slots: Slots;
   readonly #engine: Engine;
@@ -47,7 +50,7 @@ export class Events {
   hold(slot: number): boolean {
     const event = this.#next();
     if (event === undefined) this.#held.push(slot);
-    else this.#slots.setResult(slot, event.dw0);
+    else this.#tell(slot, event);
     return event === undefined;
   }
 
@@ -86,6 +89,7 @@ export class Events {
     this.#waiting = [];
     this.#masking = [];
     this.reservations.reset();
+    this.zones.reset();
   }
 
   #report(): void {
@@ -93,9 +97,16 @@ export class Events {
       const event = this.#next();
       if (event === undefined) return;
       const slot = this.#held.shift()!;
-      this.#slots.setResult(slot, event.dw0);
+      this.#tell(slot, event);
       this.#engine.complete(slot, STATUS.SUCCESS);
     }
+  }
+
+  /** Fills in the completion of a request: that of zones names the namespace in dword 1 (ZNS 1.2 §4.1) */
+  #tell(slot: number, event: AsyncEvent): void {
+    this.#slots.setResult(slot, event.dw0);
+    if (event === ASYNC_EVENT.ZONE_DESCRIPTOR_CHANGED)
+      this.#slots.i32[this.#slots.at(slot) + SLOT.RESULT1] = this.zones.tell();
   }
 
   /** Takes the oldest waiting event that is not masked, and lets it mask. */
@@ -119,6 +130,7 @@ export class Events {
   archive(a: Archive): void {
     this.enabled = a.value(this.enabled);
     this.reservations.archive(a);
+    this.zones.archive(a);
     this.#held = a.value(this.#held);
     this.#waiting = a.value(this.#waiting.map(numberOf)).map(eventOf);
     this.#masking = a.value(this.#masking.map(numberOf)).map(eventOf);

@@ -139,12 +139,13 @@ function optionalValues(profile: ControllerProfile, namespaces: Namespaces): Rec
 }
 
 /** The events that the host can turn on: SMART's, and the notices of what this controller has. */
-function eventBits({ admin }: ControllerProfile): number {
+function eventBits({ admin, commandSets, absent }: ControllerProfile): number {
   return ASYNC_EVENT_CONFIG.encode({
     SMART: 0x3f,
     NSAN: admin.namespaceManagement || admin.format ? 1 : 0,
     FAN: admin.firmware?.activatesNow === true ? 1 : 0,
     TLN: admin.telemetry ? 1 : 0,
+    ZDCN: (commandSets & CAP_CSS.IO_COMMAND_SETS) !== 0 && !absent.logs.includes('CHANGED_ZONES') ? 1 : 0,
   });
 }
 

@@ -146,7 +146,7 @@ export function writeController(
   set('OCFS', COPY_FORMATS);
   set('SGLS', profile.sgls);
   set('VWC', VWC.encode({ PRESENT: profile.writeCache ? 1 : 0, FLUSH_ALL: FLUSH_ALL_SUPPORTED }));
-  writeCommands(view, at, profile);
+  writeCommands(view, at, profile, namespaces.hasZones);
   const capacity = (field: number, bytes: number) => view.setBigUint64(at + field, BigInt(bytes), true);
   if (!hasQuirk(profile, 'tellsNoCapacity')) {
     capacity(IDENTIFY_CONTROLLER.TNVMCAP, namespaces.capacity_bytes);
@@ -180,7 +180,7 @@ function writePower(view: DataView, at: number, { states, managed_K }: PowerProf
 }
 
 /** The fields about optional admin commands, logs and events. */
-function writeCommands(view: DataView, at: number, profile: ControllerProfile): void {
+function writeCommands(view: DataView, at: number, profile: ControllerProfile, hasZones: boolean): void {
   const { admin, timing } = profile;
   const { firmware, hostMemory } = admin;
   const set = (name: Parameters<typeof IDENTIFY_CONTROLLER.set>[2], value: number) =>
@@ -190,6 +190,7 @@ function writeCommands(view: DataView, at: number, profile: ControllerProfile): 
     OAES.encode({
       NSAN: has(admin.namespaceManagement || admin.format),
       FAN: has(firmware?.activatesNow === true),
+      ZDCN: has(hasZones && !profile.absent.logs.includes('CHANGED_ZONES')),
     }),
   );
   set('OACS', adminCommands(profile));

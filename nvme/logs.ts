@@ -1,12 +1,13 @@
 /**
  * Get Log Page: which pages there are, which part of a page the host gets, and what reading one changes (Base 2.1
- * §5.1.12). Pages belong to the controller: there are none per namespace.
+ * §5.1.12). Pages belong to the controller, but for that of changed zones.
  * Not here: what the pages hold, which those who know write (health.ts, sanitize.ts, telemetry.ts …).
  */
 import { hex, u64 } from '../support/numbers.ts';
 import { present } from './absences.ts';
 import type { AdminCommand, AdminParts } from './admin/command.ts';
 import { hasQuirk } from './quirks.ts';
+import type { Refusal } from './refusal.ts';
 import { DATA_TO_HOST } from './slots.ts';
 import { GET_LOG_CDW10, GET_LOG_CDW11, GET_LOG_CDW14, NSID_BROADCAST, SQE } from './spec/commands.ts';
 import { CSI } from './spec/identify.ts';
@@ -17,8 +18,10 @@ import { STATUS } from './spec/status.ts';
 export interface LogPage {
   /** Bytes of the page as it is now. */
   readonly bytes: () => number;
-  /** Writes the whole page at byte `at` of device-local memory, which is zeroed. */
-  readonly write: (at: number) => void;
+  /** Writes the whole page, of namespace `nsid` if it has several, at byte `at` of device-local memory, which is zeroed. */
+  readonly write: (at: number, nsid: number) => void;
+  /** Each namespace with zones has one, and there is none of the controller. */
+  readonly isOfZones?: boolean;
   /** Offset and length must be multiples of this many bytes; 4 when absent. */
   readonly granule?: number;
   /** Why the command cannot be executed now, as status and sentence; null when it can. */
@@ -26,7 +29,7 @@ export interface LogPage {
   /** Acts on LSP before the page is written. */
   readonly act?: (lsp: number) => void;
   /** The host has read the page and does not want its event kept. */
-  readonly release?: () => void;
+  readonly release?: (nsid: number) => void;
   /** LIDSP of the Supported Log Pages page. */
   readonly parameters?: number;
 }
@@ -65,7 +68,10 @@ export class Logs implements AdminCommand {
       return health.explain(STATUS.INVALID_LOG_PAGE, reason, SQE.CDW10);
     }
     const nsid = slots.dword(slot, SQE.NSID);
-    if (nsid !== 0 && nsid !== NSID_BROADCAST) {
+    if (page.isOfZones === true) {
+      const problem = this.#zonesProblem(nsid);
+      if (problem !== null) return health.explain(problem.status, problem.reason, SQE.NSID);
+    } else if (nsid !== 0 && nsid !== NSID_BROADCAST) {
       return this.#refuse('the page belongs to the controller, so NSID must be 0 or FFFFFFFFh', SQE.NSID);
     }
     const cdw14 = slots.dword(slot, SQE.CDW14);
@@ -84,6 +90,15 @@ export class Logs implements AdminCommand {
     if (problem !== null) return health.explain(problem.status, problem.reason, SQE.CDW10 + 1);
     slots.setData(slot, DATA_TO_HOST, bytes);
     return STATUS.SUCCESS;
+  }
+
+  #zonesProblem(nsid: number): Refusal | null {
+    const namespace = this.#parts.namespaces.attached(nsid);
+    const status = STATUS.INVALID_NAMESPACE_OR_FORMAT;
+    if (namespace === undefined)
+      return { status, reason: `the page is of a namespace, and ${hex(nsid)} is none` };
+    if (namespace.zones !== null) return null;
+    return { status: STATUS.INVALID_LOG_PAGE, reason: `namespace ${nsid} has no zones` };
   }
 
   /** The quirk `shortLogs`. */
@@ -128,7 +143,8 @@ export class Logs implements AdminCommand {
     page.act?.(this.#lsp(slot));
     const whole = page.bytes();
     memory.fill(at, 0, whole);
-    page.write(at);
+    const nsid = slots.dword(slot, SQE.NSID);
+    page.write(at, nsid);
     const offset = Math.min(this.#offset(slot), whole);
     const left = whole - offset;
     const bytes = this.#length(slot);
@@ -136,7 +152,7 @@ export class Logs implements AdminCommand {
     if (bytes > left) memory.fill(at + left, 0, bytes - left);
     if (GET_LOG_CDW10.RAE.get(slots.dword(slot, SQE.CDW10)) === 0) {
       events.clear(lid);
-      page.release?.();
+      page.release?.(nsid);
     }
     return STATUS.SUCCESS;
   }

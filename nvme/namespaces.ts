@@ -70,6 +70,7 @@ export class Namespaces implements NamespaceAccess {
     for (const namespace of parts.initial) {
       this.#allocated[namespace.nsid] = namespace;
       this.#place(namespace);
+      namespace.zones?.watch((zone) => this.#zoneChanged(namespace, zone));
     }
     this.#isAttached = this.#allocated.map((namespace) => namespace !== undefined);
     this.#closed = Array.from({ length: count });
@@ -270,6 +271,13 @@ export class Namespaces implements NamespaceAccess {
   changed(nsid: number): void {
     this.#changed.add(nsid);
     this.#parts.events.raise(ASYNC_EVENT.NAMESPACE_ATTRIBUTE_CHANGED);
+  }
+
+  #zoneChanged({ nsid, zones }: Namespace, zone: number): void {
+    const { events } = this.#parts;
+    if (this.attached(nsid) === undefined) return;
+    events.zones.add(nsid, zones!.start(zone));
+    events.raise(ASYNC_EVENT.ZONE_DESCRIPTOR_CHANGED);
   }
 
   /** Writes the Changed Attached Namespace List at byte `at` of `view`, which is zeroed. Base 2.1 §5.1.12.1.5 */

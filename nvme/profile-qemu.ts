@@ -67,7 +67,7 @@ export const QEMU: ControllerProfile = {
     admin: ['NAMESPACE_MANAGEMENT'],
     io: ['WRITE_UNCORRECTABLE', ...RESERVATIONS.io],
     features: ['HOST_IDENTIFIER', ...RESERVATIONS.features],
-    logs: ['SUPPORTED_LOGS', ...RESERVATIONS.logs],
+    logs: ['SUPPORTED_LOGS', ...RESERVATIONS.logs, 'CHANGED_ZONES'],
     identify: ['INDEPENDENT_NAMESPACE', 'ATTACHED_CONTROLLERS', 'CONTROLLERS'],
   },
   features: {

@@ -82,6 +82,7 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['Trace', 'on #listeners #rejectionListeners', 'who listens is no state of the machine'],
   ['Completer', 'interrupts', 'follows from what Coalescing archives'],
   ['Engine', 'admin nvm', MADE],
+  ['Zones', '#watchers', MADE],
   ['Blocks', '#media', "archived by the commands' context"],
   ['NvmCommands', 'media', "archived by the commands' context"],
   ['Pacer', '#random', "the workload's"],

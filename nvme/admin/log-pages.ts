@@ -25,6 +25,7 @@ import {
 } from '../spec/logs.ts';
 import { VERSION } from '../spec/registers.ts';
 import { STATUS } from '../spec/status.ts';
+import { CHANGED_ZONES } from '../spec/zones.ts';
 import type { AdminParts } from './command.ts';
 import type { Firmware } from './firmware.ts';
 import type { PersistentEvents } from './persistent-events.ts';
@@ -61,6 +62,7 @@ export function logPages(parts: PageParts): Pages {
     ...(version >= VERSION.V2_0 ? effectPages(parts) : {}),
     ...(admin.sanitize.length > 0 ? sanitizePage(parts) : {}),
     ...reservationPage(parts),
+    ...(parts.namespaces.hasZones ? zonesPage(parts) : {}),
   };
   return present(pages, absent, 'logs');
 }
@@ -163,6 +165,22 @@ function reservationPage({ memory, events }: PageParts): Pages {
       release: () => {
         reservations.take();
         if (!reservations.isEmpty) events.raise(ASYNC_EVENT.RESERVATION_LOG_AVAILABLE);
+      },
+    },
+  };
+}
+
+/** The list of each namespace; the next one is announced when the host has read the one before. */
+function zonesPage({ memory, events }: PageParts): Pages {
+  const { zones } = events;
+  return {
+    [LID.CHANGED_ZONES]: {
+      bytes: () => CHANGED_ZONES.SIZE,
+      write: (at, nsid) => zones.write(memory.view, at, nsid),
+      isOfZones: true,
+      release: (nsid) => {
+        zones.clear(nsid);
+        if (!zones.isTold) events.raise(ASYNC_EVENT.ZONE_DESCRIPTOR_CHANGED);
       },
     },
   };

@@ -76,3 +76,9 @@ export const ZONED_FORMAT = layout({ ZSZE: 'u64', ZDES: 'u8', RSV9: 7 }, 16);
 
 /** CNS 06h with CSI 2: ZASL has the unit of MDTS, 0: as MDTS. ZNS 1.2 §4.1.5.2 */
 export const IDENTIFY_ZONED_CONTROLLER = layout({ ZASL: 'u8', RSV1: 4095 }, IDENTIFY_SIZE);
+
+/** LID BFh: how many zones, and the first block of each. ZNS 1.2 §4.1 */
+export const CHANGED_ZONES = layout({ ZONES: 'u16', RSV2: 6, IDENTIFIERS: 4088 }, 4096);
+export const MOST_CHANGED_ZONES = 511;
+/** ZONES of a list that has no room: the host has to look at all of them. */
+export const CHANGED_ZONES_OVERFLOW = 0xffff;

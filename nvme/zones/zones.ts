@@ -75,6 +75,7 @@ export class Zones {
   readonly #states: Uint8Array;
   /** The next block to be written, by zone. */
   readonly #pointers: Float64Array;
+  readonly #watchers: ((zone: number) => void)[] = [];
   readonly #extensions = new Map<number, Uint8Array>();
 
   constructor(options: ZoneOptions) {
@@ -217,6 +218,12 @@ export class Zones {
   /** For tests: the medium of a zone wears out, which makes it read-only or offline. */
   degrade(zone: number, state: typeof ZONE.READ_ONLY | typeof ZONE.OFFLINE): void {
     this.#enter(zone, state);
+    for (const watcher of this.#watchers) watcher(zone);
+  }
+
+  /** Calls `watcher` with every zone that changes without a command. */
+  watch(watcher: (zone: number) => void): void {
+    this.#watchers.push(watcher);
   }
 
   // ---- resources ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import {
   SHST,
   sqTailDoorbell,
 } from '../../nvme/spec/registers.ts';
+import { ZONE } from '../../nvme/spec/zones.ts';
 import { AREA_BYTES, baseOf, SHADOW_AREA } from './commands.ts';
 import { Dice } from './dice.ts';
 import { Entries } from './entries.ts';
@@ -330,12 +331,20 @@ export class Episode {
     this.world.allow(dice.below(DATA.PAGES), allowed);
   }
 
-  /** What happens to a drive without its host: heat, and losing the way to memory for a while. */
+  /** A zone becomes read-only or offline. */
+  #wearOut(): void {
+    const zones = this.world.controller.namespace(4)?.zones ?? null;
+    if (zones === null) return;
+    zones.degrade(this.#dice.below(zones.count), this.#dice.pick([ZONE.READ_ONLY, ZONE.OFFLINE] as const));
+  }
+
+  /** What happens to a drive without its host: wear, heat, and losing the way to memory for a while. */
   #condition(): void {
     const dice = this.#dice;
     const { health } = this.world.controller;
     const kind = dice.below(8);
-    if (kind < 4) health.condition.temperature_K = 300 + dice.below(80);
+    if (kind === 0) this.#wearOut();
+    else if (kind < 4) health.condition.temperature_K = 300 + dice.below(80);
     else if (kind < 7) health.condition.spare_percent = dice.below(101);
     else this.world.master(false);
     this.#steps(dice.below(8));

@@ -8,6 +8,7 @@ import { CNS, CSI, IDENTIFY_SIZE } from '../../../nvme/spec/identify.ts';
 import { LID } from '../../../nvme/spec/logs.ts';
 import { CMBMSC, NSSR_MAGIC, REG } from '../../../nvme/spec/registers.ts';
 import { STATUS } from '../../../nvme/spec/status.ts';
+import { ZONE } from '../../../nvme/spec/zones.ts';
 import { ADMIN_PROBES } from './admin-probes.ts';
 import { type Bench, BROADCAST, type Verdict } from './bench.ts';
 import { featureVerdict } from './feature-probes.ts';
@@ -19,6 +20,8 @@ export type Row = readonly [number: string, name: string, verdict: Verdict];
 /** Log pages that a single host cannot bring to tell anything: test/nvme/reservations.test.ts does with two. */
 const NEEDS_ANOTHER_HOST: readonly number[] = [LID.RESERVATION_NOTIFICATION];
 const LOG_BYTES = 512;
+/** The namespace of the bench that has zones. */
+const ZONED_NSID = 2;
 /** LSP that a page wants before it tells anything: a new context. */
 const LSP: Readonly<Record<number, number>> = { [LID.PERSISTENT_EVENTS]: 1 };
 const WORDS: Readonly<Record<string, string>> = {
@@ -73,6 +76,7 @@ function makeHistory(bench: Bench): void {
   bench.ask(1, { opcode: NVM.READ, nsid: 1, cdw10: 0xffff });
   bench.admin({ opcode: ADMIN.DEVICE_SELF_TEST, nsid: BROADCAST, cdw10: 1 });
   bench.admin({ opcode: ADMIN.FORMAT_NVM, nsid: 1 });
+  bench.controller.namespace(ZONED_NSID)?.zones?.degrade(0, ZONE.READ_ONLY);
 }
 
 export function logRows(bench: Bench): Row[] {
@@ -83,7 +87,8 @@ export function logRows(bench: Bench): Row[] {
   return Object.entries(LID).map(([key, lid]) => {
     bench.clear();
     const cdw10 = GET_LOG_CDW10.encode({ LID: lid, LSP: LSP[lid] ?? 0, NUMDL: LOG_BYTES / 4 - 1 });
-    const status = bench.admin({ opcode: ADMIN.GET_LOG_PAGE, nsid: BROADCAST, cdw10 });
+    const nsid = lid === LID.CHANGED_ZONES ? ZONED_NSID : BROADCAST;
+    const status = bench.admin({ opcode: ADMIN.GET_LOG_PAGE, nsid, cdw10 });
     const { isWritten, isBlank } = bench.received(LOG_BYTES);
     const works = isWritten && (!isBlank || NEEDS_ANOTHER_HOST.includes(lid));
     return [numberOf(lid), nameOf(key), verdictOf(unknown.includes(status!), works)];
