@@ -8,7 +8,7 @@ import { NO_ADMIN_OPTION } from './admin/profile.ts';
 import { USUAL_POWER } from './condition/profile.ts';
 import { NO_LIMITS } from './io/limits.ts';
 import { type ControllerProfile, GENERIC } from './profile.ts';
-import { QUIRK_NAMES } from './quirks.ts';
+import { QUIRK_NAMES, QUIRKS } from './quirks.ts';
 import { ARBITRATION, ASYNC_EVENT_CONFIG } from './spec/features.ts';
 import { SGLS } from './spec/identify.ts';
 import { COMMAND_EFFECTS } from './spec/logs.ts';
@@ -77,8 +77,7 @@ export const QEMU: ControllerProfile = {
       ASYNC_EVENT: ASYNC_EVENT_CONFIG.encode({ NSAN: 1 }),
     },
   },
-  // Every quirk was found by asking QEMU.
-  quirks: QUIRK_NAMES,
+  quirks: QUIRK_NAMES.filter((name) => QUIRKS[name].source.startsWith('QEMU')),
   pcie: {
     maxPayload_bytes: 128,
     aspm: 1,
