@@ -67,10 +67,11 @@ export class Payload {
 
   /** The same with PRINFO from elsewhere. */
   fieldsOf(slot: number, namespace: Namespace, prinfo: number): ProtectionFields {
-    const { LBAT, LBATM } = RW_CDW15.decode(this.#slots.dword(slot, SQE.CDW15));
+    const tags = this.#slots.dword(slot, SQE.CDW15);
+    const [tag, tagMask] = [RW_CDW15.LBAT.get(tags), RW_CDW15.LBATM.get(tags)];
     const low = this.#slots.dword(slot, SQE.CDW14);
     const high = namespace.metadata?.guard_bits === 64 ? this.#slots.dword(slot, SQE.CDW3) & 0xffff : 0;
-    return protectionFields(prinfo, { reference: high * TWO_32 + low, tag: LBAT, tagMask: LBATM });
+    return protectionFields(prinfo, { reference: high * TWO_32 + low, tag, tagMask });
   }
 
   /** Fields of a command whose first `done` blocks are done. */
@@ -188,13 +189,14 @@ export function protectionFields(
   prinfo: number,
   tags: Pick<ProtectionFields, 'reference' | 'tag' | 'tagMask'>,
 ): ProtectionFields {
-  const { PRACT, PRCHK_GUARD, PRCHK_APPLICATION, PRCHK_REFERENCE } = PRINFO.decode(prinfo & 0xf);
   return {
-    ...tags,
-    isAction: PRACT === 1,
-    checksGuard: PRCHK_GUARD === 1,
-    checksTag: PRCHK_APPLICATION === 1,
-    checksReference: PRCHK_REFERENCE === 1,
+    reference: tags.reference,
+    tag: tags.tag,
+    tagMask: tags.tagMask,
+    isAction: PRINFO.PRACT.get(prinfo) === 1,
+    checksGuard: PRINFO.PRCHK_GUARD.get(prinfo) === 1,
+    checksTag: PRINFO.PRCHK_APPLICATION.get(prinfo) === 1,
+    checksReference: PRINFO.PRCHK_REFERENCE.get(prinfo) === 1,
   };
 }
 
