@@ -39,7 +39,7 @@ const slow = (read_s: number, power = EVERY_POWER_STATE): ControllerProfile => (
 
 class ConditionRig extends IoRig {
   constructor(profile: ControllerProfile) {
-    super({ profile, namespaces: [{ nsid: 1, bytes: 16 * MIB, block_bytes: 512 }], timed: true });
+    super({ profile, namespaces: [{ nsid: 1, bytes: 4 * MIB, block_bytes: 512 }], timed: true });
   }
 
   smart(): DataView {
@@ -89,14 +89,14 @@ describe('wear', () => {
   const written = (profile: ControllerProfile, rounds: number): unknown => {
     const rig = new ConditionRig(profile);
     const data = rig.prps(rig.allocate(128), 128 * PAGE);
-    for (let chunk = 0; chunk < rounds * 32; chunk++)
-      rig.io({ opcode: NVM.WRITE, ...rig.at((chunk % 32) * 1024, 1024), ...data });
+    for (let chunk = 0; chunk < rounds * 8; chunk++)
+      rig.io({ opcode: NVM.WRITE, ...rig.at((chunk % 8) * 1024, 1024), ...data });
     return rig.field('PERCENTAGE_USED');
   };
   const nand = { ...GENERIC, timing: { ...NAND, media: { ...NAND.media, endurance: 20 } } };
 
   test('of NAND it is erases, which begin when the over-provisioned drive is full', () => {
-    // 280 segments, of which every round of 256 erases as many once all of them were filled.
+    // 143 segments, of which every round of 128 erases as many once all of them were filled.
     expect([written(nand, 1), written(nand, 5)]).toEqual([0, 17]);
   });
 
