@@ -44,7 +44,8 @@ export const CC_NORMAL = CC.encode({ EN: 1, IOSQES: 6, IOCQES: 4 });
 
 const LARGEST_PAGE = 65_536;
 const DEVFN = 0x20;
-const BAR = 0xfe80_0000;
+/** Where BAR0 is. */
+export const BAR = 0xfe80_0000;
 /** Where the controller memory buffer is, if there is one. */
 const BUFFER = 0xe000_0000;
 const MSIX_CAPABILITY = 0x40;
