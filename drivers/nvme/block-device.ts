@@ -6,10 +6,11 @@
  */
 import { DSM_RANGE, NVM, RW_CDW12 } from '../../nvme/spec/commands.ts';
 import type { DmaPool, DmaRange } from '../vfio/dma.ts';
-import { type Command, deallocate, flush, MAX_BLOCKS, transfer, writeZeroes } from './commands.ts';
+import { type Command, deallocate, flush, MAX_BLOCKS, opcodeOf, transfer, writeZeroes } from './commands.ts';
 import type { NamespaceInfo } from './identify.ts';
 import type { RequestQueue } from './request-queue.ts';
 import { isMiscompare } from './status.ts';
+import { ZoneWrites } from './zone-writes.ts';
 import { Zones } from './zones.ts';
 
 /** NLB of a Dataset Management range has 32 bits. */
@@ -20,6 +21,8 @@ export interface BlockIo {
   readonly requests: RequestQueue;
   /** Bounce buffers. */
   readonly pool: DmaPool;
+  /** A page for what commands wait for that hold bounce buffers. */
+  readonly spare: () => DmaPool;
 }
 
 export interface WriteOptions {
@@ -35,6 +38,7 @@ export class BlockDevice {
   readonly blockSize: number;
   /** The zones of a zoned namespace: writes go to the write pointer of one; null for any other namespace. */
   readonly zones: Zones | null;
+  readonly #zoneWrites: ZoneWrites | null;
   readonly #metadata_bytes: number;
   readonly #io: () => Promise<BlockIo>;
 
@@ -45,6 +49,7 @@ export class BlockDevice {
     this.#metadata_bytes = info.metadata_bytes;
     this.#io = io;
     this.zones = info.zones === null ? null : new Zones(info, info.zones, io);
+    this.#zoneWrites = this.zones === null ? null : new ZoneWrites(this.zones);
   }
 
   /** Size in bytes. */
@@ -126,7 +131,8 @@ export class BlockDevice {
     this.#checkRange(lba, blocks);
     const { requests } = await this.#io();
     await this.#split(lba, blocks, MAX_BLOCKS, async (slba, count) => {
-      await requests.execute(writeZeroes(this.nsid, slba, count, deallocate));
+      const command = writeZeroes(this.nsid, slba, count, deallocate);
+      await this.#execute(requests, command, slba, count, null);
     });
   }
 
@@ -148,7 +154,7 @@ export class BlockDevice {
     const most = Math.min(MAX_BLOCKS, Math.floor(requests.queue.maxTransfer_bytes / this.blockSize));
     await this.#split(lba, blocks, most, async (slba, count, at) => {
       const data = { iova: buffer.iova + offset + at, bytes: count * this.blockSize };
-      await requests.execute(this.#transfer(opcode, slba, count, control), data);
+      await this.#execute(requests, transfer(opcode, this.nsid, slba, count, control), slba, count, data);
     });
   }
 
@@ -162,7 +168,8 @@ export class BlockDevice {
         const bytes = count * this.blockSize;
         const isRead = opcode === NVM.READ;
         if (!isRead) piece.bytes.set(data.subarray(at, at + bytes));
-        await requests.execute(this.#transfer(opcode, slba, count, control), { iova: piece.iova, bytes });
+        const command = transfer(opcode, this.nsid, slba, count, control);
+        await this.#execute(requests, command, slba, count, { iova: piece.iova, bytes });
         if (isRead) data.set(piece.bytes.subarray(0, bytes), at);
       } finally {
         pool.give(piece);
@@ -170,8 +177,18 @@ export class BlockDevice {
     });
   }
 
-  #transfer(opcode: number, slba: number, count: number, control: number): Command {
-    return transfer(opcode, this.nsid, slba, count, control);
+  async #execute(
+    requests: RequestQueue,
+    command: Command,
+    slba: number,
+    blocks: number,
+    data: { readonly iova: number; readonly bytes: number } | null,
+  ): Promise<void> {
+    const opcode = opcodeOf(command);
+    const isWrite = opcode === NVM.WRITE || opcode === NVM.WRITE_ZEROES;
+    if (this.#zoneWrites !== null && isWrite)
+      await this.#zoneWrites.run({ requests, command, slba, blocks, data });
+    else await requests.execute(command, data ?? {});
   }
 
   /**

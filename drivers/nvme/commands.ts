@@ -202,6 +202,8 @@ const WITH_RANGE: ReadonlySet<number> = new Set([
   NVM.ZONE_APPEND,
 ]);
 
+export const opcodeOf = (words: Command): number => words[0]! & 0xff;
+
 /** Blocks of the range of an I/O command, 0 when it has none. */
 export const blocksOf = (words: Command): number =>
-  WITH_RANGE.has(words[0]! & 0xff) ? RW_CDW12.NLB.get(words[WORD.CDW12]!) + 1 : 0;
+  WITH_RANGE.has(opcodeOf(words)) ? RW_CDW12.NLB.get(words[WORD.CDW12]!) + 1 : 0;

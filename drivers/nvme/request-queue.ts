@@ -9,7 +9,7 @@ import type { Archive } from '../../support/archive.ts';
 import type { Kernel } from '../../vfio/uapi/kernel.ts';
 import type { Command } from './commands.ts';
 import type { QueuePair } from './queue-pair.ts';
-import { ControllerError, type NvmeError, subject } from './status.ts';
+import { ControllerError, CutOffError, type NvmeError, subject } from './status.ts';
 
 /** The two words of a completion that a command may use. */
 export interface Completion {
@@ -25,7 +25,10 @@ export interface RequestOptions {
   readonly bytes?: number;
   /** The command may stay outstanding forever (Asynchronous Event Request): nothing waits for it. */
   readonly isBackground?: boolean;
-  /** Not sent again after a reset, because nobody knows whether it took effect and a second time does more (Zone Append). */
+  /**
+   * Not sent again after a reset but rejected with CutOffError, because nobody knows whether it took effect and a second
+   * time does something else (Zone Append, writes in zones).
+   */
   readonly isOnce?: boolean;
 }
 
@@ -90,10 +93,11 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class RequestQueue {
   readonly queue: QueuePair;
   readonly timeout_ns: number;
+  /** How often a command is sent again. */
+  readonly retries: number;
   readonly #kernel: Kernel;
   readonly #wait: WaitForCompletion;
   readonly #rescuer: Rescuer;
-  readonly #retries: number;
   readonly #retryDelays_ns: readonly number[];
   /** The request in each slot. */
   readonly #requests: (Request | undefined)[];
@@ -117,7 +121,7 @@ export class RequestQueue {
     this.#kernel = options.kernel;
     this.#wait = options.wait;
     this.#rescuer = options.rescuer;
-    this.#retries = options.retries ?? 0;
+    this.retries = options.retries ?? 0;
     this.#retryDelays_ns = options.retryDelays_ns ?? [];
     this.#requests = new Array(this.queue.depth).fill(undefined);
     this.queue.checksSqid = true;
@@ -143,7 +147,7 @@ export class RequestQueue {
         reject,
         deadline: NEVER,
         notBefore: 0,
-        retriesLeft: this.#retries,
+        retriesLeft: this.retries,
         isAborted: false,
         trouble: '',
       });
@@ -288,9 +292,10 @@ export class RequestQueue {
   #failure({ isAborted, trouble, iova, retriesLeft }: Request, error: NvmeError): Error {
     const isGivenUp = error.status === STATUS.ABORTED_BY_HOST;
     if (!isGivenUp && !(isAborted && error.status === STATUS.COMMAND_ABORT_REQUESTED)) return error;
-    const sent = this.#retries - retriesLeft + 1;
+    const sent = this.retries - retriesLeft + 1;
     const times = sent === 1 ? '' : `; it was sent ${sent} times`;
-    return new ControllerError(`${subject(error.command, iova)} ${trouble || this.#trouble}${times}`);
+    const sentence = `${subject(error.command, iova)} ${trouble || this.#trouble}${times}`;
+    return isGivenUp ? new CutOffError(sentence) : new ControllerError(sentence);
   }
 
   // ---- waiting ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
  * command comes. Not here: the commands (block-device.ts).
  */
 import type { Archive } from '../../support/archive.ts';
-import { KIB } from '../../support/numbers.ts';
+import { KIB, PAGE_SIZE } from '../../support/numbers.ts';
 import { DmaPool, type DmaSpace } from '../vfio/dma.ts';
 import type { BlockIo } from './block-device.ts';
 import type { NvmeSettings } from './options.ts';
@@ -33,6 +33,8 @@ export class SharedIo {
   readonly #parts: SharedIoParts;
   #io: Promise<BlockIo> | null = null;
   #requests: RequestQueue | null = null;
+  /** Made when a report is first needed during a recovery. */
+  #spare: DmaPool | null = null;
 
   constructor(parts: SharedIoParts) {
     this.#parts = parts;
@@ -61,12 +63,17 @@ export class SharedIo {
       });
       recovery.protect(requests);
       this.#requests = requests;
-      return { requests, pool };
+      return { requests, pool, spare: () => this.#spareOf(space) };
     } catch (error) {
       pool.close();
       this.#io = null;
       throw error;
     }
+  }
+
+  #spareOf(space: DmaSpace): DmaPool {
+    this.#spare ??= new DmaPool(space, PAGE_SIZE, 1);
+    return this.#spare;
   }
 
   /** Rejects everything outstanding and to come. */
@@ -77,6 +84,7 @@ export class SharedIo {
   /** Frees the bounce buffers, which the controller must not use any more. */
   async close(): Promise<void> {
     (await this.#io?.catch(() => null))?.pool.close();
+    this.#spare?.close();
   }
 
   /** Saves or loads what changes while the machine runs (support/archive.ts). */

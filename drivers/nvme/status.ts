@@ -113,3 +113,6 @@ export const isMiscompare = (error: unknown): boolean =>
 export class ControllerError extends Error {
   override readonly name = 'ControllerError';
 }
+
+/** A command that a reset cut off and that was not sent again. Nobody knows whether it took effect. */
+export class CutOffError extends ControllerError {}

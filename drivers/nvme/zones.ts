@@ -31,6 +31,7 @@ export interface Zone {
 interface ZoneIo {
   readonly requests: RequestQueue;
   readonly pool: DmaPool;
+  readonly spare: () => DmaPool;
 }
 
 export class Zones {
@@ -69,6 +70,21 @@ export class Zones {
       pool.give(piece);
     }
     return zones;
+  }
+
+  /** Resolves with the zone that has a block, even while all bounce buffers are taken. Rejects as `report` does. */
+  async at(block: number): Promise<Zone> {
+    const { requests, spare } = await this.#io();
+    const pool = spare();
+    const piece = await pool.take();
+    try {
+      const bytes = ZONE_REPORT.SIZE + ZONE_DESCRIPTOR.SIZE;
+      await requests.execute(zoneReport(this.#namespace.nsid, block, bytes), { iova: piece.iova, bytes });
+      const view = new DataView(piece.bytes.buffer, piece.bytes.byteOffset, bytes);
+      return zoneAt(view, ZONE_REPORT.SIZE);
+    } finally {
+      pool.give(piece);
+    }
   }
 
   /**

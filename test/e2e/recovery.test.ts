@@ -3,7 +3,7 @@
  * twice. Cases T6, T7, T11 and T12. Not here: delays before a retry, function resets (test/drivers/recovery.test.ts).
  */
 import { describe, expect, test } from 'vitest';
-import type { Machine } from '../../boards/index.ts';
+import { type Board, type Machine, zns } from '../../boards/index.ts';
 import type { NvmeDriver } from '../../drivers/nvme/index.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
@@ -16,10 +16,21 @@ const WATCH_NS = 100e6;
 /** Some of the writes are done, others under way. */
 const isUnderWay = ({ controllers }: Machine): boolean => controllers[0]!.health.writeCommands >= 16;
 
-async function watched(way: (typeof WAYS)[number]) {
+/** Calls `happen` once, between the next write to the medium and its completion. */
+function afterWrite({ controllers }: Machine, happen: () => void): void {
+  const { health } = controllers[0]!;
+  const wrote = health.wrote.bind(health);
+  health.wrote = (bytes) => {
+    health.wrote = wrote;
+    wrote(bytes);
+    happen();
+  };
+}
+
+async function watched(way: (typeof WAYS)[number], board?: Board) {
   const warnings: string[] = [];
   const onWarning = (sentence: string) => warnings.push(sentence);
-  const { machine, driver } = await start(way, undefined, { timeout_ns: TIMEOUT_NS, onWarning });
+  const { machine, driver } = await start(way, board, { timeout_ns: TIMEOUT_NS, onWarning });
   await driver.namespace(1).read(0, 1);
   const elapsed = machine.kernel.now();
   return { machine, driver, warnings, elapsed_ns: () => machine.kernel.now() - elapsed };
@@ -55,6 +66,40 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
     expect(elapsed_ns()).toBeLessThan(2 * WATCH_NS);
     await driver.close();
     expect(machine.explain()[0]).toContain('the function is not a bus master');
+  });
+
+  test.each([1, 5])(
+    'T12 zones: %i writes are cut off after the controller did one, and none is refused',
+    async (count) => {
+      const { machine, driver, warnings } = await watched(way, zns);
+      const disk = driver.namespace(1);
+      const bytes = 2 * disk.blockSize;
+      const data = pattern((1 + count) * bytes);
+      await disk.write(0, data.subarray(0, bytes));
+      afterWrite(machine, () => driver.device.setBusMaster(false)); // so its completion cannot be posted: CFS
+      const writes = Array.from({ length: count }, (_, index) =>
+        disk.write(2 + 2 * index, data.subarray((1 + index) * bytes, (2 + index) * bytes)),
+      );
+      await Promise.all(writes);
+      expect(warnings.map((warning) => /failed|goes on/.exec(warning)?.[0])).toEqual(['failed', 'goes on']);
+      expect(Buffer.compare(await disk.read(0, data.length / disk.blockSize), data)).toBe(0);
+      expect((await disk.zones!.report())[0]!.pointer).toBe(data.length / disk.blockSize);
+      expect(machine.controllers[0]!.health.writeCommands, 'none is done twice').toBe(1 + count);
+      await driver.close();
+    },
+  );
+
+  test('T12 zones: a write that is done in part is not sent again, and the sentence says where the zone stands', async () => {
+    const { machine, driver } = await watched(way, zns);
+    const disk = driver.namespace(1);
+    afterWrite(machine, () => {
+      machine.controllers[0]!.namespace(1)!.zones!.loseBlocks([2]); // as a power cut does to the cache
+      driver.device.setBusMaster(false);
+    });
+    expect(await sentence(disk.write(0, pattern(4 * disk.blockSize)))).toMatch(
+      /^ControllerError: Write of blocks 0 to 3 .* was given up by a reset .*; it was not done and cannot be sent again, because the zone at block 0 is .* and its write pointer at block 2$/,
+    );
+    await driver.close();
   });
 
   test('T11 a controller that has stopped working, admin commands included, is reset, and I/O goes on', async () => {
