@@ -335,14 +335,16 @@ export class RequestQueue {
       await this.#rescuer.rescue(this, late >= 0 ? late : NONE_LATE);
       return false;
     }
-    let next = look;
+    let until = look;
     for (const request of this.#requests) {
-      if (request !== undefined && request.deadline < next) next = request.deadline;
+      if (request !== undefined && request.deadline < until) until = request.deadline;
     }
-    for (const { notBefore } of this.#backlog) if (notBefore > now && notBefore < next) next = notBefore;
-    const isTold = await this.#wait(next);
+    let due = NEVER;
+    for (const { notBefore } of this.#backlog) if (notBefore > now && notBefore < due) due = notBefore;
+    const isTold = await this.#wait(Math.min(until, due));
     if (this.#backlog.length > 0) this.#flush();
-    return isTold === false;
+    // What completes when a wait ends for the sake of a retry may have its interrupt still on the way.
+    return isTold === false && until < due;
   }
 
   /**

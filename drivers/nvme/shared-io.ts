@@ -90,6 +90,7 @@ export class SharedIo {
   /** Saves or loads what changes while the machine runs (support/archive.ts). */
   archive(a: Archive): void {
     a.same(this.#requests !== null, 'whether namespaces have been used with promises');
+    a.same(this.#spare !== null, 'whether a reset has cut off writes in zones');
     this.#requests?.archive(a);
   }
 }

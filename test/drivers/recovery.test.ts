@@ -44,6 +44,7 @@ describe('a command that fails', () => {
       await expect(nvme.namespace(1).read(0, 1)).resolves.toHaveLength(BLOCK);
       expect(kernel.time - start).toBe(3 * UNIT_NS);
       expect(sent(NVM.READ)).toBe(2);
+      expect(warnings, 'no interrupt was lost').toEqual([]);
       await nvme.close();
     },
   );
