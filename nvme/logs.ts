@@ -84,12 +84,10 @@ export class Logs implements AdminCommand {
     if (bytes > maxTransfer_bytes) {
       return this.#refuse(`${bytes} bytes are more than MDTS allows (${maxTransfer_bytes})`, SQE.CDW10 + 2);
     }
-    const status = this.#checkPart(page, this.#offset(slot), bytes);
-    if (status !== STATUS.SUCCESS) return status;
-    const problem = page.problem?.(this.#lsp(slot)) ?? null;
-    if (problem !== null) return health.explain(problem.status, problem.reason, SQE.CDW10 + 1);
-    slots.setData(slot, DATA_TO_HOST, bytes);
-    return STATUS.SUCCESS;
+    let status = this.#checkPart(page, this.#offset(slot), bytes);
+    if (status === STATUS.SUCCESS) status = this.#checkAction(slot, page);
+    if (status === STATUS.SUCCESS) slots.setData(slot, DATA_TO_HOST, bytes);
+    return status;
   }
 
   #zonesProblem(nsid: number): Refusal | null {
@@ -114,8 +112,16 @@ export class Logs implements AdminCommand {
       const reason = `there is no namespace ${hex(nsid)}`;
       return health.explain(STATUS.INVALID_NAMESPACE_OR_FORMAT, reason, SQE.NSID);
     }
-    slots.setData(slot, DATA_TO_HOST, Math.min(this.#length(slot), left));
-    return STATUS.SUCCESS;
+    const status = this.#checkAction(slot, page);
+    if (status === STATUS.SUCCESS) slots.setData(slot, DATA_TO_HOST, Math.min(this.#length(slot), left));
+    return status;
+  }
+
+  /** What LSP asks of the page cannot be done now. */
+  #checkAction(slot: number, page: LogPage): number {
+    const problem = page.problem?.(this.#lsp(slot)) ?? null;
+    if (problem === null) return STATUS.SUCCESS;
+    return this.#parts.health.explain(problem.status, problem.reason, SQE.CDW10 + 1);
   }
 
   #checkPart(page: LogPage, offset: number, bytes: number): number {

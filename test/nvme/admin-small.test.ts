@@ -307,6 +307,13 @@ describe('Persistent events (Base 2.1 §5.1.12.1.14)', () => {
     });
   };
 
+  test('one context at a time, also where log pages are short (fuzz seed 203)', () => {
+    const harness = ready({ profile: { ...FUNCTIONAL, quirks: ['shortLogs'] } });
+    expect(read(harness, 1).status).toBe(STATUS.SUCCESS);
+    harness.submitAdmin({ opcode: ADMIN.FORMAT_NVM, nsid: 1 });
+    expect(statusName(read(harness, 1).status)).toBe('COMMAND_SEQUENCE_ERROR');
+  });
+
   test('newest first, over resets, read from a context that stands still', () => {
     const harness = ready();
     harness.submitAdmin({ opcode: ADMIN.FORMAT_NVM, nsid: 1 });
