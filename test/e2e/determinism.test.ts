@@ -41,7 +41,7 @@ const JOBS = parseJobFile(
   'mixed.fio',
 ).jobs;
 
-async function fio(machine: Machine, seed: number): Promise<void> {
+async function fio(machine: Machine, seed: number): Promise<number[]> {
   // The host's clock stands still: at the functional pace it is measured, and only measured.
   const { clones } = await runJobs({
     machine,
@@ -51,6 +51,7 @@ async function fio(machine: Machine, seed: number): Promise<void> {
     hostNow: () => 0,
   });
   expect(clones.map(({ failure }) => failure)).toEqual(['', '']);
+  return clones.flatMap(({ directions }) => directions.map(({ lat }) => lat.mean));
 }
 
 interface Run {
@@ -59,7 +60,7 @@ interface Run {
   readonly end_ns: number;
 }
 
-async function traced(machine: Machine, program: (machine: Machine) => Promise<void>): Promise<Run> {
+async function traced(machine: Machine, program: (machine: Machine) => Promise<unknown>): Promise<Run> {
   const { listener, text } = traceHash();
   let records = 0;
   machine.trace.listen(listener);
@@ -92,6 +93,15 @@ describe.each<Pace>(['timed', 'functional'])('a fio job at the %s pace', (pace) 
     expect(await run(7)).toEqual(first);
     expect((await run(8)).hash).not.toBe(first.hash);
   });
+});
+
+test('who listens changes nothing: the same latencies and the same end without a trace', async () => {
+  const run = async (isTraced: boolean) => {
+    const machine = boot(pc, { seed: 7 });
+    if (isTraced) machine.trace.listen(() => {});
+    return [...(await fio(machine, 7)), machine.clock.now];
+  };
+  expect(await run(true)).toEqual(await run(false));
 });
 
 test('a trace of one record more has another hash', () => {
