@@ -7,7 +7,7 @@
 import { IommuUnit } from '../iommu/unit.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { MessageTarget } from '../machine/interrupts.ts';
-import { IO_APIC, IO_APIC_BASE, IoApic, PCI_INPUT } from '../machine/io-apic.ts';
+import { IO_APIC, IO_APIC_BASE, IO_APIC_SOURCE, IoApic, PCI_INPUT } from '../machine/io-apic.ts';
 import { Memory } from '../machine/memory.ts';
 import { Bridge, portDescription } from '../machine/pcie/bridge.ts';
 import type { FunctionDescription } from '../machine/pcie/capabilities.ts';
@@ -101,7 +101,9 @@ export class Hardware {
     this.iommu = new IommuUnit({ memory, trace, interrupts, host, options: board.iommu });
     this.rootComplex = new RootComplex({ clock, memory, trace, translator: this.iommu, host });
     this.rootComplex.mapBlock(IOMMU_BASE, this.iommu.registerBytes, this.iommu);
-    const ioApic = new IoApic(interrupts);
+    const ioApic = new IoApic({
+      deliver: (address, data) => void this.iommu.interrupt(IO_APIC_SOURCE, address, data),
+    });
     this.#ioApic = ioApic;
     this.rootComplex.mapBlock(IO_APIC_BASE, IO_APIC.SIZE, ioApic);
     this.rootComplex.onWire = (pin, isAsserted) => ioApic.drive(PCI_INPUT + pin - 1, isAsserted);

@@ -1,8 +1,7 @@
 /**
  * The software end of interrupt remapping: the table that the unit looks messages up in, an entry for each message that
  * a function may send, checked against its requester id (drivers/iommu/intel/irq_remapping.c, xAPIC mode).
- * Not here: what hardware does with an entry (interrupt-remapping.ts), messages of the I/O APIC, which the machine
- * delivers past the unit.
+ * Not here: what hardware does with an entry (interrupt-remapping.ts).
  */
 import type { HandlerId } from '../machine/clock.ts';
 import { type Interrupts, type MessageSource, MSI_BASE, type MsiMessage } from '../machine/interrupts.ts';

@@ -1,7 +1,8 @@
 /**
  * An I/O APIC: the interrupt wires of PCI arrive at its inputs, level triggered and shared, and leave as messages to the
  * CPU that its redirection table names (Intel 82093AA §3; EOI register of version 20h).
- * Not here: edge triggered inputs, delivery modes other than fixed, remapping of its messages.
+ * Not here: edge triggered inputs, delivery modes other than fixed, remapping of its messages (iommu/), whose format of
+ * entries differs only in what software puts into the bits that become the address.
  */
 import type { Archive } from '../support/archive.ts';
 import { bits } from '../support/bits.ts';
@@ -12,11 +13,14 @@ import type { RegisterBlock } from './pcie/root-complex.ts';
 export const IO_APIC_BASE = 0xfec0_0000;
 /** Registers: an index, the window onto what it selects, and the end of an interrupt by its vector. */
 export const IO_APIC = { SELECT: 0x00, WINDOW: 0x10, EOI: 0x40, SIZE: 0x1000 } as const;
+/** Requester id of its messages, on a bus without functions: f0:1f.0, as the device scope of the DMAR table names it. */
+export const IO_APIC_SOURCE = 0xf0f8;
 /** Indexes: version, and two words for each entry of the redirection table. */
 export const IO_APIC_INDEX = { VERSION: 0x01, TABLE: 0x10 } as const;
-/** The low word of an entry; DESTINATION is in the high one. REMOTE_IRR: sent and not yet ended. */
-export const REDIRECTION = bits({ VECTOR: [7, 0], REMOTE_IRR: 14, LEVEL: 15, MASK: 16 });
-export const REDIRECTION_HI = bits({ DESTINATION: [31, 24] });
+/** The low word of an entry; MODE is bit 2 of the message's address. REMOTE_IRR: sent and not yet ended. */
+export const REDIRECTION = bits({ VECTOR: [7, 0], MODE: 11, REMOTE_IRR: 14, LEVEL: 15, MASK: 16 });
+/** The high word: bits 19:4 of the message's address. */
+export const REDIRECTION_HI = bits({ ADDRESS: [31, 16] });
 const VERSION = bits({ VERSION: [7, 0], LAST_ENTRY: [23, 16] });
 const INPUTS = 24;
 /** INTA to INTD of the root complex are these inputs and the next three. */
@@ -59,10 +63,11 @@ export class IoApic implements RegisterBlock {
     const input = index >> 1;
     if (input < 0 || input >= INPUTS) return;
     if ((index & 1) === 1) {
-      this.#high[input] = value & REDIRECTION_HI.DESTINATION.mask;
+      this.#high[input] = value & REDIRECTION_HI.ADDRESS.mask;
       return;
     }
-    const writable = REDIRECTION.VECTOR.mask | REDIRECTION.LEVEL.mask | REDIRECTION.MASK.mask;
+    const { VECTOR, MODE, LEVEL, MASK } = REDIRECTION;
+    const writable = VECTOR.mask | MODE.mask | LEVEL.mask | MASK.mask;
     this.#low[input] = (this.#low[input]! & REDIRECTION.REMOTE_IRR.mask) | (value & writable);
     this.#send(input);
   }
@@ -73,8 +78,8 @@ export class IoApic implements RegisterBlock {
     const isHeld = (low & (REDIRECTION.MASK.mask | REDIRECTION.REMOTE_IRR.mask)) !== 0;
     if (isHeld || this.#asserted[input] === 0) return;
     this.#low[input] = low | REDIRECTION.REMOTE_IRR.mask;
-    const destination = REDIRECTION_HI.DESTINATION.get(this.#high[input]!);
-    this.#target.deliver((MSI_BASE | (destination << 12)) >>> 0, REDIRECTION.VECTOR.get(low));
+    const address = (REDIRECTION_HI.ADDRESS.get(this.#high[input]!) << 4) | (REDIRECTION.MODE.get(low) << 2);
+    this.#target.deliver((MSI_BASE | address) >>> 0, REDIRECTION.VECTOR.get(low));
   }
 
   /** The CPU has handled a vector: an input that is still asserted sends it again. */

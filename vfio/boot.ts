@@ -4,7 +4,7 @@
  */
 import type { IommuDriver } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
-import type { Interrupts } from '../machine/interrupts.ts';
+import { IO_APIC_SOURCE } from '../machine/io-apic.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
 import { BRIDGE } from '../machine/pcie/spec.ts';
 import { readArrival } from './arrival.ts';
@@ -28,7 +28,6 @@ import { addDriver, addGroup, addPciDevice, addVfioDevice } from './sysfs.ts';
 export interface BootParts {
   readonly clock: Clock;
   readonly rootComplex: PciHost;
-  readonly interrupts: Interrupts;
   readonly iommu: Pick<IommuDriver, 'messagesOf'>;
   readonly process: Process;
   readonly files: FileTable;
@@ -71,7 +70,8 @@ export class MachineInventory implements Inventory {
     this.#parts = parts;
     this.pci = scanPci(parts.rootComplex);
     this.#groups = groupDevices(this.pci, parts.groupOf);
-    this.#lines = new IrqLines(parts);
+    const { clock, rootComplex, iommu } = parts;
+    this.#lines = new IrqLines({ clock, rootComplex, messages: iommu.messagesOf(IO_APIC_SOURCE) });
     this.tree.directory('/dev/vfio/devices');
     for (const device of this.pci) this.#add(device);
   }

@@ -1,10 +1,12 @@
 /**
  * Interrupts by wire: which input of the I/O APIC the pin of a function reaches, and the handlers of functions that share
  * it. An input has a vector while it has handlers; they all run, then the I/O APIC is told that the interrupt has ended.
+ * Where the kernel remaps interrupts, the message of an input names its entry of the table (VT-d 4.1 §5.1.5.1).
  * Not here: what a handler does (pci/intx-index.ts), messages (pci/msi-vectors.ts).
  */
+import { INTERRUPT_ADDRESS } from '../iommu/spec/structures.ts';
 import type { Clock, HandlerId } from '../machine/clock.ts';
-import type { Interrupts, MsiMessage } from '../machine/interrupts.ts';
+import type { MessageSource, MsiMessage } from '../machine/interrupts.ts';
 import {
   IO_APIC,
   IO_APIC_BASE,
@@ -20,12 +22,15 @@ import type { PciDevice } from './pci-device.ts';
 
 interface Line {
   readonly message: MsiMessage;
+  /** What its entry of the I/O APIC has, and ends. */
+  readonly vector: number;
   readonly handlers: Set<() => void>;
 }
 
 export interface IrqLineParts {
   readonly clock: Clock;
-  readonly interrupts: Interrupts;
+  /** The messages that the I/O APIC may send. */
+  readonly messages: MessageSource;
   readonly rootComplex: PciHost;
 }
 
@@ -56,16 +61,19 @@ export class IrqLines {
     if (line.handlers.size > 0) return;
     this.#lines.delete(input);
     this.#program(input, 0, REDIRECTION.MASK.mask);
-    this.#parts.interrupts.free(line.message);
+    this.#parts.messages.free(line.message);
   }
 
   #open(input: number): Line | null {
-    const message = this.#parts.interrupts.allocate(this.#onInterrupt, input);
+    const message = this.#parts.messages.allocate(this.#onInterrupt, input);
     if (message === null) return null;
-    const line = { message, handlers: new Set<() => void>() };
+    const { address, data } = message;
+    // The vector of a remapped message is in the table; the one here only tells inputs apart, and Linux takes their numbers.
+    const vector = INTERRUPT_ADDRESS.FORMAT.get(address) === 1 ? input : data;
+    const line = { message, vector, handlers: new Set<() => void>() };
     this.#lines.set(input, line);
-    const destination = REDIRECTION_HI.encode({ DESTINATION: (message.address >>> 12) & 0xff });
-    this.#program(input, destination, REDIRECTION.encode({ VECTOR: message.data, LEVEL: 1 }));
+    const high = REDIRECTION_HI.encode({ ADDRESS: (address >>> 4) & 0xffff });
+    this.#program(input, high, REDIRECTION.encode({ VECTOR: vector, MODE: (address >>> 2) & 1, LEVEL: 1 }));
     return line;
   }
 
@@ -73,7 +81,7 @@ export class IrqLines {
     const line = this.#lines.get(input);
     if (line === undefined) return;
     for (const handler of line.handlers) handler();
-    this.#parts.rootComplex.write32(IO_APIC_BASE + IO_APIC.EOI, line.message.data);
+    this.#parts.rootComplex.write32(IO_APIC_BASE + IO_APIC.EOI, line.vector);
   }
 
   #program(input: number, high: number, low: number): void {

@@ -6,7 +6,6 @@
 
 import type { IommuDriver } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
-import type { Interrupts } from '../machine/interrupts.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
@@ -55,7 +54,6 @@ export interface KernelParts {
   readonly memory: Memory;
   readonly pages: Pages;
   readonly rootComplex: PciHost;
-  readonly interrupts: Interrupts;
   readonly iommu: IommuDriver;
   readonly host: HostProfile;
   /** The number of a function's iommu group; absent or undefined lets the kernel number it. */

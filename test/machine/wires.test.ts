@@ -106,7 +106,7 @@ describe('the I/O APIC', () => {
     expect(read(IO_APIC_INDEX.VERSION)).toBe(0x0017_0020);
     program(0xffff_ffff);
     const index = IO_APIC_INDEX.TABLE + 2 * INPUT;
-    expect([read(index), read(index + 1)]).toEqual([0x1_80ff, 0x0500_0000]);
+    expect([read(index), read(index + 1)]).toEqual([0x1_88ff, 0x0500_0000]);
     expect(read(0xff)).toBe(0);
   });
 });

@@ -193,7 +193,6 @@ export function toyMachine(options: ToyMachineOptions = {}): ToyMachine {
     memory,
     pages,
     rootComplex,
-    interrupts,
     iommu,
     host,
     groupOf,
