@@ -60,8 +60,8 @@ export interface NvmeBoard {
   readonly profile: ControllerProfile;
   readonly namespaces: readonly NamespaceBoard[];
   /**
-   * Another controller of the drive that has this serial number earlier on the board: one subsystem, the same namespaces,
-   * so `namespaces` is empty here. Each controller has media time of its own.
+   * Another controller of the drive that has this serial number earlier on the board: one subsystem, with its namespaces,
+   * its medium and its power, so that `namespaces` is empty here and `capacity` absent.
    */
   readonly joins?: boolean;
   /** NVM capacity, for namespaces that a host creates; what the namespaces above take when absent. */

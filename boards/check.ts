@@ -4,9 +4,11 @@
  * keys mean together. Not here: resources, which firmware finds out (enumerate.ts).
  */
 
+import type { ControllerProfile } from '../nvme/profile.ts';
 import { checkProfile } from '../nvme/profile-check.ts';
 import { MIB } from '../support/numbers.ts';
 import type { Board, NvmeBoard, PortBoard } from './board.ts';
+import { drivesOf, type PlacedDrive } from './drives.ts';
 import { checkNamespace } from './namespaces.ts';
 import { BOARD, bytesOf } from './shapes.ts';
 
@@ -43,33 +45,26 @@ export function checkBoard(board: Board): void {
   if (ram < LEAST_RAM) refuse('ram', `${ram} bytes are too few to boot; 16m is the least`);
   if (ram + bytesOf(board.media) > LIMIT) refuse('media', 'RAM and media together must stay below 4 GiB');
   checkPorts('rootPorts', board.rootPorts, refuse);
-  checkSubsystems(drivesOf('rootPorts', board.rootPorts), refuse);
+  checkSubsystems(drivesOf(board.rootPorts), refuse);
 }
 
-interface PlacedDrive {
-  readonly path: string;
-  readonly drive: NvmeBoard;
-}
-
-/** Every drive with its path, in the order in which they are found. */
-export const drivesOf = (path: string, ports: readonly PortBoard[]): PlacedDrive[] =>
-  ports.flatMap(({ device }, index) => {
-    const here = `${path}[${index}].device`;
-    if (device?.kind === 'nvme') return [{ path: here, drive: device }];
-    return device === null ? [] : drivesOf(`${here}.ports`, device.ports);
-  });
-
-/** Controllers that share namespaces cannot change what these are, and keep no writes that the others do not see. */
+/** Controllers of one drive cannot change what its namespaces are, and keep no writes that the others do not see. */
 function checkSubsystems(drives: readonly PlacedDrive[], refuse: Refuse): void {
-  for (const [index, { path, drive }] of drives.entries()) {
+  for (const { path, drive, owner } of drives) {
     if (drive.joins !== true) continue;
-    const { serial } = drive;
-    const all = drives.filter((other) => other.drive.serial === serial);
-    if (!drives.slice(0, index).some((other) => other.drive.serial === serial && other.drive.joins !== true))
-      refuse(`${path}.joins`, `no earlier drive has the serial number '${serial}'`);
-    if (drive.namespaces.length > 0)
-      refuse(`${path}.namespaces`, 'a controller that joins another has the namespaces of that one');
-    for (const { path: place, drive: one } of all) {
+    if (owner === -1) refuse(`${path}.joins`, `no earlier drive has the serial number '${drive.serial}'`);
+    for (const key of ['namespaces', 'capacity'] as const) {
+      if (key === 'capacity' ? drive.capacity !== undefined : drive.namespaces.length > 0)
+        refuse(`${path}.${key}`, `a controller that joins another has the ${key} of that one`);
+    }
+    const first = drives[owner]!;
+    if (!isSameDrive(first.drive.profile, drive.profile))
+      refuse(
+        `${path}.profile`,
+        'the controllers of a drive have one medium: maxNamespaces, savesFeatures and timing.media must be those of ' +
+          `${first.path}.profile`,
+      );
+    for (const { path: place, drive: one } of [first, { path, drive }]) {
       const { admin, dirty_bytes } = one.profile;
       const manages =
         admin.namespaceManagement || admin.format || admin.sanitize.length > 0 || admin.virtualization;
@@ -81,6 +76,18 @@ function checkSubsystems(drives: readonly PlacedDrive[], refuse: Refuse): void {
         );
     }
   }
+}
+
+/** Whether two profiles are alike in what belongs to the drive. */
+function isSameDrive(one: ControllerProfile, other: ControllerProfile): boolean {
+  const [media, others] = [one, other].map(({ timing }) => Object.entries(timing?.media ?? {}));
+  const named = Object.fromEntries(others!) as Record<string, unknown>;
+  return (
+    one.maxNamespaces === other.maxNamespaces &&
+    one.savesFeatures === other.savesFeatures &&
+    media!.length === others!.length &&
+    media!.every(([key, value]) => named[key] === value)
+  );
 }
 
 function checkPorts(path: string, ports: readonly PortBoard[], refuse: Refuse): void {

@@ -23,11 +23,13 @@ import { Namespace } from '../nvme/namespace.ts';
 import { CONTROLLER_BYTES } from '../nvme/profile.ts';
 import { rejectionSentence } from '../nvme/rejection.ts';
 import { SparseStore } from '../nvme/sparse-store.ts';
+import { Subsystem } from '../nvme/subsystem.ts';
 import type { Archive } from '../support/archive.ts';
 import { alignUp } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
 import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
-import { BoardError, devfnOf, drivesOf } from './check.ts';
+import { BoardError, devfnOf } from './check.ts';
+import { drivesOf, type PlacedDrive } from './drives.ts';
 import { namespaceOptions } from './namespaces.ts';
 import { bytesOf } from './shapes.ts';
 
@@ -53,7 +55,7 @@ export interface HardwareParts {
 
 /** RAM and device memory of a board. `shared` is that of another thread that already has it. */
 export function memoryOf(board: Board, shared?: WebAssembly.Memory): Memory {
-  const local = bytesOf(board.media) + drivesOf('rootPorts', board.rootPorts).length * CONTROLLER_BYTES;
+  const local = bytesOf(board.media) + drivesOf(board.rootPorts).length * CONTROLLER_BYTES;
   return new Memory(bytesOf(board.ram), alignUp(local, 65_536), shared);
 }
 
@@ -68,14 +70,6 @@ interface BusPlace {
   readonly bridge: Bridge;
 }
 
-/** Controllers that share namespaces. */
-interface Subsystem {
-  /** How many there are already, of how many. */
-  controllers: number;
-  readonly count: number;
-  namespaces: readonly Namespace[] | null;
-}
-
 /** The hardware, plugged together; firmware has not run yet. */
 export class Hardware {
   readonly rootComplex: RootComplex;
@@ -85,8 +79,9 @@ export class Hardware {
   readonly #parts: HardwareParts;
   readonly #ioApic: IoApic;
   readonly #rejections: string[] = [];
-  /** What several controllers share, by their serial number. */
-  readonly #shared: ReadonlyMap<string, Subsystem>;
+  readonly #drives: readonly PlacedDrive[];
+  /** By the number of the first controller. */
+  readonly #subsystems: Subsystem[] = [];
   /** IOMMU groups that the board asks for, by controller. */
   readonly #groups: (number | undefined)[] = [];
 
@@ -96,7 +91,7 @@ export class Hardware {
     const host = hostOf(board, isFree);
     this.#board = board;
     this.#parts = parts;
-    this.#shared = subsystemsOf(board);
+    this.#drives = drivesOf(board.rootPorts);
     trace.listenToRejections((_, bdf, rejection) => this.#rejected(bdf, rejection));
     this.iommu = new IommuUnit({ memory, trace, interrupts, host, options: board.iommu });
     this.rootComplex = new RootComplex({ clock, memory, trace, translator: this.iommu, host });
@@ -146,7 +141,7 @@ export class Hardware {
     const bridge = new Bridge(path, description, link);
     link.tell(this.#parts.trace, bridge);
     const { device } = port;
-    if (device?.kind === 'nvme') bridge.plug(0, this.#drive(device, link, port, `${path}.device`));
+    if (device?.kind === 'nvme') bridge.plug(0, this.#drive(device, link, port));
     else if (device !== null) {
       const upstream = new Bridge(`${path}.device`, portDescription('UPSTREAM', port.link), null);
       bridge.plug(0, upstream);
@@ -156,13 +151,10 @@ export class Hardware {
     return bridge;
   }
 
-  #drive(drive: NvmeBoard, link: Link, port: PortBoard, path: string): NvmeController {
+  #drive(drive: NvmeBoard, link: Link, port: PortBoard): NvmeController {
     const { clock, memory, trace, isFree, seed } = this.#parts;
     const name = `nvme${this.controllers.length}`;
     const profile = isFree ? { ...drive.profile, timing: null } : drive.profile;
-    const shared = this.#shared.get(drive.serial);
-    const namespaces = shared?.namespaces ?? this.#createNamespaces(drive, path, shared !== undefined);
-    if (shared !== undefined) shared.namespaces = namespaces;
     const controller = new NvmeController({
       name,
       profile,
@@ -174,13 +166,24 @@ export class Hardware {
       link: port.link,
       random: random(seed, `${this.#board.name}.${name}.media`),
       firmware: jitterOf(profile.timing?.firmwareJitter_ns, seed, `${this.#board.name}.${name}.firmware`),
-      namespaces,
-      ...(shared === undefined ? {} : { place: { id: shared.controllers++, count: shared.count } }),
-      ...(drive.capacity === undefined ? {} : { capacity_bytes: bytesOf(drive.capacity) }),
+      subsystem: this.#subsystem(this.#drives[this.controllers.length]!),
     });
     this.controllers.push(controller);
     this.#groups.push(drive.group);
     return controller;
+  }
+
+  /** The drive that a controller is one of, made for the first of them. */
+  #subsystem({ path, drive, owner }: PlacedDrive): Subsystem {
+    const known = this.#subsystems[owner];
+    if (known !== undefined) return known;
+    const isShared = this.#drives.filter((other) => other.owner === owner).length > 1;
+    const subsystem = new Subsystem({
+      namespaces: this.#createNamespaces(drive, path, isShared),
+      ...(drive.capacity === undefined ? {} : { capacity_bytes: bytesOf(drive.capacity) }),
+    });
+    this.#subsystems[owner] = subsystem;
+    return subsystem;
   }
 
   #createNamespaces({ namespaces }: NvmeBoard, path: string, isShared: boolean): Namespace[] {
@@ -216,16 +219,4 @@ export class Hardware {
     a.section('I/O APIC', 1, () => this.#ioApic.archive(a));
     a.contents(this.#rejections);
   }
-}
-
-/** Subsystems of more than one controller, by serial number; the first controller brings the namespaces. */
-function subsystemsOf({ rootPorts }: Board): Map<string, Subsystem> {
-  const drives = drivesOf('rootPorts', rootPorts).map(({ drive }) => drive);
-  const serials = new Set(drives.filter(({ joins }) => joins === true).map(({ serial }) => serial));
-  return new Map(
-    [...serials].map((serial) => [
-      serial,
-      { controllers: 0, count: drives.filter((drive) => drive.serial === serial).length, namespaces: null },
-    ]),
-  );
 }

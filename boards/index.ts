@@ -23,6 +23,7 @@ export {
   type Measure,
   type Published,
 } from './devices/index.ts';
+export { drivesOf, type PlacedDrive } from './drives.ts';
 export { linkOf } from './links.ts';
 export { pc } from './pc.ts';
 export { completeBoard } from './personality.ts';

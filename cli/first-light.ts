@@ -6,7 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Board, pc } from '../boards/index.ts';
+import { type Board, drivesOf, pc } from '../boards/index.ts';
 import { EXT4_BYTES, makeExt4Image } from '../bridge/ext4-image.ts';
 import { openStore } from '../bridge/host.ts';
 import { packageFile } from '../bridge/package-file.ts';
@@ -18,7 +18,7 @@ import { BreakdownRecorder } from './breakdown.ts';
 import { readSuperblock, SUPERBLOCK_OFFSET } from './ext4.ts';
 import { hostNow, readJobFile } from './fio/command.ts';
 import { runJobs } from './fio/engine.ts';
-import { drivesOf, findTargets } from './fio/targets.ts';
+import { findTargets } from './fio/targets.ts';
 import { breakdownTable, type Measured, resultTable } from './first-light-tables.ts';
 import { lspci } from './lspci.ts';
 import type { Output } from './output.ts';
@@ -67,7 +67,7 @@ const heading = (text: string): string => `\n== ${text}`;
 /** The board with two namespaces on its first drive: the image, and an empty one in memory. */
 function withImage(board: Board, image: string): Board {
   const [port, ...others] = board.rootPorts;
-  const drive = drivesOf(board.rootPorts)[0]!;
+  const { drive } = drivesOf(board.rootPorts)[0]!;
   const namespaces = [{ size: EXT4_BYTES, image }, { size: SCRATCH_BYTES }];
   return { ...board, rootPorts: [{ ...port!, device: { ...drive, namespaces } }, ...others] };
 }
@@ -136,7 +136,7 @@ async function hashFile(path: string): Promise<string> {
 /** Runs the jobs one by one; those of depth 1 are traced, so that their time can be broken down. */
 async function measure(machine: AnyMachine, seed: number, output: Output): Promise<Measured[]> {
   const { jobs } = readJobFile(packageFile(JOBS));
-  const timing = drivesOf(machine.board.rootPorts)[0]!.profile.timing!;
+  const timing = drivesOf(machine.board.rootPorts)[0]!.drive.profile.timing!;
   const { fetch_ns, complete_ns } = timing;
   const measured: Measured[] = [];
   for (const job of jobs) {

@@ -28,6 +28,7 @@ import { NvmCommands } from './nvm.ts';
 import type { ControllerProfile } from './profile.ts';
 import type { Slots } from './slots.ts';
 import { SparseStore } from './sparse-store.ts';
+import type { Subsystem } from './subsystem.ts';
 
 /** What a board gives a controller. */
 export interface ControllerParts {
@@ -43,12 +44,8 @@ export interface ControllerParts {
   readonly random: Random;
   /** Chance in what the firmware takes for a command (`firmwareJitter_ns`). */
   readonly firmware?: Jitter | null;
-  /** Where in its subsystem the controller is; alone when absent. */
-  readonly place?: SubsystemPlace;
-  /** Those that are attached from the beginning. */
-  readonly namespaces: readonly Namespace[];
-  /** NVM capacity of the drive; at least, and by default, what its namespaces take. */
-  readonly capacity_bytes?: number;
+  /** The drive that it is a controller of. */
+  readonly subsystem: Subsystem;
 }
 
 /** The parts of the controller that commands share. */
@@ -72,11 +69,14 @@ export function createCommandSets(
     vectors: profile.msixVectors,
   });
   const admin = new AdminCommands({ ...shared, serial, coalescing, hostMap });
-  const media = createMappedMedia(shared, random, hostMap);
+  const medium = createMedium(shared, random);
+  const map = hostMap === null ? null : createMap(shared, medium, hostMap);
+  const media = map ?? medium;
   shared.health.condition.wear = () => media.wear();
   const context = new Context({
     ...shared,
     media,
+    map,
     features: admin.features,
     namespaces: namespaces.active,
     access: namespaces,
@@ -88,34 +88,54 @@ export function createCommandSets(
   return { admin, nvm: new NvmCommands(context) };
 }
 
-/** The medium, behind its mapping table where the controller does not keep all of that. */
-function createMappedMedia(
-  { profile, clock, trace, dma, memory, health, namespaces }: SharedParts,
+/** The medium, which is that of the first controller of the drive. What keeps it busy is told as done by that one. */
+function createMedium(
+  { profile, clock, trace, dma, namespaces, subsystem }: SharedParts,
   random: Random,
-  host: HostMap | null,
 ): Media {
-  const { capacity_bytes } = namespaces;
-  const medium = createMedia(profile.timing?.media ?? null, {
-    clock,
-    random,
-    capacity_bytes,
-    busy: { trace, dma },
-    moved: (unit) => host?.changed(Math.floor(unit / UNITS_PER_PAGE)),
+  return subsystem.medium(() =>
+    createMedia(profile.timing?.media ?? null, {
+      clock,
+      random,
+      capacity_bytes: namespaces.capacity_bytes,
+      busy: { trace, dma },
+      moved: (unit) => subsystem.mapChanged(Math.floor(unit / UNITS_PER_PAGE)),
+    }),
+  );
+}
+
+/** The mapping table of a controller that does not keep all of it. */
+function createMap(
+  { profile, memory, health, namespaces, subsystem }: SharedParts,
+  medium: Media,
+  host: HostMap,
+): MappedMedia {
+  subsystem.listenToMap((page) => host.changed(page));
+  return new MappedMedia({
+    profile: profile.map!,
+    medium,
+    host,
+    memory,
+    lookups: health.lookups,
+    capacity_bytes: namespaces.capacity_bytes,
+    changed: (page) => subsystem.mapChanged(page),
   });
-  if (profile.map === undefined || host === null) return medium;
-  const { lookups } = health;
-  return new MappedMedia({ profile: profile.map, medium, host, memory, lookups, capacity_bytes });
 }
 
 /** The namespaces of a drive: those it starts with, and stores for those that hosts create. */
 export function createNamespaces(
-  { profile, memory, namespaces, place, capacity_bytes = 0 }: ControllerParts,
-  parts: { readonly slots: Slots; readonly engine: Engine; readonly events: Events },
+  { profile, memory, subsystem }: ControllerParts,
+  parts: {
+    readonly place: SubsystemPlace;
+    readonly slots: Slots;
+    readonly engine: Engine;
+    readonly events: Events;
+  },
 ): Namespaces {
+  const { namespaces, capacity_bytes } = subsystem;
   let pool: ChunkPool | undefined;
   return new Namespaces({
     ...parts,
-    place,
     largest: profile.maxNamespaces,
     initial: namespaces,
     formats: profile.formats,

@@ -27,15 +27,17 @@ import { CompletionQueues, SubmissionQueues } from './queues.ts';
 import { hasQuirk } from './quirks.ts';
 import { Slots } from './slots.ts';
 import { DOORBELL_BASE, NSSR_MAGIC, REG } from './spec/registers.ts';
+import type { Member, Subsystem } from './subsystem.ts';
 
 const PAGE = 4096;
 // File constants fold; imported bindings do not (slots.ts).
 const DOORBELLS = DOORBELL_BASE;
 
-export class NvmeController extends PcieFunction {
+export class NvmeController extends PcieFunction implements Member {
   readonly profile: ControllerProfile;
   readonly health: Health;
   readonly engine: Engine;
+  readonly subsystem: Subsystem;
   readonly namespaces: Namespaces;
   readonly admin: AdminCommands;
   private readonly msix: Msix;
@@ -87,7 +89,10 @@ export class NvmeController extends PcieFunction {
     const events = new Events({ profile, slots, engine });
     health.events = events;
     health.condition.events = events;
-    this.namespaces = createNamespaces(parts, { slots, engine, events });
+    const { subsystem } = parts;
+    this.subsystem = subsystem;
+    const place = subsystem.join(this);
+    this.namespaces = createNamespaces(parts, { place, slots, engine, events });
     const { namespaces } = this;
     const queueParts = { profile, clock, trace, memory, dma, sqs, cqs, engine, health, interrupts };
     this.doorbells = new Doorbells(queueParts);
@@ -96,6 +101,7 @@ export class NvmeController extends PcieFunction {
       slots,
       events,
       namespaces,
+      subsystem,
       shadow: this.doorbells.shadow,
       maxTransfer_bytes,
       cc: () => this.lifecycle.cc,
@@ -107,7 +113,7 @@ export class NvmeController extends PcieFunction {
     engine.admin = admin;
     engine.nvm = nvm;
     engine.shortWay.nvm = nvm;
-    this.lifecycle = new Lifecycle({ ...queueParts, namespaces, admin, nvm });
+    this.lifecycle = new Lifecycle({ ...queueParts, namespaces, subsystem, admin, nvm });
   }
 
   // ---- BAR0 -------------------------------------------------------------------------------------------------------
@@ -162,7 +168,7 @@ export class NvmeController extends PcieFunction {
       case REG.ACQ_HI:
         return this.lifecycle.write(offset, value);
       case REG.NSSR:
-        if (value === NSSR_MAGIC && this.profile.subsystemReset) this.#resetSubsystem();
+        if (value === NSSR_MAGIC && this.profile.subsystemReset) this.subsystem.reset();
         return;
       case REG.CMBMSC:
       case REG.CMBMSC_HI:
@@ -234,19 +240,28 @@ export class NvmeController extends PcieFunction {
   }
 
   /**
-   * NSSR was written: everything that a conventional reset resets but configuration space, because the link stays up
+   * NSSR was written, at any controller of the subsystem: everything that a conventional reset resets but configuration space, because the link stays up
    * (§3.7.1).
    */
-  #resetSubsystem(): void {
+  resetWithSubsystem(): void {
     this.#resetRegisters(true);
-    this.namespaces.closeZones();
+  }
+
+  /** The drive loses power, with every controller that it has, and gets it back. */
+  powerCut(): void {
+    this.subsystem.powerCut();
+  }
+
+  /** Enabled, and not shut down. */
+  get isAtWork(): boolean {
+    return this.lifecycle.isAtWork;
   }
 
   /**
    * Power is lost and comes back. What only the volatile write cache had is gone, unless a shutdown was complete; then
    * everything is as after a conventional reset.
    */
-  powerCut(): void {
+  losePower(): void {
     if (!this.lifecycle.isShutDown) {
       this.health.unsafeShutdowns++;
       this.nvm.losePower();
@@ -254,11 +269,6 @@ export class NvmeController extends PcieFunction {
     this.admin.losePower();
     this.health.powerCycles++;
     this.reset();
-    for (const namespace of this.namespaces.list('allocated')) {
-      namespace.reservations.losePower();
-      namespace.noteReservation();
-    }
-    this.namespaces.closeZones();
   }
 
   #resetRegisters(isOfSubsystem: boolean): void {
@@ -281,7 +291,7 @@ export class NvmeController extends PcieFunction {
 
   // ---- state --------------------------------------------------------------------------------------------------------
 
-  /** Saves or loads what changes while the controller runs, its blocks too (support/archive.ts). */
+  /** Saves or loads what changes while the controller runs (support/archive.ts), the first one what all of them share. */
   override archive(a: Archive): void {
     a.section(this.name, 1, () => {
       super.archive(a);
@@ -292,6 +302,7 @@ export class NvmeController extends PcieFunction {
       this.health.events.archive(a);
       this.engine.archive(a);
       this.namespaces.archive(a);
+      if (this.namespaces.place.id === 0) this.subsystem.archive(a);
       this.doorbells.shadow.archive(a);
       this.admin.archive(a);
       this.nvm.archive(a);

@@ -44,7 +44,7 @@ export class Features {
     const { hostMemory } = admin;
     this.#keeps = hasQuirk(parts.profile, 'keepsFeatures');
     this.#absent = absent.features.map((name) => FID[name]);
-    this.#values = createValues(parts.profile, parts.namespaces);
+    this.#values = parts.subsystem.share(createValues(parts.profile, parts.namespaces));
     this.hostMemory = hostMemory === null ? null : new HostMemory(parts, hostMemory);
     this.behavior = new HostBehavior(
       parts.namespaces.formats.some(isExtendedFormat),
@@ -88,10 +88,17 @@ export class Features {
   /** Controller level reset: saved values come back, else defaults. */
   reset(): void {
     this.#resetAt_ns = this.#parts.clock.now;
-    if (!this.#keeps) for (const values of Object.values(this.#values)) values.reset();
+    if (!this.#keeps) this.#resetValues();
     for (const data of Object.values(this.#data)) data.reset();
     this.hostMemory?.reset();
     for (const fid of Object.keys(this.#values)) this.apply(Number(fid));
+  }
+
+  /** What belongs to namespaces stays while other controllers use these. */
+  #resetValues(): void {
+    const { resetsNamespaces } = this.#parts.subsystem;
+    for (const [fid, values] of Object.entries(this.#values))
+      if (resetsNamespaces || !isOfNamespace(Number(fid))) values.reset();
   }
 
   /** A namespace was created: what the host set for an earlier one of this NSID does not count. */
@@ -134,9 +141,10 @@ export class Features {
     applyFeature(this.#parts, fid, current, this.#values[fid]!.count);
   }
 
-  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  /** Saves or loads what changes while the machine runs (support/archive.ts), what subsystem.ts has aside. */
   archive(a: Archive): void {
-    for (const values of Object.values(this.#values)) values.archive(a);
+    for (const [fid, values] of Object.entries(this.#values))
+      if (!isOfNamespace(Number(fid))) values.archive(a);
     for (const data of Object.values(this.#data)) data.archive(a);
     this.hostMemory?.archive(a);
     this.#parts.keepAlive.archive(a);

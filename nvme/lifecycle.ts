@@ -22,6 +22,7 @@ import { hasQuirk } from './quirks.ts';
 import { ASYNC_EVENT } from './spec/logs.ts';
 import { AMS, AQA, CC, CSTS, REG, SHN, SHST } from './spec/registers.ts';
 import { STATUS } from './spec/status.ts';
+import type { Subsystem } from './subsystem.ts';
 
 const PAGE = 4096;
 const NO_EVENT = -1;
@@ -36,6 +37,7 @@ export interface LifecycleParts {
   readonly cqs: CompletionQueues;
   readonly health: Health;
   readonly namespaces: Namespaces;
+  readonly subsystem: Subsystem;
   readonly interrupts: InterruptPort;
   readonly admin: AdminCommands;
   readonly nvm: NvmCommands;
@@ -86,6 +88,11 @@ export class Lifecycle {
   /** A shutdown is complete: power may go. */
   get isShutDown(): boolean {
     return CSTS.SHST.get(this.#csts) === SHST.COMPLETE;
+  }
+
+  /** Enabled, and not shut down. */
+  get isAtWork(): boolean {
+    return CC.EN.get(this.#cc) === 1 && !this.isShutDown;
   }
 
   // ---- registers ----------------------------------------------------------------------------------------------------
@@ -238,12 +245,12 @@ export class Lifecycle {
   }
 
   #finishShutdown(): void {
-    const { nvm, namespaces, engine } = this.#parts;
+    const { nvm, subsystem, engine } = this.#parts;
     this.#pendingState = NO_EVENT;
     nvm.flush();
-    namespaces.closeZones();
     if (!this.#quirks.worksAfterShutdown) engine.running = false;
     this.#csts = CSTS.SHST.set(this.#csts, SHST.COMPLETE);
+    subsystem.shutDown();
   }
 
   #later(handler: HandlerId, delay_ns: number): void {

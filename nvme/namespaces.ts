@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts';
 import type { Events } from './events.ts';
 import type { MetadataUse } from './io/metadata.ts';
 import { type LbaFormat, plainFormat } from './lba-format.ts';
-import { ALONE, type SubsystemPlace } from './limits.ts';
+import type { SubsystemPlace } from './limits.ts';
 import { Namespace, type NamespaceAccess } from './namespace.ts';
 import type { Refusal } from './refusal.ts';
 import type { Slots } from './slots.ts';
@@ -32,8 +32,8 @@ export interface NamespacesParts {
   readonly formats: readonly LbaFormat[];
   /** NVM capacity of the drive in bytes. */
   readonly capacity_bytes: number;
-  /** Where in its subsystem the controller is; alone when absent. */
-  readonly place?: SubsystemPlace | undefined;
+  /** Where in its subsystem the controller is. */
+  readonly place: SubsystemPlace;
   /** A blank medium for a namespace that the host creates, or for metadata. */
   readonly createStore: (bytes: number) => BlockStore;
   readonly slots: Slots;
@@ -64,7 +64,7 @@ export class Namespaces implements NamespaceAccess {
 
   constructor(parts: NamespacesParts) {
     this.#parts = parts;
-    this.place = parts.place ?? ALONE;
+    this.place = parts.place;
     const count = parts.largest + 1;
     this.#allocated = Array.from({ length: count });
     for (const namespace of parts.initial) {
@@ -294,7 +294,7 @@ export class Namespaces implements NamespaceAccess {
     this.#changed.clear();
   }
 
-  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  /** Saves or loads what changes while the machine runs (support/archive.ts), the namespaces aside (subsystem.ts). */
   archive(a: Archive): void {
     a.require(
       this.#created === 0,
@@ -306,7 +306,6 @@ export class Namespaces implements NamespaceAccess {
         .join(),
       'the list of namespaces',
     );
-    for (const namespace of this.list('allocated')) namespace.archive(a);
     a.contents(this.#isAttached, this.#closed, this.#closedAll, this.#changed);
     this.#created = a.value(this.#created);
     this.#mediaEnd = a.value(this.#mediaEnd);

@@ -27,10 +27,11 @@ const CALLS = 'changed by system calls alone, of which a running job makes read(
 const MADE = 'what the same constructors and calls have made, registered and handed out';
 const VIEW = "a view of memory or registers, which their owner's `archive` has";
 const SCRATCH = 'holds nothing between two events';
+const SHARED = "archived by the subsystem, or as the commands' map";
 
 /** By class: fields that change and are not archived, and why. */
 const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] = [
-  ['Hardware', 'controllers #groups', MADE],
+  ['Hardware', 'controllers #groups #subsystems', MADE],
   ['AdminQueue', 'queue requests', 'archived by the driver'],
   ['Doorbells', 'shadow', 'archived by the controller'],
   ['Features', 'host behavior', 'archived among the features with data'],
@@ -84,8 +85,10 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['Completer', 'interrupts', 'follows from what Coalescing archives'],
   ['Engine', 'admin nvm', MADE],
   ['Zones', '#watchers', MADE],
-  ['Blocks', '#media', "archived by the commands' context"],
-  ['NvmCommands', 'media', "archived by the commands' context"],
+  ['Blocks', '#media', SHARED],
+  ['NvmCommands', 'media', SHARED],
+  ['Context', 'media', SHARED],
+  ['MappedMedia', '#medium', SHARED],
   ['Pacer', '#random', "the workload's"],
   ['Places', '#chance', "the workload's"],
   ['Workload', '#dueAt', "the pacer's"],
@@ -104,6 +107,8 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['Namespaces', 'active', 'follows from what is attached and closed'],
   ['Namespaces', 'onErased #allocated', MADE],
   ['PrpWalker', 'reason', SCRATCH],
+  ['Subsystem', '#isReset', SCRATCH],
+  ['Subsystem', '#mapListeners', MADE],
   ['QueueRecords', 'i32', VIEW],
   ['Slots', 'i32 u32 f64', VIEW],
   ['Crc64', '#low #high', SCRATCH],

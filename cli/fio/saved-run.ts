@@ -5,14 +5,14 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { NvmeBoard } from '../../boards/index.ts';
+import { drivesOf, type PlacedDrive } from '../../boards/index.ts';
 import { Archive, ArchiveError } from '../../support/archive.ts';
 import { UserError } from '../user-error.ts';
 import { doorbellVersion } from '../version.ts';
 import type { RestoreOptions, SaveOptions } from './engine.ts';
 import type { JobFile } from './job-file.ts';
 import type { RunInput, TraceRecorder } from './recording.ts';
-import { drivesOf, type Targets } from './targets.ts';
+import type { Targets } from './targets.ts';
 
 /** What a run is made of. */
 export interface RunParts {
@@ -99,7 +99,7 @@ function refuseImages(path: string, { board }: Targets): void {
     throw new UserError(`--save ${path}: blocks in ${image} cannot be saved, only those in memory can`);
 }
 
-const imageOf = ({ namespaces }: NvmeBoard): string | undefined =>
+const imageOf = ({ namespaces }: PlacedDrive): string | undefined =>
   namespaces.find(({ image }) => image !== undefined)?.image;
 
 /** Runs `body`; what is wrong with state that it saves or loads is said of the file that it is in. Rejects as it does. */

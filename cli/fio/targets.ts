@@ -5,7 +5,13 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from '../../boards/index.ts';
+import {
+  type Board,
+  drivesOf,
+  type NamespaceBoard,
+  type PlacedDrive,
+  type PortBoard,
+} from '../../boards/index.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { alignUp, formatSize, GIB } from '../../support/numbers.ts';
 import { UserError } from '../user-error.ts';
@@ -74,21 +80,14 @@ export function findTargets(board: Board, jobs: readonly Job[], inMemory = false
   return { board: withNamespaces(board, added), byFile, notes };
 }
 
-/** The drives of a board in bus order. */
-export function drivesOf(ports: readonly PortBoard[]): NvmeBoard[] {
-  return ports.flatMap(({ device }) =>
-    device === null ? [] : device.kind === 'nvme' ? [device] : drivesOf(device.ports),
-  );
-}
-
-const namesOf = (drives: readonly NvmeBoard[]): string[] =>
+const namesOf = (drives: readonly PlacedDrive[]): string[] =>
   drives.flatMap(({ namespaces }, drive) => namespaces.map((_, index) => `nvme${drive}n${index + 1}`));
 
 function refuse(job: Job, sentence: string): never {
   throw new UserError(`${job.where}: job "${job.name}": ${sentence}`);
 }
 
-function refuseName(job: Job, file: string, board: Board, drives: readonly NvmeBoard[]): never {
+function refuseName(job: Job, file: string, board: Board, drives: readonly PlacedDrive[]): never {
   const names = namesOf(drives).join(' ') || 'no namespace';
   refuse(job, `board ${board.name} has no ${file}; it has ${names}`);
 }
@@ -99,7 +98,7 @@ function newNamespace(
   users: readonly Job[],
   inMemory: boolean,
   board: Board,
-  drives: readonly NvmeBoard[],
+  drives: readonly PlacedDrive[],
   notes: string[],
 ): NamespaceBoard {
   const job = users[0]!;
@@ -128,7 +127,12 @@ function reachOf(job: Job): number | null {
 }
 
 /** Size of an image: the file's own, or more where a job says so; a file that does not exist is made as fio makes it. */
-function imageBytes(file: string, users: readonly Job[], board: Board, drives: readonly NvmeBoard[]): number {
+function imageBytes(
+  file: string,
+  users: readonly Job[],
+  board: Board,
+  drives: readonly PlacedDrive[],
+): number {
   const job = users[0]!;
   let bytes = 0;
   if (existsSync(file)) {

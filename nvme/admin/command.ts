@@ -15,6 +15,7 @@ import type { ControllerProfile } from '../profile.ts';
 import type { CompletionQueues, SubmissionQueues } from '../queues.ts';
 import type { ShadowDoorbells } from '../shadow-doorbells.ts';
 import type { Slots } from '../slots.ts';
+import type { Subsystem } from '../subsystem.ts';
 
 /** One admin command. Both methods take its slot and return a status. */
 export interface AdminCommand {
@@ -36,6 +37,7 @@ export interface AdminParts {
   readonly health: Health;
   readonly events: Events;
   readonly namespaces: Namespaces;
+  readonly subsystem: Subsystem;
   readonly shadow: ShadowDoorbells;
   readonly coalescing: Coalescing;
   readonly interrupts: InterruptPort;

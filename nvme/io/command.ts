@@ -13,6 +13,7 @@ import type { Engine } from '../engine.ts';
 import type { Events } from '../events.ts';
 import type { Features } from '../features.ts';
 import type { Health } from '../health.ts';
+import type { MappedMedia } from '../map/cache.ts';
 import type { Media } from '../media.ts';
 import type { Namespace, NamespaceAccess } from '../namespace.ts';
 import type { ControllerProfile } from '../profile.ts';
@@ -55,6 +56,8 @@ export interface ContextParts {
   readonly slots: Slots;
   readonly engine: Engine;
   readonly media: Media;
+  /** The mapping table in front of the medium, where there is one. */
+  readonly map: MappedMedia | null;
   readonly health: Health;
   readonly features: Features;
   readonly events: Events;
@@ -74,6 +77,7 @@ export class Context {
   readonly slots: Slots;
   readonly engine: Engine;
   readonly media: Media;
+  readonly map: MappedMedia | null;
   readonly health: Health;
   readonly features: Features;
   readonly events: Events;
@@ -99,6 +103,7 @@ export class Context {
     this.slots = parts.slots;
     this.engine = parts.engine;
     this.media = parts.media;
+    this.map = parts.map;
     this.health = parts.health;
     this.features = parts.features;
     this.events = parts.events;
@@ -209,7 +214,7 @@ export class Context {
   /** Saves or loads what changes while the machine runs (support/archive.ts). */
   archive(a: Archive): void {
     this.transfer.archive(a);
-    this.media.archive(a);
+    this.map?.archive(a);
     this.cache?.archive(a, this.namespaces);
   }
 }

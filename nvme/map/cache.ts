@@ -21,6 +21,8 @@ export interface MappedParts {
   readonly lookups: Lookups;
   /** The table is on the medium behind these bytes. */
   readonly capacity_bytes: number;
+  /** A page of the table is about to change: whoever keeps it has to know. */
+  readonly changed: (page: number) => void;
 }
 
 export class MappedMedia implements Media {
@@ -28,14 +30,16 @@ export class MappedMedia implements Media {
   readonly #medium: Media;
   readonly #host: HostMap;
   readonly #lookups: Lookups;
+  readonly #changed: (page: number) => void;
   readonly #tableAt: number;
   /** By place: the page of the map. */
   readonly #cached: Int32Array;
 
-  constructor({ profile, medium, host, memory, lookups, capacity_bytes }: MappedParts) {
+  constructor({ profile, medium, host, memory, lookups, capacity_bytes, changed }: MappedParts) {
     this.#medium = medium;
     this.#host = host;
     this.#lookups = lookups;
+    this.#changed = changed;
     this.#tableAt = Math.ceil(capacity_bytes / MAPPED_BYTES) * MAPPED_BYTES;
     // What the firmware reads while the drive gets ready: the first pages.
     this.#cached = Int32Array.from({ length: profile.cachedPages }, (_, page) => page);
@@ -102,13 +106,11 @@ export class MappedMedia implements Media {
 
   #change(offset: number, length: number): void {
     const end = offset + length;
-    for (let page = Math.floor(offset / MAPPED_BYTES); page * MAPPED_BYTES < end; page++)
-      this.#host.changed(page);
+    for (let page = Math.floor(offset / MAPPED_BYTES); page * MAPPED_BYTES < end; page++) this.#changed(page);
   }
 
-  /** Saves or loads what changes while the machine runs (support/archive.ts). */
+  /** Saves or loads what changes while the machine runs (support/archive.ts), the medium aside (subsystem.ts). */
   archive(a: Archive): void {
-    this.#medium.archive(a);
     this.#host.archive(a);
     a.contents(this.#cached);
     Object.assign(this.#lookups, a.value(this.#lookups));

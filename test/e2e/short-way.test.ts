@@ -5,12 +5,11 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { boot, pc } from '../../boards/index.ts';
-import { drivesOf } from '../../cli/fio/targets.ts';
+import { boot, drivesOf, pc } from '../../boards/index.ts';
 import { type BlockDevice, NvmeDriver } from '../../drivers/nvme/index.ts';
 
 const BLOCKS = 4096;
-const drive = drivesOf(pc.rootPorts)[0]!;
+const { drive } = drivesOf(pc.rootPorts)[0]!;
 const BOARD = {
   ...pc,
   ram: '16m',

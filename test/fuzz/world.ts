@@ -22,6 +22,7 @@ import { NvmeController } from '../../nvme/controller.ts';
 import { Namespace } from '../../nvme/namespace.ts';
 import type { ControllerProfile } from '../../nvme/profile.ts';
 import { SparseStore } from '../../nvme/sparse-store.ts';
+import { Subsystem } from '../../nvme/subsystem.ts';
 import { hex } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
 import type { Dice } from './dice.ts';
@@ -114,15 +115,17 @@ export class World {
       dma: new DmaPort(this.rc, new Link(clock, profile.timing === null ? null : LINK)),
       link: LINK,
       random: random(seed, 'media'),
-      namespaces: NAMESPACES.map(
-        ({ nsid, ...board }) =>
-          new Namespace({
-            ...namespaceOptions(board, memory),
-            nsid,
-            store: new SparseStore(memory, bytesOf(board.size)),
-          }),
-      ),
-      capacity_bytes: 16 * 1024 ** 2,
+      subsystem: new Subsystem({
+        namespaces: NAMESPACES.map(
+          ({ nsid, ...board }) =>
+            new Namespace({
+              ...namespaceOptions(board, memory),
+              nsid,
+              store: new SparseStore(memory, bytesOf(board.size)),
+            }),
+        ),
+        capacity_bytes: 16 * 1024 ** 2,
+      }),
     });
     this.rc.plug(DEVFN, this.controller);
     trace.listenToRejections((_, __, rejection) => expectWords(rejection));

@@ -31,6 +31,7 @@ import { SparseStore } from '../../nvme/sparse-store.ts';
 import { ADMIN, CQE, SQE } from '../../nvme/spec/commands.ts';
 import { AQA, CC, cqHeadDoorbell, REG, sqTailDoorbell } from '../../nvme/spec/registers.ts';
 import { statusOf } from '../../nvme/spec/status.ts';
+import { Subsystem } from '../../nvme/subsystem.ts';
 import { assert } from '../../support/assert.ts';
 import { highWord, lowWord, u64 } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
@@ -97,8 +98,8 @@ export interface HarnessOptions {
     Pick<NamespaceBoard, 'metadata' | 'zones'> & { readonly bytes: number })[];
   /** NVM capacity; what the namespaces take when absent. */
   readonly capacity_bytes?: number;
-  /** Namespaces of another controller that this one shares, in place of `namespaces`. Its memory stays its own. */
-  readonly attach?: readonly Namespace[];
+  /** The controller whose drive this one belongs to, with its namespaces. Its memory stays its own. */
+  readonly joins?: Harness;
   /** The link and the controller take time. */
   readonly timed?: boolean;
 }
@@ -108,6 +109,31 @@ export interface EnableOptions {
   readonly asqs?: number;
   readonly acqs?: number;
 }
+
+/** A drive with the namespaces of `options`; one of 16 MiB when there are none. */
+const createSubsystem = (
+  { namespaces = [{ nsid: 1, bytes: 16 * 1024 ** 2, block_bytes: 512 }], capacity_bytes = 0 }: HarnessOptions,
+  memory: Memory,
+): Subsystem =>
+  new Subsystem({
+    capacity_bytes,
+    namespaces: namespaces.map(
+      ({ bytes, metadata, zones, ...rest }) =>
+        new Namespace({
+          ...namespaceOptions(
+            {
+              size: bytes,
+              block_bytes: rest.block_bytes,
+              ...(metadata && { metadata }),
+              ...(zones && { zones }),
+            },
+            memory,
+          ),
+          ...rest,
+          store: new SparseStore(memory, bytes),
+        }),
+    ),
+  });
 
 /** The host's side of a queue. */
 interface Ring {
@@ -157,7 +183,6 @@ export class Harness {
     };
     this.rc = new RootComplex({ clock, memory, trace, translator, host: FREE_HOST });
     const profile = options.profile ?? (options.timed === true ? GENERIC : FUNCTIONAL);
-    const namespaces = options.namespaces ?? [{ nsid: 1, bytes: 16 * 1024 ** 2, block_bytes: 512 }];
     this.controller = new NvmeController({
       name: 'nvme0',
       profile,
@@ -168,25 +193,7 @@ export class Harness {
       dma: new DmaPort(this.rc, new Link(clock, options.timed === true ? LINK : null)),
       link: LINK,
       random: random(1, 'harness'),
-      namespaces:
-        options.attach ??
-        namespaces.map(
-          ({ bytes, metadata, zones, ...rest }) =>
-            new Namespace({
-              ...namespaceOptions(
-                {
-                  size: bytes,
-                  block_bytes: rest.block_bytes,
-                  ...(metadata && { metadata }),
-                  ...(zones && { zones }),
-                },
-                memory,
-              ),
-              ...rest,
-              store: new SparseStore(memory, bytes),
-            }),
-        ),
-      ...(options.capacity_bytes === undefined ? {} : { capacity_bytes: options.capacity_bytes }),
+      subsystem: options.joins?.controller.subsystem ?? createSubsystem(options, memory),
     });
     this.rc.plug(DEVFN, this.controller);
     this.configure();

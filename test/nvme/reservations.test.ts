@@ -4,6 +4,7 @@ import { Namespace } from '../../nvme/namespace.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
 import { LID } from '../../nvme/spec/logs.ts';
+import { CSTS, NSSR_MAGIC, REG } from '../../nvme/spec/registers.ts';
 import { RESERVATION } from '../../nvme/spec/reservations.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { FUNCTIONAL } from './harness.ts';
@@ -116,8 +117,7 @@ class HostRig {
 /** Hosts 1, 2 and 3, each with a controller that shares namespace 1 with the others. */
 function three(): [HostRig, HostRig, HostRig] {
   const first = ioRig({ profile: { ...FUNCTIONAL, dirty_bytes: 0 } });
-  const shared = first.controller.namespace(1)!;
-  const rig = () => ioRig({ attach: [shared] });
+  const rig = () => ioRig({ joins: first });
   return [new HostRig(first, 1), new HostRig(rig(), 2), new HostRig(rig(), 3)];
 }
 
@@ -385,9 +385,26 @@ describe('S8 loss of power', () => {
     one.register(1, flags);
     one.acquire(WE);
     one.rig.powerCycle();
-    one.identify(1);
+    // The whole drive lost power, the other controller too.
+    two.rig.configure();
+    expect(two.rig.read32(REG.CSTS)).toBe(0);
+    two.rig.start();
+    for (const host of [one, two]) host.identify(host.key);
     expect(one.report()).toMatchObject({ type, persists: type !== 0 });
     expect(two.access).toBe(type === 0 ? 'rw' : 'r-');
+  });
+
+  test('a subsystem reset is none: it resets every controller, and reservations stay', () => {
+    const [one, two] = three();
+    one.register(1);
+    one.acquire(WE);
+    two.rig.write32(REG.NSSR, NSSR_MAGIC);
+    for (const { rig } of [one, two]) {
+      expect(rig.read32(REG.CSTS)).toBe(CSTS.encode({ NSSRO: 1 }));
+      rig.start();
+    }
+    for (const host of [one, two]) host.identify(host.key);
+    expect([one.access, two.access]).toEqual(['rw', 'r-']);
   });
 
   test('feature 83h says and changes it', () => {
