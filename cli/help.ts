@@ -161,6 +161,7 @@ ${BOARD}`,
   --boards LIST       boards by name or file, with commas between them (pc)
   --seeds LIST        1..5 or 1,7 (1)
   -o, --output FOLDER where results go (the job's name with .sweep); a sweep that was interrupted goes on there
+  --report FILE       make an HTML report of the results too, as "doorbell report" does
   --threads N         on this machine (all cores)
   --queue redis://…   hand the runs to the workers of a queue instead; needs bullmq and ioredis installed
 FOLDER/results.json is the same for the same grid, wherever its runs were done.`,

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { parseArguments } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
+import { writeReport } from '../report/command.ts';
 import { UserError } from '../user-error.ts';
 import { expand, parseAxis, parseSeeds, type Run, settingsText } from './grid.ts';
 import { Pool } from './pool.ts';
@@ -19,6 +20,7 @@ export async function sweepCommand(argv: readonly string[], output: Output): Pro
     'boards',
     'seeds',
     'output',
+    'report',
     'queue',
     'threads',
   ]);
@@ -37,7 +39,8 @@ export async function sweepCommand(argv: readonly string[], output: Output): Pro
   for (const run of runs) jobsOf(run);
   const threads = parseThreads(options.threads);
   if (options.queue !== undefined) checkQueue(options.queue);
-  const store = new Store(options.output ?? `${file.replace(/\.fio$/, '')}.sweep`);
+  const folder = options.output ?? `${file.replace(/\.fio$/, '')}.sweep`;
+  const store = new Store(folder);
   store.begin(runs);
   const missing = store.missing(runs);
   const progress = new Progress(output, runs.length, runs.length - missing.length);
@@ -50,6 +53,7 @@ export async function sweepCommand(argv: readonly string[], output: Output): Pro
   const results = store.merge(runs);
   output.status('');
   output.lines(resultTable(results));
+  if (options.report !== undefined) writeReport(options.report, folder, results, output);
   return results.some(({ jobs }) => jobs.some(({ errno }) => errno !== 0)) ? 1 : 0;
 }
 

@@ -16,10 +16,17 @@ beforeAll(async () => {
   const job = join(folder, 'job.fio');
   writeFileSync(job, '[</script>&"]\nrw=randread\nbs=4k\nio_size=1m\n');
   const sweep = join(folder, 'sweep');
-  expect((await doorbell('sweep', job, '--vary', 'iodepth=1,4,16', '-o', sweep)).status).toBe(0);
+  const direct = join(folder, 'direct.html');
+  const swept = await doorbell(
+    'sweep',
+    job,
+    ...['--vary', 'iodepth=1,4,16', '-o', sweep, '--report', direct],
+  );
+  expect([swept.status, swept.out.split('\n').at(-1)]).toEqual([0, `${direct}: 3 runs`]);
   const { status, out } = await doorbell('report', sweep, sweep, '-o', page, '--title', 'Depths & <latency>');
   expect({ status, out }).toEqual({ status: 0, out: `${page}: 3 runs` });
   html = readFileSync(page, 'utf8');
+  expect(readFileSync(direct, 'utf8').replaceAll(sweep, 'Depths &#38; &#60;latency&#62;')).toBe(html);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
