@@ -185,6 +185,7 @@ const POWER = fields<PowerProfile>({
   rise_K_per_W: positive,
   settling_ns: positive,
   managed_K: orNull(list(kelvin, 2)),
+  throttle: list(atLeast(1, 'at least 1'), 2),
 });
 
 export const PROFILE = fields<ControllerProfile>({
@@ -231,6 +232,7 @@ export const PROFILE = fields<ControllerProfile>({
   zeroesDeallocate: flag,
   namespaceUuids: flag,
   zonedCommandSet: flag,
+  warningTemperature_K: u16,
   criticalTemperature_K: u16,
   effects: fields<EffectsProfile>({
     admin: wordsOf<EffectsProfile['admin']>(NAMES.admin),

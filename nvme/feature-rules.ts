@@ -4,7 +4,6 @@
  * tell an unwritten block from one full of zeroes. Not here: the commands and the effects (features.ts).
  */
 import { hex } from '../support/numbers.ts';
-import { WARNING_K } from './condition/condition.ts';
 import { USUAL_POWER } from './condition/profile.ts';
 import { FeatureValues } from './feature-values.ts';
 import { ARBITRATION_BURST } from './limits.ts';
@@ -96,7 +95,7 @@ export function createValues(
     [FID.ARBITRATION]: values(defaults.ARBITRATION ?? ARBITRATION.encode({ AB: ARBITRATION_BURST })),
     [FID.POWER_MANAGEMENT]: values(0),
     [FID.TEMPERATURE_THRESHOLD]: values(
-      TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: WARNING_K }),
+      TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: profile.warningTemperature_K }),
       TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.UNDER }),
     ),
     [FID.ERROR_RECOVERY]: values(...Array<number>(namespaces.largest + 1).fill(0)),

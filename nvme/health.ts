@@ -40,7 +40,10 @@ type Broken = Pick<Rejection, 'rule' | 'section' | 'field' | 'value'>;
 export interface HealthParts {
   readonly slots: Slots;
   readonly clock: Clock;
-  readonly profile: Pick<ControllerProfile, 'errorLogEntries' | 'power' | 'criticalTemperature_K'>;
+  readonly profile: Pick<
+    ControllerProfile,
+    'errorLogEntries' | 'power' | 'warningTemperature_K' | 'criticalTemperature_K'
+  >;
   readonly trace: Trace;
   /** The function's place on the bus, which it learns late. */
   readonly bdf: () => number;
@@ -82,6 +85,7 @@ export class Health {
     this.condition = new Condition({
       clock,
       profile: profile.power ?? USUAL_POWER,
+      warning_K: profile.warningTemperature_K,
       critical_K: profile.criticalTemperature_K,
       moved: this,
     });

@@ -6,7 +6,6 @@
 
 import type { FirmwareProfile } from './admin/profile.ts';
 import { writeAscii } from './ascii.ts';
-import { WARNING_K } from './condition/condition.ts';
 import { type PowerProfile, USUAL_POWER } from './condition/profile.ts';
 import { optionalCommands } from './effects.ts';
 import { COPY_FORMATS } from './io/copy.ts';
@@ -133,7 +132,7 @@ export function writeController(
   set('ELPE', profile.errorLogEntries - 1);
   const power = profile.power ?? USUAL_POWER;
   set('NPSS', power.states.length - 1);
-  set('WCTEMP', WARNING_K);
+  set('WCTEMP', profile.warningTemperature_K);
   set('CCTEMP', profile.criticalTemperature_K);
   set('SQES', ENTRY_SIZES.encode({ MIN: SQES, MAX: SQES }));
   set('CQES', ENTRY_SIZES.encode({ MIN: CQES, MAX: CQES }));

@@ -63,6 +63,7 @@ export class NvmCommands {
     this.maxTransfer = context.maxTransfer;
     this.isCacheLost = context.profile.dirty_bytes > 0;
     this.plainLimit = this.isCacheLost ? 0 : this.maxTransfer;
+    this.health.condition.onSleep = () => this.#setLimit();
   }
 
   /** Controller level reset. */
@@ -120,13 +121,15 @@ export class NvmCommands {
   }
 
   #carefully(slot: number): number {
+    this.health.condition.wake();
     const status = this.careful.check(slot);
     this.#setLimit();
     return status;
   }
 
   #setLimit(): void {
-    this.plainLimit = this.isCacheLost || this.careful.isWaiting ? 0 : this.maxTransfer;
+    const isCareful = this.isCacheLost || this.careful.isWaiting || this.health.condition.isAsleep;
+    this.plainLimit = isCareful ? 0 : this.maxTransfer;
   }
 
   /** The command failed or is being aborted. */

@@ -42,6 +42,7 @@ export const QEMU: ControllerProfile = {
   zeroesDeallocate: false,
   namespaceUuids: false,
   zonedCommandSet: true,
+  warningTemperature_K: 343,
   criticalTemperature_K: 373,
   effects: {
     admin: { FORMAT_NVM: CHANGES_BLOCKS },

@@ -120,7 +120,8 @@ export interface ControllerProfile {
   readonly namespaceUuids: boolean;
   /** The zoned command set is there without a zoned namespace too (Identify 1Ch). */
   readonly zonedCommandSet: boolean;
-  /** CCTEMP of Identify, in kelvins. */
+  /** WCTEMP and CCTEMP of Identify, in kelvins. */
+  readonly warningTemperature_K: number;
   readonly criticalTemperature_K: number;
   /** Words of log page 05h that are others than effects.ts has, by command. */
   readonly effects: EffectsProfile;
@@ -248,6 +249,7 @@ export const GENERIC: ControllerProfile = {
   zeroesDeallocate: true,
   namespaceUuids: true,
   zonedCommandSet: false,
+  warningTemperature_K: 343,
   criticalTemperature_K: 353,
   effects: { admin: {}, io: {} },
   admin: EVERY_ADMIN_OPTION,

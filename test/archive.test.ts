@@ -93,7 +93,7 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['Places', '#chance', "the workload's"],
   ['Workload', '#dueAt', "the pacer's"],
   ['Health', 'events', MADE],
-  ['Condition', 'events wear', MADE],
+  ['Condition', 'events wear onSleep', MADE],
   ['HostMap', 'contents', MADE],
   ['HostIdentity', '#anonymous', 'nobody knows it: reservations of a host without identifier are refused'],
   ['ReservationRegister', 'known', MADE],

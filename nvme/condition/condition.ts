@@ -1,31 +1,30 @@
 /**
  * The condition that SMART tells of besides counts of commands: temperature, spare, wear, power state; what they do to
- * the speed of commands, and the warnings that they raise (Base 2.1 §5.1.12.1.3, §8.1.17, §8.1.18). Nothing happens by
- * itself: whoever asks, and every now and then a command, brings it up to date.
+ * the speed of commands, and the warnings that they raise (Base 2.1 §5.1.12.1.3, §8.1.17, §8.1.18). It is brought up to
+ * date by whoever asks, every now and then by a command, and by the clock when the temperature crosses a threshold.
  * Not here: counts and failures (health.ts), the features' values (features.ts).
  */
 
-import type { Clock } from '../../machine/clock.ts';
+import type { Clock, EventId, HandlerId } from '../../machine/clock.ts';
 import type { Archive } from '../../support/archive.ts';
 import type { Events } from '../events.ts';
 import { ASYNC_EVENT, CRITICAL_WARNING, SMART_LOG } from '../spec/logs.ts';
 import type { PowerProfile, PowerState } from './profile.ts';
 import { Thermal } from './thermal.ts';
 
-/** WCTEMP: the composite temperature in Kelvin where a warning begins. */
-export const WARNING_K = 343;
 const SPARE_THRESHOLD_PERCENT = 10;
 /** Commands bring the temperature up to date so often. */
 const LOOK_NS = 10_000_000;
 const MINUTE_NS = 60_000_000_000;
 const SECOND_NS = 1_000_000_000;
 const MOST_WEAR = 255;
-/** How much longer the medium takes while it has to cool: not, a little (TMT1), much (TMT2). */
-const THROTTLE = [1, 2, 8] as const;
+const NO_EVENT = -1;
+/** Temperatures are told in whole Kelvin. */
+const ROUNDING_K = 0.5;
+/** Later than the moment when a threshold is crossed, so that it is. */
+const CROSSED_NS = 1;
 
 export interface Moved {
-  readonly readCommands: number;
-  readonly writeCommands: number;
   readonly read_bytes: number;
   readonly written_bytes: number;
 }
@@ -33,7 +32,8 @@ export interface Moved {
 export interface ConditionParts {
   readonly clock: Clock;
   readonly profile: PowerProfile;
-  /** CCTEMP. */
+  /** WCTEMP and CCTEMP. */
+  readonly warning_K: number;
   readonly critical_K: number;
   /** What was read and written since power-on. */
   readonly moved: Moved;
@@ -44,19 +44,25 @@ export class Condition {
   events!: Events;
   /** Share of the medium's life that is used up: 1 is all that was promised. */
   wear: () => number = () => 0;
+  /** The controller falls asleep, or wakes. */
+  onSleep: () => void = () => {};
   readonly #clock: Clock;
   readonly #profile: PowerProfile;
+  readonly #warning_K: number;
   readonly #critical_K: number;
   readonly #moved: Moved;
   readonly #thermal: Thermal;
   #lookedAt_ns = 0;
   #read_bytes = 0;
   #written_bytes = 0;
-  #over_K = WARNING_K;
+  #over_K: number;
   #under_K = 0;
   #spare_percent = 100;
   /** Critical warning bits whose condition was true at the last look. */
   #warned = 0;
+  readonly #onCrossed: HandlerId;
+  /** When the temperature crosses a threshold if no command comes. */
+  #crossing: EventId = NO_EVENT;
   #warning_ns = 0;
   #critical_ns = 0;
   /** Thresholds of thermal management, 0 for none, by level; how it throttles, how often and how long it did. */
@@ -65,19 +71,23 @@ export class Condition {
   readonly #transitions = [0, 0, 0];
   readonly #throttled_ns = [0, 0, 0];
   #state = 0;
-  /** Of a state that sleeps: the one that a command wakes the controller into, when it began, and commands before it. */
+  /** Of a state that sleeps: the one that a command wakes the controller into, and when it began. */
   #isAsleep = false;
   #awake = 0;
   #entered_ns = 0;
-  #commands = 0;
+  /** When the controller is awake again. */
+  #awakeAt_ns = 0;
   #slowness = 1;
 
-  constructor({ clock, profile, critical_K, moved }: ConditionParts) {
+  constructor({ clock, profile, warning_K, critical_K, moved }: ConditionParts) {
     this.#clock = clock;
     this.#profile = profile;
+    this.#warning_K = warning_K;
     this.#critical_K = critical_K;
+    this.#over_K = warning_K;
     this.#moved = moved;
     this.#thermal = new Thermal(profile);
+    this.#onCrossed = clock.register(() => this.look());
   }
 
   get #current(): PowerState {
@@ -104,12 +114,14 @@ export class Condition {
   }
 
   set spare_percent(percent: number) {
+    this.look();
     this.#spare_percent = percent;
     this.#watch();
   }
 
   /** The thresholds of the Temperature Threshold feature, in Kelvin. */
   setThresholds(over_K: number, under_K: number): void {
+    this.look();
     this.#over_K = over_K;
     this.#under_K = under_K;
     this.#watch();
@@ -124,7 +136,6 @@ export class Condition {
 
   /** The power state: the one that the host chose, until a command wakes the controller. */
   get state(): number {
-    if (this.#isAsleep && this.#counted() > this.#commands) this.state = this.#awake;
     return this.#state;
   }
 
@@ -134,12 +145,14 @@ export class Condition {
     this.#state = state;
     this.#isAsleep = !this.#current.isOperational;
     this.#entered_ns = this.#clock.now;
-    this.#commands = this.#counted();
     this.#setSlowness();
+    this.#await();
+    this.onSleep();
   }
 
-  #counted(): number {
-    return this.#moved.readCommands + this.#moved.writeCommands;
+  /** In a state in which commands are not worked on. */
+  get isAsleep(): boolean {
+    return this.#isAsleep;
   }
 
   /** Controller level reset: conditions that are still true are reported again. */
@@ -149,23 +162,25 @@ export class Condition {
 
   // ---- commands -----------------------------------------------------------------------------------------------------
 
-  /** Nanoseconds that a command takes for which the medium would need `medium_ns`. */
-  delay(medium_ns: number): number {
-    if (this.#clock.now - this.#lookedAt_ns >= LOOK_NS) this.look();
-    const slow_ns = this.#slowness === 1 ? medium_ns : medium_ns * this.#slowness;
-    return this.#isAsleep ? slow_ns + this.#wake() : slow_ns;
+  /** An I/O command begins. Of a controller that sleeps, the way into the state is finished, then the one out is taken. */
+  wake(): void {
+    if (!this.#isAsleep) return;
+    const { entry_us, exit_us } = this.#current;
+    this.#awakeAt_ns = Math.max(this.#clock.now, this.#entered_ns + entry_us * 1000) + exit_us * 1000;
+    this.state = this.#awake;
   }
 
-  /** The way into the state is finished, then the way out of it is taken. */
-  #wake(): number {
-    const { entry_us, exit_us } = this.#current;
-    const left_ns = Math.max(0, this.#entered_ns + entry_us * 1000 - this.#clock.now);
-    this.state = this.#awake;
-    return left_ns + exit_us * 1000;
+  /** Nanoseconds that a command takes for which the medium would need `medium_ns`. */
+  delay(medium_ns: number): number {
+    const { now } = this.#clock;
+    if (now - this.#lookedAt_ns >= LOOK_NS) this.look();
+    const slow_ns = this.#slowness === 1 ? medium_ns : medium_ns * this.#slowness;
+    return now < this.#awakeAt_ns ? slow_ns + (this.#awakeAt_ns - now) : slow_ns;
   }
 
   #setSlowness(): void {
-    this.#slowness = this.#current.slowness * THROTTLE[this.#level]!;
+    const throttle = this.#level === 0 ? 1 : this.#profile.throttle[this.#level - 1]!;
+    this.#slowness = this.#current.slowness * throttle;
   }
 
   // ---- as time goes by ------------------------------------------------------------------------------------------------
@@ -178,12 +193,12 @@ export class Condition {
     this.#thermal.pass(elapsed_ns, this.#power_W(elapsed_ns));
     const critical_ns = this.#thermal.above(this.#critical_K, elapsed_ns);
     this.#critical_ns += critical_ns;
-    this.#warning_ns += this.#thermal.above(WARNING_K, elapsed_ns) - critical_ns;
+    this.#warning_ns += this.#thermal.above(this.#warning_K, elapsed_ns) - critical_ns;
     this.#throttled_ns[this.#level]! += elapsed_ns;
     this.#watch();
   }
 
-  /** Mean power of the last while. */
+  /** Mean power of the last while: never more than the state allows, however little time the commands took. */
   #power_W(elapsed_ns: number): number {
     const { read_bytes, written_bytes } = this.#moved;
     const { read_nJ, write_nJ } = this.#profile;
@@ -191,7 +206,8 @@ export class Condition {
       (read_bytes - this.#read_bytes) * read_nJ + (written_bytes - this.#written_bytes) * write_nJ;
     this.#read_bytes = read_bytes;
     this.#written_bytes = written_bytes;
-    return this.#current.idle_mW / 1000 + energy_nJ / elapsed_ns;
+    const { idle_mW, max_mW } = this.#current;
+    return Math.min(max_mW / 1000, idle_mW / 1000 + energy_nJ / elapsed_ns);
   }
 
   #watch(): void {
@@ -206,6 +222,22 @@ export class Condition {
     this.#warned = now;
     if (CRITICAL_WARNING.SPARE.get(risen) === 1) this.events.raise(ASYNC_EVENT.SPARE_BELOW_THRESHOLD);
     if (CRITICAL_WARNING.TEMPERATURE.get(risen) === 1) this.events.raise(ASYNC_EVENT.TEMPERATURE_THRESHOLD);
+    this.#await();
+  }
+
+  /** Has the clock look when a threshold is crossed although no command comes from now on; commands look themselves. */
+  #await(): void {
+    const idle_W = this.#current.idle_mW / 1000;
+    const over_K = this.#over_K - ROUNDING_K;
+    const under_K = this.#under_K + ROUNDING_K;
+    // It either rises or falls from now on; leaving a range where a warning holds is no event.
+    const next_K = this.#thermal.settled(idle_W) > this.#thermal.kelvin ? over_K : under_K;
+    const delay_ns = this.#thermal.until(next_K, idle_W);
+    this.#clock.cancel(this.#crossing);
+    this.#crossing =
+      delay_ns === Number.POSITIVE_INFINITY
+        ? NO_EVENT
+        : this.#clock.after(delay_ns + CROSSED_NS, this.#onCrossed, 0);
   }
 
   #warnings(): number {
@@ -252,7 +284,8 @@ export class Condition {
     this.#isAsleep = a.value(this.#isAsleep);
     this.#awake = a.value(this.#awake);
     this.#entered_ns = a.value(this.#entered_ns);
-    this.#commands = a.value(this.#commands);
+    this.#awakeAt_ns = a.value(this.#awakeAt_ns);
+    this.#crossing = a.value(this.#crossing);
     this.#slowness = a.value(this.#slowness);
     a.contents(this.#transitions, this.#throttled_ns);
   }

@@ -30,6 +30,8 @@ export interface PowerProfile {
   readonly settling_ns: number;
   /** The range of the thresholds of Host Controlled Thermal Management; null: there is none. */
   readonly managed_K: readonly [least: number, most: number] | null;
+  /** How much longer the medium takes while it has to cool: from TMT1 on, and from TMT2 on. */
+  readonly throttle: readonly [light: number, heavy: number];
 }
 
 const SECOND_NS = 1_000_000_000;
@@ -44,6 +46,7 @@ export const USUAL_POWER: PowerProfile = {
   rise_K_per_W: 2.4,
   settling_ns: 60 * SECOND_NS,
   managed_K: null,
+  throttle: [2, 8],
 };
 
 /** The same with two slower states and two that sleep, as a laptop's drive has them, and thermal management. */

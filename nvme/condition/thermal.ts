@@ -15,19 +15,20 @@ export class Thermal {
 
   constructor(profile: PowerProfile) {
     this.#profile = profile;
-    this.kelvin = this.#settled(profile.states[0]!.idle_mW / 1000);
+    this.kelvin = this.settled(profile.states[0]!.idle_mW / 1000);
     this.#target = this.kelvin;
     this.#from = this.kelvin;
   }
 
-  #settled(power_W: number): number {
+  /** What the temperature would be in the end at so much power. */
+  settled(power_W: number): number {
     return this.#profile.ambient_K + this.#profile.rise_K_per_W * power_W;
   }
 
   /** `elapsed_ns` have gone by at so much power. */
   pass(elapsed_ns: number, power_W: number): void {
     this.#from = this.kelvin;
-    this.#target = this.#settled(power_W);
+    this.#target = this.settled(power_W);
     const left = Math.exp(-elapsed_ns / this.#profile.settling_ns);
     this.kelvin = this.#target + (this.#from - this.#target) * left;
   }
@@ -39,6 +40,13 @@ export class Thermal {
     const crossed_ns =
       this.#profile.settling_ns * Math.log((this.#from - this.#target) / (limit_K - this.#target));
     return isAbove ? elapsed_ns - crossed_ns : crossed_ns;
+  }
+
+  /** Nanoseconds until it is at `limit_K` if the power is `power_W` from now on; Infinity: never, or it was before. */
+  until(limit_K: number, power_W: number): number {
+    const target = this.settled(power_W);
+    const share = (this.kelvin - target) / (limit_K - target);
+    return share > 1 ? this.#profile.settling_ns * Math.log(share) : Number.POSITIVE_INFINITY;
   }
 
   /** Saves or loads what changes while the machine runs (support/archive.ts). */

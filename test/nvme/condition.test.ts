@@ -8,8 +8,8 @@ import { checkPower, EVERY_POWER_STATE, USUAL_POWER } from '../../nvme/condition
 import type { NandProfile } from '../../nvme/media/profile.ts';
 import { type ControllerProfile, type ControllerTiming, GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
-import { NVM } from '../../nvme/spec/commands.ts';
-import { FID, THERMAL_MANAGEMENT } from '../../nvme/spec/features.ts';
+import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
+import { FID, TEMPERATURE_THRESHOLD, THERMAL_MANAGEMENT, THSEL } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_CONTROLLER, POWER_STATE } from '../../nvme/spec/identify.ts';
 import { LID, SMART_LOG } from '../../nvme/spec/logs.ts';
 import { statusName } from '../../nvme/spec/status.ts';
@@ -120,6 +120,61 @@ describe('temperature', () => {
     expect(rig.temperature).toBe(310 + Math.round(24 / Math.E));
   });
 
+  describe('an event comes by itself when it', () => {
+    const REQUEST = { opcode: ADMIN.ASYNC_EVENT_REQUEST, cid: 77 };
+    /** A drive at `kelvin` whose host waits for an event. */
+    const waiting = (threshold: number, kelvin: number): ConditionRig => {
+      const rig = new ConditionRig(slow(1));
+      setFeature(rig, FID.TEMPERATURE_THRESHOLD, threshold);
+      setFeature(rig, FID.ASYNC_EVENT, 2);
+      rig.post(0, REQUEST);
+      rig.ring(0);
+      rig.controller.health.condition.temperature_K = kelvin;
+      return rig;
+    };
+    const UNDER_320 = TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.UNDER, TMPTH: 320 });
+
+    test('cools: 320 K at 335 K after 60 ln(25/10.5) s, once', () => {
+      const rig = waiting(UNDER_320, 335);
+      rig.clock.advance(60 * Math.log(25 / 10.5) * SECOND - SECOND / 1000);
+      expect(rig.reap(0)).toBeNull();
+      rig.clock.advance(SECOND / 500);
+      expect(rig.reap(0)).toMatchObject({ cid: 77, dw0: 0x0002_0101 });
+      rig.clock.advance(600 * SECOND);
+      expect([rig.reap(0), rig.clock.pending]).toEqual([null, 0]);
+    });
+
+    test('becomes warmer at rest than it was asleep', () => {
+      const rig = waiting(TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.OVER, TMPTH: 309 }), 298);
+      rig.clock.advance(600 * SECOND);
+      expect(rig.reap(0)).toMatchObject({ cid: 77, dw0: 0x0002_0101 });
+    });
+
+    test('cools faster because the drive was sent to sleep', () => {
+      const rig = waiting(TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.UNDER, TMPTH: 305 }), 335);
+      rig.clock.advance(600 * SECOND);
+      expect(rig.reap(0)).toBeNull();
+      setFeature(rig, FID.POWER_MANAGEMENT, 4);
+      rig.clock.advance(600 * SECOND);
+      expect(rig.reap(0)).toMatchObject({ cid: 77 });
+    });
+
+    test('and not at all where the temperature never gets', () => {
+      const rig = waiting(TEMPERATURE_THRESHOLD.encode({ THSEL: THSEL.UNDER, TMPTH: 305 }), 335);
+      expect(rig.clock.pending).toBe(0);
+    });
+  });
+
+  test('however much is read in no time, the drive draws no more than its state may', () => {
+    // 3 GJ for a block of 512 bytes.
+    const rig = new ConditionRig(slow(0, { ...EVERY_POWER_STATE, read_nJ: 3e18 / 512 }));
+    for (let read = 0; read < 20; read++) rig.time();
+    expect(rig.temperature).toBe(310);
+    rig.clock.advance(SECOND);
+    rig.time();
+    expect(rig.temperature).toBeLessThanOrEqual(311);
+  });
+
   test('minutes at WCTEMP and at CCTEMP are those of the way down', () => {
     const rig = new ConditionRig(slow(1, { ...USUAL_POWER, settling_ns: 3600 * SECOND }));
     rig.controller.health.condition.temperature_K = 360;
@@ -162,6 +217,16 @@ describe('thermal management (feature 10h)', () => {
     expect(manage(rig, light, heavy)).toBe(expected);
   });
 
+  test('how much longer is in the profile, as is WCTEMP', () => {
+    const profile = { ...slow(10, { ...EVERY_POWER_STATE, throttle: [3, 5] }), warningTemperature_K: 333 };
+    const rig = new ConditionRig(profile);
+    manage(rig, 320, 330);
+    rig.controller.health.condition.temperature_K = 325;
+    expect(Math.round(rig.time())).toBe(30);
+    expect(IDENTIFY_CONTROLLER.get(identify(rig, CNS.CONTROLLER).view, 0, 'WCTEMP')).toBe(333);
+    expect(TEMPERATURE_THRESHOLD.TMPTH.get(getFeature(rig, FID.TEMPERATURE_THRESHOLD).dw0)).toBe(333);
+  });
+
   test('is announced with its range, and refused where it is not', () => {
     const fields = (profile: ControllerProfile) => {
       const { view } = identify(ready({ profile: { ...profile, timing: null } }), CNS.CONTROLLER);
@@ -196,18 +261,32 @@ describe('power states (feature 02h)', () => {
     expect(rig.state()).toBe(4);
     rig.clock.advance(SECOND);
     const first = rig.time();
-    expect(first - awake).toBeCloseTo(0.02, 3);
+    // In state 1, which takes half as long again.
+    expect(first - awake).toBeCloseTo(0.52, 3);
     expect([rig.state(), Math.round(10 * rig.time())]).toEqual([1, 15]);
     setFeature(rig, FID.POWER_MANAGEMENT, 4);
-    expect(rig.time() - awake).toBeCloseTo(0.025, 3);
+    expect(rig.time() - awake).toBeCloseTo(0.525, 3);
   });
 
-  test('A62 a command wakes it also where nothing takes time', () => {
+  test.each([
+    ['READ', { opcode: NVM.READ }],
+    ['FLUSH', { opcode: NVM.FLUSH }],
+    ['DATASET_MANAGEMENT', { opcode: NVM.DATASET_MANAGEMENT, cdw11: 4 }],
+    ['one that fails', { opcode: NVM.READ, nsid: 9 }],
+  ])('A62 a command wakes it also where nothing takes time: %s', (_, command) => {
     const rig = new IoRig({ profile: FUNCTIONAL });
     setFeature(rig, FID.POWER_MANAGEMENT, 3);
     expect(getFeature(rig, FID.POWER_MANAGEMENT).dw0).toBe(3);
-    rig.read(0);
+    rig.io({ nsid: 1, prp1: rig.allocate(), ...command });
     expect(getFeature(rig, FID.POWER_MANAGEMENT).dw0).toBe(0);
+  });
+
+  test('a read of before does not wake it, nor does who looks', () => {
+    const rig = new IoRig({ profile: FUNCTIONAL });
+    rig.read(0);
+    setFeature(rig, FID.POWER_MANAGEMENT, 3);
+    rig.controller.health.readCommands++;
+    for (let look = 0; look < 2; look++) expect(getFeature(rig, FID.POWER_MANAGEMENT).dw0).toBe(3);
   });
 
   test('a state that sleeps draws less: the drive cools below what it is at rest', () => {
