@@ -3,10 +3,11 @@
  * It is state and no recording: what loads it boots the same machine, opens the same drives, and goes on from there.
  * Not here: what the state is (saved-state.ts and the `archive` methods), when it is taken (engine.ts).
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { drivesOf, type PlacedDrive } from '../../boards/index.ts';
 import { Archive, ArchiveError } from '../../support/archive.ts';
+import { probeReplace, replaceFile } from '../replace-file.ts';
 import { UserError } from '../user-error.ts';
 import { doorbellVersion } from '../version.ts';
 import type { RestoreOptions, SaveOptions } from './engine.ts';
@@ -61,7 +62,7 @@ export interface StateDoors {
   isSaved: boolean;
 }
 
-/** Opens the file of `request` at once. Throws UserError where that cannot be, or the run cannot be saved. */
+/** Throws UserError where the file of `request` cannot be written, or the run not be saved; a file there stays until it is. */
 export function stateDoors(
   request: SaveRequest | null,
   saved: SavedRun | null,
@@ -73,15 +74,15 @@ export function stateDoors(
   if (request === null) return restore === null ? state : Object.assign(state, { doors: { restore } });
   const { path, at_ns, isLast } = request;
   refuseImages(path, parts.targets);
-  const write = (bytes: Uint8Array): void => said(`--save ${path}`, () => writeFileSync(path, bytes));
-  write(new Uint8Array(0));
+  said(`--save ${path}`, () => probeReplace(path));
   const archive = Archive.save();
   const head: Saved = { ...partsOnly(parts), at_ns, isRecorded: recorder !== null };
   archive.value(doorbellVersion());
   archive.value(head);
   const onSaved = (): boolean => {
     recorder?.archive(archive);
-    write(gzipSync(archive.finish(), { level: 1 }));
+    const bytes = gzipSync(archive.finish(), { level: 1 });
+    said(`--save ${path}`, () => replaceFile(path, bytes));
     state.isSaved = true;
     return !isLast;
   };

@@ -3,7 +3,7 @@
  * the same report, the same logs, byte for byte. Not here: whether every field is archived (archive.test.ts).
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -16,6 +16,7 @@ import { jsonReport } from '../../cli/fio/json.ts';
 import { TraceRecorder } from '../../cli/fio/recording.ts';
 import { report } from '../../cli/fio/report.ts';
 import { findTargets } from '../../cli/fio/targets.ts';
+import { replaceFile } from '../../cli/replace-file.ts';
 import { Archive } from '../../support/archive.ts';
 import { runs } from '../runs.ts';
 import { doorbell } from './doorbell.ts';
@@ -204,6 +205,25 @@ describe('on the command line', () => {
       ...argv.map((word) => (word.endsWith('.fio') && !argv.includes('--restore') ? path(word) : word)),
     );
     expect(err).toMatch(sentence);
+  });
+
+  test('a file that is there stays whole until the run is saved, and nothing is left beside it', async () => {
+    const kept = path('kept');
+    writeFileSync(path('short.fio'), '[a]\nrw=read\nsize=4k\n');
+    const save = (at: string) => fio(path('short.fio'), '--save', kept, '--save-at', at);
+    const beside = () => readdirSync(folder).filter((name) => name.startsWith('kept'));
+    expect((await save('9')).status).toBe(1);
+    expect(beside()).toEqual([]);
+    writeFileSync(kept, 'of another run');
+    symlinkSync(kept, path('kept-link'));
+    expect((await save('9')).status).toBe(1);
+    expect(readFileSync(kept, 'utf8')).toBe('of another run');
+    replaceFile(path('kept-link'), new Uint8Array([49]));
+    expect(readFileSync(kept, 'utf8')).toBe('1');
+    expect(beside()).toEqual(['kept', 'kept-link']);
+    expect((await fio(path('short.fio'), '--save', folder, '--save-at', '9')).err).toMatch(
+      /: it is a folder$/,
+    );
   });
 });
 
