@@ -111,7 +111,7 @@ const OPERATIONS = fields<OperationTiming>({
   overwritePass_ns: duration,
   selfTestShort_ns: duration,
   selfTestExtended_ns: duration,
-  activation_ns: duration,
+  activation_ns: optional(duration),
 });
 
 const TIMING = fields<ControllerTiming>({

@@ -183,7 +183,7 @@ export class Firmware {
   /** No commands are taken until the image is active; then the command completes. Returns a status, or HELD. */
   #begin(slot: number): number {
     const { profile, clock, pause } = this.#parts;
-    const { activation_ns } = profile.timing?.operations ?? { activation_ns: 0 };
+    const activation_ns = profile.timing?.operations.activation_ns ?? 0;
     if (activation_ns === 0) {
       this.#activate();
       return STATUS.SUCCESS;

@@ -14,8 +14,8 @@ export interface OperationTiming {
   readonly overwritePass_ns: number;
   readonly selfTestShort_ns: number;
   readonly selfTestExtended_ns: number;
-  /** Activating a firmware image without a reset, while no commands are taken. */
-  readonly activation_ns: number;
+  /** Activating a firmware image without a reset, while no commands are taken; at once when absent. */
+  readonly activation_ns?: number;
 }
 
 /** Ways to sanitize, in the order of SANICAP's bits. */

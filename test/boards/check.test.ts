@@ -19,6 +19,7 @@ import type { LinkProfile } from '../../machine/timing/link.ts';
 import type { UniformProfile } from '../../nvme/media/profile.ts';
 import { type ControllerProfile, type ControllerTiming, GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
 
+const { activation_ns: _, ...oldOperations } = OPTANE_P4800X.operations;
 const k7 = deviceNamed('kioxia-cm7')!.controller.timing!;
 const port = pc.rootPorts[0]!;
 const drive = port.device as NvmeBoard;
@@ -234,6 +235,10 @@ describe('a board that can exist boots and does I/O', () => {
     ['workstation', workstation],
     ['conformance', conformance],
     ['the least RAM', { ram: '16m' }],
+    [
+      'a profile written before firmware took time to be activated',
+      withTiming({ operations: oldOperations }),
+    ],
     ['a port at device 0, function 0', withPort({ at: '00.0' })],
     [
       'functions 0 and 7 of one device',

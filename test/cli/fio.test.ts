@@ -10,6 +10,7 @@ import { type JobStats, READ, WRITE } from '../../cli/fio/stats.ts';
 import { findTargets } from '../../cli/fio/targets.ts';
 import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
 import { doorbell } from './doorbell.ts';
+import { joined } from './save-cases.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'doorbell-fio-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -162,6 +163,12 @@ describe('image files', () => {
     expect(out).toMatch(/err=84 \(verify: /);
     expect(out).toMatch(sentence);
   });
+});
+
+test('a controller that joins another has the namespaces of that one', () => {
+  const targets = (file: string) => findTargets(joined(), parseJobFile(`[a]\nfilename=${file}`, 'x').jobs);
+  expect(targets('/dev/nvme1n1').byFile.get('/dev/nvme1n1')).toEqual({ drive: 1, nsid: 1 });
+  expect(() => targets('nvme1n2')).toThrow('board pc has no nvme1n2; it has nvme0n1 nvme1n1');
 });
 
 describe('jobs that cannot be', () => {

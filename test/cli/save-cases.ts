@@ -1,4 +1,5 @@
 /** Runs that are saved: small ones, each with state that others have not. For fio-save.test.ts. */
+
 import { samsung970pro } from '../../boards/devices/samsung-970pro.ts';
 import {
   type Board,
@@ -8,6 +9,7 @@ import {
   pc,
   workstation,
 } from '../../boards/index.ts';
+import { NO_ADMIN_OPTION } from '../../nvme/admin/profile.ts';
 
 const drive = pc.rootPorts[0]!.device as NvmeBoard;
 
@@ -24,6 +26,16 @@ function jittery(): Board {
   const [port] = board.rootPorts;
   const link = { ...port!.link, jitter_ns: 50 };
   return { ...board, host: { ...board.host, interruptJitter_ns: 300 }, rootPorts: [{ ...port!, link }] };
+}
+
+/** Two controllers of one drive. */
+export function joined(): Board {
+  const admin = { ...NO_ADMIN_OPTION, writeProtection: true };
+  const board = small({}, { ...drive.profile, admin, dirty_bytes: 0 });
+  const [port] = board.rootPorts;
+  const first = port!.device as NvmeBoard;
+  const device = { ...first, namespaces: [], joins: true };
+  return { ...board, rootPorts: [port!, { ...port!, at: '05.0', device }] };
 }
 
 export interface Case {
@@ -85,6 +97,11 @@ export const CASES: Readonly<Record<string, Case>> = {
     job: `${global}size=128k\n[a]\nrw=randwrite\nfilename=nvme0n1\n[b]\nrw=randrw\nfilename=nvme2n1\n[c]\nrw=read\nfilename=nvme3n1`,
     board: FOUR,
     at_ns: 40e3,
+  },
+  'two controllers of a drive': {
+    job: `${global}size=128k\n[a]\nrw=randrw\nfilename=nvme0n1\n[b]\nrw=randrw\nfilename=nvme1n1\nhipri=0`,
+    board: joined(),
+    at_ns: 60e3,
   },
   'trims before writes, strided zones': {
     job: `${global}[a]\nrw=randtrimwrite\nsize=256k\n[b]\nrw=read\noffset=4m\nsize=256k\nzonemode=strided\nzonesize=16k\nzonerange=64k`,

@@ -29,8 +29,8 @@ class MapRig extends IoRig {
   readonly parts = [this.memoryAt + PAGE, this.memoryAt + (PIECES[0] + 2) * PAGE] as const;
   readonly list = this.allocate();
 
-  constructor(profile = ONE_PAGE, timed = false) {
-    super({ profile, namespaces: NAMESPACES, timed });
+  constructor(profile = ONE_PAGE, timed = false, joins?: MapRig) {
+    super({ profile, namespaces: NAMESPACES, timed, ...(joins && { joins }) });
     this.memory.fill(this.memoryAt, FOREIGN, (PIECES[0] + PIECES[1] + 3) * PAGE);
     this.parts.forEach((address, index) => {
       HOST_MEMORY_DESCRIPTOR.set(this.view(this.list), 16 * index, 'BADD', BigInt(address));
@@ -123,6 +123,17 @@ describe('pages of the map in host memory', () => {
     rig.visit(1, 0, 2, 3);
     expect(rig.lookups()).toEqual([0, 2, 2]);
     expect(rig.controller.health.rejections).toEqual([]);
+  });
+
+  test('what another controller of the drive changes is no longer in host memory', () => {
+    const rig = new MapRig();
+    const peer = new MapRig(ONE_PAGE, false, rig);
+    rig.set(1);
+    rig.visit(0, 1, 2, 3);
+    expect(peer.deallocate([[MAPPED, 8]])).toBe('SUCCESS');
+    rig.lookups();
+    rig.visit(0, 1, 2);
+    expect(rig.lookups()).toEqual([0, 2, 1]);
   });
 
   test.each([

@@ -4,6 +4,7 @@ import type { ZoneBoard } from '../../boards/board.ts';
 import { checkNamespace } from '../../boards/namespaces.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { CNS, CSI } from '../../nvme/spec/identify.ts';
+import { CC, REG, SHN } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { IDENTIFY_ZONED_NAMESPACE, ZONE_ACTION, ZONED_FORMAT } from '../../nvme/spec/zones.ts';
 import type { Entry } from './harness.ts';
@@ -15,6 +16,7 @@ import {
   BLOCK,
   CLOSED,
   EMPTY,
+  EXPLICITLY_OPEN,
   enterAll,
   FROM,
   FULL,
@@ -80,6 +82,20 @@ describe('power', () => {
     rig.powerCycle();
     expect(states(rig)).toEqual([EMPTY, CLOSED, EMPTY, CLOSED, FULL, READ_ONLY, OFFLINE, EMPTY]);
     expect(zone(rig, 1).pointer).toBe(BigInt(ZSZE + 1));
+  });
+
+  test('a shutdown closes them when no other controller of the drive is at work', () => {
+    const rig = zonedRig();
+    const peer = ioRig({ joins: rig });
+    act(rig, ZONE_ACTION.OPEN, 0);
+    const shutDown = ({ controller }: IoRig) =>
+      controller.barWrite32(0, REG.CC, CC.SHN.set(controller.barRead32(0, REG.CC), SHN.NORMAL));
+    shutDown(rig);
+    expect(zone(peer, 0).state).toBe(EXPLICITLY_OPEN);
+    shutDown(peer);
+    rig.disable();
+    rig.start();
+    expect(zone(rig, 0).state).toBe(EMPTY);
   });
 
   test('a controller reset changes no zone', () => {
