@@ -15,8 +15,11 @@ import { BOARD, bytesOf } from './shapes.ts';
 /** A board that cannot exist. The message names the board, the place in it and what would be possible. */
 export class BoardError extends Error {
   override readonly name = 'BoardError';
+  /** The place in the board, such as `rootPorts[0].link.lanes`; empty for the whole. */
+  readonly path: string;
   constructor(board: string, path: string, problem: string) {
     super(`board ${board}: ${path === '' ? '' : `${path}: `}${problem}`);
+    this.path = path;
   }
 }
 

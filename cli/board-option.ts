@@ -1,5 +1,5 @@
 /** Boards by name or file: the shipped ones, one for each device profile, and a module or JSON file of the user's own. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { checkBoard } from '../boards/check.ts';
 import {
   type Board,
@@ -13,6 +13,7 @@ import {
   zns,
 } from '../boards/index.ts';
 import { suggestion } from '../support/nearest.ts';
+import { JsonFile } from './json-file.ts';
 import { loadModule } from './load-module.ts';
 import { UserError } from './user-error.ts';
 
@@ -33,26 +34,18 @@ export async function findBoard(text: string): Promise<Board> {
       `--board ${text}: neither a board (${names.join(', ')}) nor a file${suggestion(text, names)}`,
     );
   }
-  const values = text.endsWith('.json')
-    ? [parseJson(text)]
-    : Object.values(await loadModule(`--board ${text}`, text));
+  const what = `--board ${text}`;
+  const json = text.endsWith('.json') ? new JsonFile(what, text) : null;
+  const values = json === null ? Object.values(await loadModule(what, text)) : [json.value];
   const board = values.reduce((best, value) => (likeness(value) > likeness(best) ? value : best), undefined);
-  if (likeness(board) === 0)
-    throw new UserError(`--board ${text}: no board in it; a board has ${KEYS.join(', ')}`);
+  if (likeness(board) === 0) throw new UserError(`${what}: no board in it; a board has ${KEYS.join(', ')}`);
   try {
     const complete = completeBoard(board) as Board;
     checkBoard(complete);
     return complete;
   } catch (error) {
-    throw error instanceof BoardError ? new UserError(`--board ${text}: ${error.message}`) : error;
-  }
-}
-
-function parseJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UserError(`--board ${path}: ${(error as Error).message}`);
+    if (!(error instanceof BoardError)) throw error;
+    throw new UserError(`${what}${json === null ? '' : `:${json.lineOf(error.path)}`}: ${error.message}`);
   }
 }
 

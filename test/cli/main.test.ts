@@ -1,5 +1,5 @@
 /** The command line: verbs, help, and one sentence with an exit status for every mistake. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -58,16 +58,21 @@ test("help boards shows a board of one's own that boots, and names every key of 
 });
 
 describe('mistakes', () => {
-  const broken = file('broken.json', '{');
+  const broken = file('broken.json', '{\n  "name": "x"\n');
+  const comma = file('comma.json', '{\n  "name": "x"\n  "ram": "1g"\n}');
   const empty = file('empty.json', '{"name": "x"}');
   const nothing = file('nothing.json', '{"a": 1}');
   const { ram, ...rest } = pc;
-  const misspelt = file('misspelt.json', JSON.stringify({ ...rest, rma: ram }));
+  const misspelt = file('misspelt.json', JSON.stringify({ rma: ram, ...rest }, null, 1));
   const lacking = file('lacking.json', JSON.stringify(rest));
   const [port] = pc.rootPorts;
   const sata = { ...pc, rootPorts: [{ ...port, device: { ...port!.device, kind: 'sata' } }] };
-  const strange = file('sata.json', JSON.stringify(sata));
-  const impossible = file('impossible.json', JSON.stringify({ ...pc, name: 'mine', ram: '1k' }));
+  const strange = file('sata.json', JSON.stringify(sata, null, 1));
+  const impossible = file('impossible.json', JSON.stringify({ ...pc, name: 'mine', ram: '1k' }, null, 1));
+  const lineOf = (path: string, text: string): number =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .findIndex((line) => line.includes(text)) + 1;
   test.each([
     [['lspcy'], 'doorbell: unknown verb "lspcy"; did you mean "lspci"?'],
     [['constructor'], `doorbell: unknown verb "constructor"; there are ${Object.keys(PAGES).join(', ')}`],
@@ -90,22 +95,26 @@ describe('mistakes', () => {
       ['fio', job, '--board=workstaton'],
       'doorbell: --board workstaton: neither a board (pc, workstation, zns, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "workstation"?',
     ],
-    [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}: `],
-    [['fio', job, `--board=${empty}`], `doorbell: --board ${empty}: board x: description: is missing`],
+    [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}:2: Unexpected end of input`],
+    [['fio', job, `--board=${comma}`], `doorbell: --board ${comma}:3: Unexpected token String found`],
+    [['fio', job, `--board=${empty}`], `doorbell: --board ${empty}:1: board x: description: is missing`],
     [
       ['fio', job, `--board=${nothing}`],
       `doorbell: --board ${nothing}: no board in it; a board has name, description, ram, media, host, iommu, rootPorts`,
     ],
     [
       ['lspci', `--board=${misspelt}`],
-      `doorbell: --board ${misspelt}: board pc: rma: is not a key here; did you mean "ram"?`,
+      `doorbell: --board ${misspelt}:2: board pc: rma: is not a key here; did you mean "ram"?`,
     ],
-    [['lspci', `--board=${lacking}`], `doorbell: --board ${lacking}: board pc: ram: is missing`],
+    [['lspci', `--board=${lacking}`], `doorbell: --board ${lacking}:1: board pc: ram: is missing`],
     [
       ['fio', job, `--board=${strange}`],
-      `doorbell: --board ${strange}: board pc: rootPorts[0].device: must be null or have a kind, 'nvme' or 'switch'`,
+      `doorbell: --board ${strange}:${lineOf(strange, '"device"')}: board pc: rootPorts[0].device: must be null or have a kind, 'nvme' or 'switch'`,
     ],
-    [['fio', job, `--board=${impossible}`], `doorbell: --board ${impossible}: board mine: ram: `],
+    [
+      ['fio', job, `--board=${impossible}`],
+      `doorbell: --board ${impossible}:${lineOf(impossible, '"ram"')}: board mine: ram: `,
+    ],
     [['lspci', '-q'], 'doorbell: lspci: unknown option "-q"; it takes -x -xxx -xxxx -n -nn -t -v -s SLOT'],
     [['lspci', '-s'], 'doorbell: lspci: -s takes a slot such as 01:00.0'],
     [['lspci', '-s', 'zz'], 'doorbell: lspci: "zz" is no slot; write [[domain]:][bus]:[slot][.[function]]'],

@@ -1,0 +1,42 @@
+/**
+ * A JSON file that a person wrote: its value, and the line of everything in it, so that errors can say where.
+ * Not here: what a file has to hold (boards/check.ts for boards).
+ */
+import { readFileSync } from 'node:fs';
+import { type DocumentNode, evaluate, type MemberNode, parse, type ValueNode } from '@humanwhocodes/momoa';
+import { UserError } from './user-error.ts';
+
+export class JsonFile {
+  readonly value: unknown;
+  readonly #root: DocumentNode;
+
+  /** `what` begins the sentences, such as `--board mine.json`. Throws UserError when the file cannot be read as JSON. */
+  constructor(what: string, path: string) {
+    try {
+      this.#root = parse(readFileSync(path, 'utf8'));
+      this.value = evaluate(this.#root);
+    } catch (error) {
+      const { message, line } = error as Error & { line?: number };
+      const where = line === undefined ? what : `${what}:${line}`;
+      throw new UserError(`${where}: ${message.replace(/\.? \(\d+:\d+\)$/, '')}`);
+    }
+  }
+
+  /** The line of a place such as `rootPorts[0].link.lanes`; where a key is missing, that of what should have it. */
+  lineOf(place: string): number {
+    let { line } = this.#root.body.loc.start;
+    let value: ValueNode | undefined = this.#root.body;
+    for (const [step] of place.matchAll(/[^.[\]() ]+/g)) {
+      const next: MemberNode | ValueNode | undefined =
+        value.type === 'Object'
+          ? value.members.findLast(({ name }) => (name.type === 'String' ? name.value : name.name) === step)
+          : value.type === 'Array'
+            ? value.elements[Number(step)]?.value
+            : undefined;
+      if (next === undefined) break;
+      line = next.loc.start.line;
+      value = next.type === 'Member' ? next.value : next;
+    }
+    return line;
+  }
+}
