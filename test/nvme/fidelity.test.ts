@@ -8,7 +8,9 @@ import { describe, expect, test } from 'vitest';
 import { GENERIC } from '../../nvme/profile.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
 import { QUIRKS } from '../../nvme/quirks.ts';
+import { FID } from '../../nvme/spec/features.ts';
 import { Bench } from './fidelity/bench.ts';
+import { featureVerdict } from './fidelity/feature-probes.ts';
 import { commandRows, featureRows, identifyRows, logRows, registerRows } from './fidelity/rows.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../docs/fidelity.md'), 'utf8');
@@ -52,4 +54,10 @@ describe('docs/fidelity.md tells what the controllers do: table', () => {
     ]);
     expect(table('Quirks')).toEqual(rows);
   });
+});
+
+test('host memory does something for a controller without room for its map, and nothing for `generic`', () => {
+  const benchOf = (change: object) => new Bench({ ...PERSONALITIES[0]!, ...change });
+  expect(featureVerdict(benchOf({ map: { cachedPages: 1 } }), FID.HOST_MEMORY_BUFFER)).toBe('modelled');
+  expect(featureVerdict(benchOf({}), FID.HOST_MEMORY_BUFFER)).toBe('inert');
 });

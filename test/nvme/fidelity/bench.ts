@@ -26,10 +26,10 @@ export class Bench extends IoRig {
       // Resets are quick with few slots.
       profile: { ...profile, commandSlots: 16 },
       namespaces: [
-        { nsid: 1, bytes: MIB, block_bytes: 512 },
+        { nsid: 1, bytes: 8 * MIB, block_bytes: 512 },
         { nsid: 2, bytes: MIB, block_bytes: 512, zones: { zone: 131_072 } },
       ],
-      capacity_bytes: 4 * MIB,
+      capacity_bytes: 11 * MIB,
     });
     this.buffer = this.allocate(2);
   }

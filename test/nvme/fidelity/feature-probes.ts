@@ -1,4 +1,5 @@
 /** What a feature must do to count as modelled: another value is set, by number or in the buffer, and read back. */
+import { MAPPED_BYTES } from '../../../nvme/map/profile.ts';
 import { ADMIN } from '../../../nvme/spec/commands.ts';
 import {
   FEATURE_CAPABILITIES,
@@ -8,7 +9,7 @@ import {
 } from '../../../nvme/spec/features.ts';
 import { CSTS, REG } from '../../../nvme/spec/registers.ts';
 import { STATUS } from '../../../nvme/spec/status.ts';
-import type { Entry } from '../harness.ts';
+import { type Entry, PAGE } from '../harness.ts';
 import type { Bench, Verdict } from './bench.ts';
 
 /** Other values than the defaults, of features with more than one. */
@@ -85,10 +86,14 @@ function watches(bench: Bench, set: Set): boolean {
   return status === STATUS.SUCCESS && CSTS.CFS.get(bench.read32(REG.CSTS)) === 1;
 }
 
+/** Blocks of two parts of the mapping table are read by turns: what has no room goes to the memory that was lent. */
 function lendsMemory(bench: Bench, set: Set): boolean {
   const list = bench.allocate();
   const pages = 256;
-  bench.memory.u32.set([bench.allocate(pages), 0, pages, 0], list >>> 2);
+  const lent = bench.allocate(pages);
+  bench.memory.u32.set([lent, 0, pages, 0], list >>> 2);
   const status = set({ cdw11: 1, cdw12: pages, cdw13: list, cdw15: 1 });
-  return status === STATUS.SUCCESS && bench.feature(FID.HOST_MEMORY_BUFFER) === 1;
+  const blocks = MAPPED_BYTES / bench.block;
+  for (const first of [0, blocks, 0, blocks]) bench.read(first);
+  return status === STATUS.SUCCESS && bench.bytes(lent, pages * PAGE).some((byte) => byte !== 0);
 }

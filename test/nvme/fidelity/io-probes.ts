@@ -3,7 +3,7 @@ import { NVM } from '../../../nvme/spec/commands.ts';
 import { RESERVATION } from '../../../nvme/spec/reservations.ts';
 import { ZONE_ACTION } from '../../../nvme/spec/zones.ts';
 import type { Probes } from './admin-probes.ts';
-import type { Bench } from './bench.ts';
+import { type Bench, BROADCAST } from './bench.ts';
 
 const KEY = 0x77;
 const ZONED = { nsid: 2 };
@@ -52,7 +52,7 @@ export const IO_PROBES: Probes = {
   [NVM.DATASET_MANAGEMENT]: (bench) =>
     isWritten(bench, 5, 0x17) && bench.deallocate([[5, 1]]) === 'SUCCESS' && holds(bench, 5, 0),
   [NVM.VERIFY]: (bench) =>
-    bench.doesIo({ opcode: NVM.VERIFY }) && !bench.doesIo({ opcode: NVM.VERIFY, cdw10: 4096 }),
+    bench.doesIo({ opcode: NVM.VERIFY }) && !bench.doesIo({ opcode: NVM.VERIFY, cdw10: BROADCAST }),
   [NVM.COPY]: (bench) => {
     if (!isWritten(bench, 6, 0x18)) return false;
     bench.memory.fill(bench.buffer, 0, 32);
