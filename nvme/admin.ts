@@ -32,6 +32,7 @@ import { Features } from './features.ts';
 import { Identify } from './identify.ts';
 import { PERSISTENT_EVENT_BYTES } from './limits.ts';
 import { Logs } from './logs.ts';
+import type { HostMap } from './map/host-map.ts';
 import { hasQuirk } from './quirks.ts';
 import { ADMIN, CDW0, FUSE, PSDT, SQE } from './spec/commands.ts';
 import { PERSISTENT_EVENT_TYPE, RESET_EVENT } from './spec/persistent-events.ts';
@@ -74,6 +75,8 @@ export class AdminCommands {
   readonly telemetry: Telemetry;
   /** False while the medium is not ready; the controller says when. */
   isMediaReady = true;
+  /** null: all of the mapping table is in the controller. */
+  readonly hostMap: HostMap | null;
   readonly #parts: AdminParts;
   readonly #firmware: Firmware;
   readonly #format: Format;
@@ -93,6 +96,7 @@ export class AdminCommands {
     this.#buffer = memory.reserve(Math.max(maxTransfer_bytes, largestPage), 4096);
     assert(this.#buffer >= 0, 'device memory holds one admin transfer');
     this.#parts = parts;
+    this.hostMap = parts.hostMap;
     this.#effects = adminEffects(profile);
     this.#looksAtNsid = !hasQuirk(profile, 'ignoresUnusedNsid');
     this.#retriesFused = hasQuirk(profile, 'retriesFusedAdmin');
@@ -171,7 +175,7 @@ export class AdminCommands {
 
   /** Power is lost: what the controller knew of host memory too. */
   losePower(): void {
-    this.#parts.hostMap?.forget();
+    this.hostMap?.forget();
   }
 
   #recordReset(): void {

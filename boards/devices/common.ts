@@ -64,6 +64,20 @@ export const MEDIA_SOURCES = {
   flushIsWrite: 'as a write into the buffer',
 } as const;
 
+/** What `generic` draws and how warm that makes it, which devices leave as it is: nobody publishes all of it. */
+export const POWER_SOURCES = {
+  states: '25 W as server drives, slower and sleeping states as laptop drives have them; none is published',
+  read_nJ: '9 W above idle at 2.4 GB/s; none is published',
+  write_nJ: '9 W above idle at 2 GB/s; none is published',
+  ambient_K: '25 degrees',
+  rise_K_per_W: '37 degrees at rest, with 5 W; none is published',
+  settling_ns: 'a minute, of the order of a drive with its heat sink; none is published',
+  managed_K: '40 to 80 degrees: from a little above rest to CCTEMP',
+  throttle: 'a little and much: what firmware does is not published',
+  warningTemperature_K: '70 degrees, usual',
+  criticalTemperature_K: '80 degrees, usual',
+} as const;
+
 /** The controller of a device: all that `generic` has, at the device's pace. `what` is in the model number. */
 export const controllerOf = (name: string, what: string, timing: ControllerTiming): ControllerProfile => ({
   ...GENERIC,

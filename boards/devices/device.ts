@@ -4,6 +4,8 @@
  * Not here: the devices (their own files), measuring (cli/calibrate/).
  */
 import type { LinkProfile } from '../../machine/timing/link.ts';
+import type { PowerProfile } from '../../nvme/condition/profile.ts';
+import type { MapProfile } from '../../nvme/map/profile.ts';
 import type { NandProfile, UniformProfile } from '../../nvme/media/profile.ts';
 import type { ControllerProfile, ControllerTiming } from '../../nvme/profile.ts';
 
@@ -34,6 +36,8 @@ export interface Published {
 /** A sentence for each knob that devices set. */
 type Sources<Part> = Readonly<Record<Exclude<keyof Part, 'kind' | 'endurance'>, string>>;
 
+export type Temperatures = Pick<ControllerProfile, 'warningTemperature_K' | 'criticalTemperature_K'>;
+
 export interface Device {
   readonly name: string;
   readonly description: string;
@@ -44,6 +48,9 @@ export interface Device {
     readonly controller: Sources<Omit<ControllerTiming, 'media'>>;
     /** null: there is no medium. */
     readonly media: Sources<UniformProfile> | Sources<NandProfile> | null;
+    readonly power: Sources<PowerProfile & Temperatures>;
+    /** Absent: the controller keeps its whole mapping table. */
+    readonly map?: Sources<MapProfile>;
   };
   readonly published: Readonly<Partial<Record<Measure, Published>>>;
 }

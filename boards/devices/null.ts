@@ -1,7 +1,7 @@
 /** No medium and no firmware: what is left is the protocol, the link and the host. A check of all of those. */
 import { type ControllerTiming, USUAL_OPERATIONS } from '../../nvme/profile.ts';
 import { GEN4_X4, LINK_SOURCES } from '../links.ts';
-import { controllerOf } from './common.ts';
+import { controllerOf, POWER_SOURCES } from './common.ts';
 import type { Device } from './device.ts';
 
 const timing = {
@@ -27,6 +27,7 @@ export const nullDevice: Device = {
   link: GEN4_X4,
   sources: {
     link: LINK_SOURCES,
+    power: POWER_SOURCES,
     controller: {
       fetch_ns: NOTHING,
       decode_ns: NOTHING,

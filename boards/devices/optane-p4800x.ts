@@ -1,7 +1,7 @@
 /** Intel Optane DC P4800X 375 GB: 3D XPoint behind a gen 3 x4 link. The default drive of the shipped boards. */
 import { OPTANE_P4800X } from '../../nvme/profile.ts';
 import { GEN3_X4, LINK_SOURCES } from '../links.ts';
-import { controllerOf, controllerSources, MEDIA_SOURCES } from './common.ts';
+import { controllerOf, controllerSources, MEDIA_SOURCES, POWER_SOURCES } from './common.ts';
 import type { Device } from './device.ts';
 
 const ANANDTECH = 'AnandTech 11209, "Checking Intel\'s Numbers"';
@@ -16,6 +16,7 @@ export const optaneP4800x: Device = {
   link: GEN3_X4,
   sources: {
     link: LINK_SOURCES,
+    power: POWER_SOURCES,
     controller: { ...controllerSources(FIRMWARE, FIRMWARE), cores: 'enough not to limit 585 kIOPS' },
     media: {
       channels: 'seven channels of the controller (numbers.md §5, optane-g3)',

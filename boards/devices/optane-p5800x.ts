@@ -4,7 +4,7 @@
  */
 import type { ControllerTiming } from '../../nvme/profile.ts';
 import { GEN4_X4, LINK_SOURCES } from '../links.ts';
-import { controllerOf, controllerSources, MEDIA_SOURCES, USUAL_LIFE } from './common.ts';
+import { controllerOf, controllerSources, MEDIA_SOURCES, POWER_SOURCES, USUAL_LIFE } from './common.ts';
 import type { Device } from './device.ts';
 
 const timing = {
@@ -38,6 +38,7 @@ export const optaneP5800x: Device = {
   link: GEN4_X4,
   sources: {
     link: LINK_SOURCES,
+    power: POWER_SOURCES,
     controller: controllerSources('part of the 3.4 us of a 512-byte read (linux-block msg57916)', CORES),
     media: {
       channels: 'more than 5 M IOPS of 512 bytes at read_ns: the cores are the limit, not the medium',

@@ -6,7 +6,7 @@
 import type { ControllerTiming } from '../../nvme/profile.ts';
 import { KIB, MIB } from '../../support/numbers.ts';
 import { GEN3_X4, LINK_SOURCES } from '../links.ts';
-import { controllerOf, controllerSources, MEDIA_SOURCES, USUAL_LIFE } from './common.ts';
+import { controllerOf, controllerSources, MEDIA_SOURCES, POWER_SOURCES, USUAL_LIFE } from './common.ts';
 import type { Device } from './device.ts';
 
 const timing = {
@@ -51,6 +51,7 @@ export const samsung970pro: Device = {
   link: GEN3_X4,
   sources: {
     link: LINK_SOURCES,
+    power: POWER_SOURCES,
     controller: controllerSources(
       'small beside FW_4KB_READ_LATENCY, which holds the rest of the firmware',
       CORES,

@@ -2,7 +2,15 @@
 import type { ControllerTiming } from '../../nvme/profile.ts';
 import { KIB, MIB } from '../../support/numbers.ts';
 import { GEN4_X4, LINK_SOURCES } from '../links.ts';
-import { controllerOf, controllerSources, MEDIA_SOURCES, TLC, TLC_SOURCES, USUAL_LIFE } from './common.ts';
+import {
+  controllerOf,
+  controllerSources,
+  MEDIA_SOURCES,
+  POWER_SOURCES,
+  TLC,
+  TLC_SOURCES,
+  USUAL_LIFE,
+} from './common.ts';
 import type { Device } from './device.ts';
 
 const timing = {
@@ -43,6 +51,7 @@ export const samsung990pro: Device = {
   link: GEN4_X4,
   sources: {
     link: LINK_SOURCES,
+    power: POWER_SOURCES,
     controller: controllerSources(MEDIA_SOURCES.small, CORES),
     media: {
       ...TLC_SOURCES,

@@ -4,6 +4,7 @@
  */
 import { DEVICES, type Device, deviceNamed, MEASURES, type Measure, pc } from '../../boards/index.ts';
 import { HOST_SOURCES } from '../../machine/timing/host.ts';
+import { USUAL_POWER } from '../../nvme/condition/profile.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
 import type { Output } from '../output.ts';
@@ -94,10 +95,15 @@ export async function profilesCommand(argv: readonly string[], output: Output): 
 /** Every knob of a device, of its link and of the host in front of it. */
 function describe({ name, description, controller, link, sources }: Device): string[] {
   const { media = null, ...timing } = controller.timing ?? {};
+  const { power = USUAL_POWER, map, warningTemperature_K, criticalTemperature_K } = controller;
   return [
     `${name}: ${description}`,
     ...section('controller', timing, sources.controller),
     ...(media === null ? ['  media: none'] : section(`media (${media.kind})`, media, sources.media ?? {})),
+    ...section('power', { ...power, warningTemperature_K, criticalTemperature_K }, sources.power),
+    ...(map === undefined
+      ? ['  map: all of it is in the controller']
+      : section('map', map, sources.map ?? {})),
     ...section('link', link, sources.link),
     ...section('host', pc.host, HOST_SOURCES),
   ];
@@ -110,8 +116,16 @@ function section(title: string, knobs: object, sources: Readonly<Record<string, 
     if (typeof value !== 'object' || value === null)
       return [`    ${key.padEnd(22)} ${String(value).padStart(14)}  ${source}`];
     return Object.entries(value).map(
-      ([inner, number]) => `    ${`${key}.${inner}`.padEnd(34)} ${String(number).padStart(16)}  ${source}`,
+      ([inner, number]) => `    ${`${key}.${inner}`.padEnd(34)} ${valueText(number).padStart(16)}  ${source}`,
     );
   });
   return [`  ${title}`, ...lines];
 }
+
+/** A value, or those of an object in one line. */
+const valueText = (value: unknown): string =>
+  typeof value === 'object' && value !== null
+    ? Object.entries(value)
+        .map(([key, inner]) => `${key}=${String(inner)}`)
+        .join(' ')
+    : String(value);

@@ -6,6 +6,7 @@ import type { NvmeController } from '../../nvme/controller.ts';
 import { CC, CSTS, REG } from '../../nvme/spec/registers.ts';
 import { ZONE, zoneStateName } from '../../nvme/spec/zones.ts';
 import { hex, u64 } from '../../support/numbers.ts';
+import { condition, hostMemory, interrupts } from './drive.ts';
 import { pageWalk } from './page-walk.ts';
 import type { Branch } from './tree.ts';
 
@@ -88,6 +89,9 @@ function controller(one: NvmeController): Branch {
           .map(({ nsid, blocks, block_bytes }) => [String(nsid), `${blocks} blocks of ${block_bytes} bytes`]),
       ),
     zones: () => zonesOf(one),
+    condition: () => condition(one),
+    hostMemory: () => hostMemory(one),
+    interrupts: () => interrupts(one),
     rejections: () => numbered(one.health.rejections),
   };
 }

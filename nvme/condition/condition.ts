@@ -98,8 +98,9 @@ export class Condition {
 
   /** Composite temperature in Kelvin. Setting it is for tests: it goes on from there. */
   get temperature_K(): number {
-    this.look();
-    return Math.round(this.#thermal.kelvin);
+    const elapsed_ns = this.#clock.now - this.#lookedAt_ns;
+    if (elapsed_ns <= 0) return Math.round(this.#thermal.kelvin);
+    return Math.round(this.#thermal.after(elapsed_ns, this.#power_W(elapsed_ns)));
   }
 
   set temperature_K(kelvin: number) {
@@ -117,6 +118,11 @@ export class Condition {
     this.look();
     this.#spare_percent = percent;
     this.#watch();
+  }
+
+  /** How much longer the medium takes now than in the fastest state at rest. */
+  get slowness(): number {
+    return this.#slowness;
   }
 
   /** The thresholds of the Temperature Threshold feature, in Kelvin. */
@@ -191,6 +197,8 @@ export class Condition {
     if (elapsed_ns <= 0) return;
     this.#lookedAt_ns = this.#clock.now;
     this.#thermal.pass(elapsed_ns, this.#power_W(elapsed_ns));
+    this.#read_bytes = this.#moved.read_bytes;
+    this.#written_bytes = this.#moved.written_bytes;
     const critical_ns = this.#thermal.above(this.#critical_K, elapsed_ns);
     this.#critical_ns += critical_ns;
     this.#warning_ns += this.#thermal.above(this.#warning_K, elapsed_ns) - critical_ns;
@@ -204,8 +212,6 @@ export class Condition {
     const { read_nJ, write_nJ } = this.#profile;
     const energy_nJ =
       (read_bytes - this.#read_bytes) * read_nJ + (written_bytes - this.#written_bytes) * write_nJ;
-    this.#read_bytes = read_bytes;
-    this.#written_bytes = written_bytes;
     const { idle_mW, max_mW } = this.#current;
     return Math.min(max_mW / 1000, idle_mW / 1000 + energy_nJ / elapsed_ns);
   }

@@ -29,8 +29,13 @@ export class Thermal {
   pass(elapsed_ns: number, power_W: number): void {
     this.#from = this.kelvin;
     this.#target = this.settled(power_W);
-    const left = Math.exp(-elapsed_ns / this.#profile.settling_ns);
-    this.kelvin = this.#target + (this.#from - this.#target) * left;
+    this.kelvin = this.after(elapsed_ns, power_W);
+  }
+
+  /** What it will be when `elapsed_ns` have gone by at so much power. */
+  after(elapsed_ns: number, power_W: number): number {
+    const target = this.settled(power_W);
+    return target + (this.kelvin - target) * Math.exp(-elapsed_ns / this.#profile.settling_ns);
   }
 
   /** How many of the `elapsed_ns` that `pass` was told of last it was at `limit_K` or warmer. */

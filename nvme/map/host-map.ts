@@ -75,6 +75,21 @@ export class HostMap {
     this.#pieces = [];
   }
 
+  // ---- what who looks sees ------------------------------------------------------------------------------------------
+
+  /** The pieces that the host gave last. */
+  get pieces(): readonly HostPiece[] {
+    return this.#pieces;
+  }
+
+  /** Pages of the map that are in host memory now, and where. */
+  get stored(): { readonly page: number; readonly address: number }[] {
+    if (!this.#isGiven) return [];
+    return [...this.#pages].flatMap((page, place) =>
+      page === NOTHING ? [] : [{ page, address: this.#addresses[place]! }],
+    );
+  }
+
   // ---- what the controller does -------------------------------------------------------------------------------------
 
   /** Page `page` of the map has changed: what host memory has of it is old. */

@@ -15,8 +15,9 @@ describe.each(DEVICES)('$name', (device) => {
 
   test('has a source for every knob, and makes a board', async () => {
     const { out, status } = await doorbell('profiles', device.name);
-    const { timing } = device.controller;
-    const knobs = [...Object.keys(timing!), ...Object.keys(timing!.media ?? {}), ...Object.keys(device.link)];
+    const { timing, power, map } = device.controller;
+    const parts = [timing, timing!.media, device.link, power, map].flatMap((part) => Object.keys(part ?? {}));
+    const knobs = [...parts, 'warningTemperature_K', 'criticalTemperature_K'];
     for (const knob of knobs.filter((key) => key !== 'media' && key !== 'kind'))
       expect(out).toMatch(new RegExp(`^ +${knob}[ .].* \\S+  \\S.*$`, 'm'));
     expect(status).toBe(0);

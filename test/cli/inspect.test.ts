@@ -3,6 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { interrupts as interruptsOf } from '../../cli/inspect/drive.ts';
+import { plain } from '../../cli/inspect/tree.ts';
+import { MSIX_ENTRY } from '../../machine/pcie/spec.ts';
+import { ready } from '../nvme/harness.ts';
 import { doorbell } from './doorbell.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'doorbell-inspect-'));
@@ -58,6 +62,32 @@ test('the moment is a simulated time after the first I/O', async () => {
   const at = async (time: string) =>
     Number.parseInt(await inspect('clock', '--after', job, '--at', time), 10);
   expect((await at('20us')) - (await at('5us'))).toBe(15_000);
+});
+
+test('temperature and power state, host memory, and the vectors of MSI-X', async () => {
+  const { condition, hostMemory, interrupts } = await tree<Record<string, Record<string, unknown>>>('nvme0');
+  expect(condition).toEqual({
+    temperature: '310 K',
+    'power state': '0',
+    asleep: 'no',
+    'medium takes': '1 times as long as at its fastest',
+    spare: '100 %',
+  });
+  expect(hostMemory).toEqual({ enabled: 'no', map: 'all of it is in the controller' });
+  expect(interrupts).toEqual({ by: 'the pin', INTMS: '0x00000000', 'all masked': 'no', vectors: {} });
+  const harness = ready();
+  harness.enableMsix(2);
+  const masked = harness.controller.profile.msixTable + MSIX_ENTRY.SIZE + MSIX_ENTRY.CONTROL;
+  harness.write32(masked, 1);
+  const { by, vectors } = plain(interruptsOf(harness.controller)) as Record<string, unknown>;
+  const message = '^0x[0-9a-f]{4} to 0xfee[0-9a-f]{5}';
+  expect([by, vectors]).toEqual([
+    'MSI-X',
+    {
+      0: expect.stringMatching(new RegExp(`${message}$`)),
+      1: expect.stringMatching(new RegExp(`${message}, masked$`)),
+    },
+  ]);
 });
 
 test('zones that are not empty, with what is written in them', async () => {

@@ -4,9 +4,12 @@
  */
 import { describe, expect, test } from 'vitest';
 import { samsung970pro } from '../../boards/devices/samsung-970pro.ts';
+import { hostMemory } from '../../cli/inspect/drive.ts';
+import { plain } from '../../cli/inspect/tree.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
 import { FID, HOST_MEMORY_DESCRIPTOR } from '../../nvme/spec/features.ts';
 import { statusName } from '../../nvme/spec/status.ts';
+import { hex } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
 import { setFeature } from './admin-commands.ts';
 import { FUNCTIONAL, PAGE } from './harness.ts';
@@ -86,6 +89,16 @@ describe('pages of the map in host memory', () => {
       (page) => !isForeign(rig.pageAt(page)),
     );
     expect(written).toEqual([1, 2, 3, 4]);
+    const stored = [0, 1, 2, 3].map((page) => [`page ${page}`, `at IOVA ${hex(rig.parts[0] + page * PAGE)}`]);
+    expect(plain(hostMemory(rig.controller))).toEqual({
+      enabled: 'yes',
+      lookups: { controller: '1', host: '1', medium: '3' },
+      pieces: {
+        0: `${PIECES[0] * PAGE} bytes at IOVA ${hex(rig.parts[0])}`,
+        1: `${PIECES[1] * PAGE} bytes at IOVA ${hex(rig.parts[1])}`,
+      },
+      map: Object.fromEntries(stored),
+    });
     const words = new DataView(rig.pageAt(2).slice().buffer);
     expect([0, 1, 1023].map((unit) => words.getUint32(4 * unit, true))).toEqual([1024, 1025, 2047]);
   });
