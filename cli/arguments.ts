@@ -1,6 +1,6 @@
 /** Long options of a verb: `--key value` and `--key=value`. Everything else, also `-x`, is left for the verb. */
 import { suggestion } from '../support/nearest.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../support/user-error.ts';
 
 export interface Arguments<Key extends string> {
   readonly options: Readonly<Partial<Record<Key, string>>>;

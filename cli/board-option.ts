@@ -13,9 +13,9 @@ import {
   zns,
 } from '../boards/index.ts';
 import { suggestion } from '../support/nearest.ts';
+import { UserError } from '../support/user-error.ts';
 import { JsonFile } from './json-file.ts';
 import { loadModule } from './load-module.ts';
-import { UserError } from './user-error.ts';
 
 export const BOARDS: readonly Board[] = [pc, workstation, zns];
 

@@ -12,6 +12,7 @@ import { openStore } from '../bridge/host.ts';
 import { packageFile } from '../bridge/package-file.ts';
 import { NvmeDriver } from '../drivers/nvme/index.ts';
 import { MIB } from '../support/numbers.ts';
+import { UserError } from '../support/user-error.ts';
 import { straceLine } from '../vfio/strace.ts';
 import { parseArguments, parseSeed } from './arguments.ts';
 import { BreakdownRecorder } from './breakdown.ts';
@@ -23,7 +24,6 @@ import { breakdownTable, type Measured, resultTable } from './first-light-tables
 import { lspci } from './lspci.ts';
 import type { Output } from './output.ts';
 import { type AnyMachine, boot, parsePace, switchOff } from './pace.ts';
-import { UserError } from './user-error.ts';
 
 const JOBS = 'scenarios/first-light.fio';
 const SCRATCH_BYTES = 64 * MIB;

@@ -1,6 +1,6 @@
 /** `doorbell help`: what each verb does and takes. */
 import { suggestion } from '../support/nearest.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../support/user-error.ts';
 
 /** One verb: a line for the overview, and the page of `help VERB`. */
 interface Page {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type DocumentNode, evaluate, type MemberNode, parse, type ValueNode } from '@humanwhocodes/momoa';
-import { UserError } from './user-error.ts';
+import { UserError } from '../support/user-error.ts';
 
 export class JsonFile {
   readonly value: unknown;

@@ -1,7 +1,7 @@
 /** Imports a module that the user wrote, and says in one sentence why it cannot be. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { UserError } from './user-error.ts';
+import { UserError } from '../support/user-error.ts';
 
 const TYPESCRIPT = /\.[mc]?ts$/;
 /** Sources run with tsx already; a built package finds it beside itself, or reads no TypeScript on older Nodes. */

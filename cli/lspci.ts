@@ -7,9 +7,9 @@
 import type { FoundFunction, Topology } from '../machine/pcie/enumerate.ts';
 import { bdfText } from '../machine/pcie/spec.ts';
 import { formatSize, hex } from '../support/numbers.ts';
+import { UserError } from '../support/user-error.ts';
 import type { AnyMachine } from './pace.ts';
 import { className, deviceName } from './pci-names.ts';
-import { UserError } from './user-error.ts';
 
 export interface LspciOptions {
   /** Bytes of configuration space to print; 0 for none. */

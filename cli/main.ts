@@ -7,13 +7,13 @@ import { ImageError } from '../bridge/host.ts';
 import { ControllerError, NvmeError, SysError } from '../drivers/nvme/index.ts';
 import { EnumerationError } from '../machine/pcie/enumerate.ts';
 import { HardwareThreadError } from '../machine/threads/cpu-port.ts';
+import { UserError } from '../support/user-error.ts';
 import { parseArguments } from './arguments.ts';
 import { BOARDS, findBoard } from './board-option.ts';
 import { describeBoards } from './boards.ts';
 import { help, unknownVerb } from './help.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
 import { type Output, processOutput } from './output.ts';
-import { UserError } from './user-error.ts';
 
 type Verb = (argv: readonly string[], output: Output) => Promise<number>;
 

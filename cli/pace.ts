@@ -3,7 +3,7 @@ import { type Board, type BootOptions, boot as bootHere, type Machine } from '..
 import type { ThreadedMachine } from '../boards/threaded.ts';
 import { bootThreaded } from '../bridge/threads.ts';
 import { suggestion } from '../support/nearest.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../support/user-error.ts';
 
 const PACES = ['timed', 'functional', 'threaded'] as const;
 export type AnyPace = (typeof PACES)[number];

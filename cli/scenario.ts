@@ -6,10 +6,10 @@ import { existsSync } from 'node:fs';
 import { SCENARIOS } from '../scenarios/index.ts';
 import { runScenario, type Scenario, type ScenarioResult, type Settings } from '../scenarios/kit/index.ts';
 import { suggestion } from '../support/nearest.ts';
+import { UserError } from '../support/user-error.ts';
 import { parseArguments, parseSeed } from './arguments.ts';
 import { loadModule } from './load-module.ts';
 import type { Output } from './output.ts';
-import { UserError } from './user-error.ts';
 
 /** Returns the exit status. Throws UserError. */
 export async function scenarioCommand(argv: readonly string[], output: Output): Promise<number> {

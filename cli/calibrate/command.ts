@@ -6,9 +6,9 @@ import { DEVICES, type Device, deviceNamed, MEASURES, type Measure, pc } from '.
 import { HOST_SOURCES } from '../../machine/timing/host.ts';
 import { USUAL_POWER } from '../../nvme/condition/profile.ts';
 import { suggestion } from '../../support/nearest.ts';
+import { UserError } from '../../support/user-error.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
 import type { Output } from '../output.ts';
-import { UserError } from '../user-error.ts';
 import { FULL, measure } from './measure.ts';
 
 /** Largest error of a published figure. */

@@ -5,11 +5,11 @@
 import { existsSync } from 'node:fs';
 import { boot, conformance } from '../../boards/index.ts';
 import { suggestion } from '../../support/nearest.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { EmulatedKernel } from '../../vfio/kernel.ts';
 import { straceLine } from '../../vfio/strace.ts';
 import { parseArguments } from '../arguments.ts';
 import type { Output } from '../output.ts';
-import { UserError } from '../user-error.ts';
 import { type CaseFile, readCaseFiles } from './files.ts';
 import { differenceText, runCase } from './runner.ts';
 

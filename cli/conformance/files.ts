@@ -1,7 +1,7 @@
 /** Case files of a folder, checked as far as a reader needs: each is a JSON array of cases with a name and steps. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Case } from './cases.ts';
 
 export interface CaseFile {

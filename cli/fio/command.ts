@@ -5,11 +5,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openStore } from '../../bridge/host.ts';
 import { suggestion } from '../../support/nearest.ts';
+import { UserError } from '../../support/user-error.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
 import { type AnyMachine, type AnyPace, boot, parsePace, switchOff } from '../pace.ts';
-import { UserError } from '../user-error.ts';
 import { type RunOptions, type RunResult, runJobs } from './engine.ts';
 import { INTERRUPTED, Interrupt } from './interrupt.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';

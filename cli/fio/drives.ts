@@ -11,9 +11,9 @@ import {
 } from '../../drivers/nvme/index.ts';
 import type { Archive } from '../../support/archive.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
+import { UserError } from '../../support/user-error.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import type { AnyMachine } from '../pace.ts';
-import { UserError } from '../user-error.ts';
 import type { Interrupt } from './clone.ts';
 import { TRIM_BYTES, TrimRanges } from './commands.ts';
 import type { Job } from './job-file.ts';

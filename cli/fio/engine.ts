@@ -6,8 +6,8 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Archive } from '../../support/archive.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
-import { UserError } from '../user-error.ts';
 import { RunClock } from './clock.ts';
 import type { Clone, OnCompletion } from './clone.ts';
 import { Drives } from './drives.ts';

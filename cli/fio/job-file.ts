@@ -4,7 +4,7 @@
  * Not here: what a key means (keys.ts), sizes of namespaces (targets.ts).
  */
 import { suggestion } from '../../support/nearest.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import { IGNORED, OPTIONS, SYNCHRONOUS, UNSUPPORTED } from './keys.ts';
 import { DEFAULT_OPTIONS, type JobOptions, type Triple } from './options.ts';
 

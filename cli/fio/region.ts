@@ -3,7 +3,7 @@
  * overwrite what another one verifies. Every impossibility is one sentence. Not here: what happens there (workload.ts).
  */
 import { alignDown, alignUp } from '../../support/numbers.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Job } from './job-file.ts';
 import type { Amount } from './options.ts';
 import { isUnnamed } from './targets.ts';

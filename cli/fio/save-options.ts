@@ -3,8 +3,8 @@
  * Not here: doing it (saved-run.ts, recording.ts).
  */
 import { resolve } from 'node:path';
+import { UserError } from '../../support/user-error.ts';
 import type { AnyPace } from '../pace.ts';
-import { UserError } from '../user-error.ts';
 import { parseTime } from './rules.ts';
 import type { SavedRun, SaveRequest } from './saved-run.ts';
 

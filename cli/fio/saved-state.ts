@@ -4,8 +4,8 @@
  * Not here: the file and what the run is made of (saved-run.ts), when it is taken (engine.ts).
  */
 import type { Archive } from '../../support/archive.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
-import { UserError } from '../user-error.ts';
 import type { Clone } from './clone.ts';
 import type { Drives } from './drives.ts';
 import type { LogText } from './logs.ts';

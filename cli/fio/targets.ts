@@ -14,7 +14,7 @@ import {
 } from '../../boards/index.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { alignUp, formatSize, GIB } from '../../support/numbers.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Job } from './job-file.ts';
 import type { Amount } from './options.ts';
 

@@ -6,10 +6,10 @@
 import type { Machine } from '../../boards/index.ts';
 import { NvmeDriver } from '../../drivers/nvme/index.ts';
 import { T } from '../../machine/trace.ts';
+import { UserError } from '../../support/user-error.ts';
 import { parseArguments } from '../arguments.ts';
 import { LIVE_OPTIONS, liveMachine } from '../live.ts';
 import type { Output } from '../output.ts';
-import { UserError } from '../user-error.ts';
 import { machineTree } from './machine.ts';
 import { find, lines, plain } from './tree.ts';
 

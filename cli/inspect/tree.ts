@@ -1,6 +1,6 @@
 /** A tree of names and texts: how the state of a machine is shown, found by path, and printed. */
 import { suggestion } from '../../support/nearest.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 
 /** A leaf is text; a branch makes its children when somebody looks. */
 export type Node = string | Branch;

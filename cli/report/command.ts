@@ -1,10 +1,10 @@
 /** `doorbell report`: the results of sweeps as one HTML file. */
 import { writeFileSync } from 'node:fs';
+import { UserError } from '../../support/user-error.ts';
 import { parseArguments } from '../arguments.ts';
 import type { Output } from '../output.ts';
 import type { Result } from '../sweep/run.ts';
 import { readResults } from '../sweep/store.ts';
-import { UserError } from '../user-error.ts';
 import { reportPage } from './html.ts';
 
 /** Returns the exit status. Throws UserError. */

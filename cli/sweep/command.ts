@@ -1,11 +1,11 @@
 /** `doorbell sweep` and `doorbell worker`: a grid of runs on all cores, or on all machines that share a queue. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { UserError } from '../../support/user-error.ts';
 import { parseArguments } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
 import { writeReport } from '../report/command.ts';
-import { UserError } from '../user-error.ts';
 import { expand, parseAxis, parseSeeds, type Run, settingsText } from './grid.ts';
 import { Pool } from './pool.ts';
 import { checkQueue, runByQueue, serveQueue } from './queue.ts';

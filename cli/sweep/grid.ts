@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Board } from '../../boards/index.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 
 /** A key of the job file and the values it takes. */
 export interface Axis {

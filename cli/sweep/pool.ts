@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { packageFile } from '../../bridge/package-file.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Run } from './grid.ts';
 import type { Result } from './run.ts';
 

@@ -4,7 +4,7 @@
  * BullMQ and ioredis are not installed with Doorbell: `npm install bullmq ioredis` where they are wanted.
  */
 import type { ConnectionOptions, Job, Queue, Worker } from 'bullmq';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Run } from './grid.ts';
 import type { Pool } from './pool.ts';
 import type { Result } from './run.ts';

@@ -5,12 +5,12 @@
 import { boot, type Machine } from '../../boards/index.ts';
 import type { Histogram } from '../../support/histogram.ts';
 import { bucketValue } from '../../support/histogram.ts';
+import { UserError } from '../../support/user-error.ts';
 import { type Breakdown, BreakdownRecorder } from '../breakdown.ts';
 import { runJobs } from '../fio/engine.ts';
 import { type Job, parseJobFile } from '../fio/job-file.ts';
 import { type JobStats, mergeClones } from '../fio/stats.ts';
 import { fileOf, findTargets } from '../fio/targets.ts';
-import { UserError } from '../user-error.ts';
 import type { Run } from './grid.ts';
 import { type Rate, RateRecorder } from './rate.ts';
 

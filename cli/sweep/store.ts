@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import { type Run, settingsText } from './grid.ts';
 import type { Result } from './run.ts';
 

@@ -1,8 +1,8 @@
 /** Devices by name, for settings that a user may change. */
 import { DEVICES, type Device, deviceNamed } from '../../boards/index.ts';
-import { UserError } from '../../cli/user-error.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { oneOf } from '../../support/shape.ts';
+import { UserError } from '../../support/user-error.ts';
 
 /** A setting that names a device profile. */
 export const DEVICE = oneOf(...DEVICES.map(({ name }) => name));

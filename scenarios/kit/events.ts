@@ -1,10 +1,10 @@
 /** Events that come with Doorbell. Each is something that happens to hardware; the program has to notice by itself. */
 import type { Machine } from '../../boards/index.ts';
-import { UserError } from '../../cli/user-error.ts';
 import { Bridge } from '../../machine/pcie/bridge.ts';
 import type { LinkProfile } from '../../machine/timing/link.ts';
 import type { NvmeController } from '../../nvme/controller.ts';
 import { atLeast, oneOf, type Shape, whole } from '../../support/shape.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { ScenarioEvent } from './scenario.ts';
 
 /** Far above what drivers are given. */

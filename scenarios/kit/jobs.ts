@@ -3,7 +3,7 @@ import { runJobs } from '../../cli/fio/engine.ts';
 import { parseJobFile } from '../../cli/fio/job-file.ts';
 import { READ, WRITE } from '../../cli/fio/stats.ts';
 import { findTargets } from '../../cli/fio/targets.ts';
-import { UserError } from '../../cli/user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Context, Settings } from './scenario.ts';
 
 /** One job, its clones together. Rates are per second of simulated time. */

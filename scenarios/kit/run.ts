@@ -1,6 +1,6 @@
 /** Runs a scenario: boots its board, lets events happen at their times, and judges what the program observed. */
 import { type BootOptions, boot } from '../../boards/index.ts';
-import { UserError } from '../../cli/user-error.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Context, Observed, Scenario, ScenarioEvent, Settings } from './scenario.ts';
 import { checkSettings } from './settings.ts';
 

@@ -1,6 +1,7 @@
 /** What the settings of a scenario may be. Not here: reading them from a command line (cli/scenario.ts). */
-import { UserError } from '../../cli/user-error.ts';
+
 import { atLeast, text } from '../../support/shape.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Scenario, Settings } from './scenario.ts';
 
 const NUMBER = atLeast(0, 'a number of zero or more');

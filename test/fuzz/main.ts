@@ -3,8 +3,8 @@
  * completed, or the invariant that broke with the command that replays it. Exit status 1 for a broken invariant.
  */
 import { parseArguments, parseSeed } from '../../cli/arguments.ts';
-import { UserError } from '../../cli/user-error.ts';
 import { statusName } from '../../nvme/spec/status.ts';
+import { UserError } from '../../support/user-error.ts';
 import { fuzz, type Summary } from './run.ts';
 
 const COMMANDS = 100_000;
