@@ -1,6 +1,6 @@
 /**
  * Writes the tables of docs/fio.md between their markers: the keys as cli/fio/keys.ts has them, and what becomes of fio's
- * own example jobs. `node --import tsx cli/fio/tables.ts [FOLDER]`, where FOLDER holds the examples: Debian's package
+ * own example jobs. `npm run check:fio-examples -- [FOLDER]`, where FOLDER holds the examples: Debian's package
  * fio-examples, unpacked with dpkg-deb -x. Without it only the keys are written.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

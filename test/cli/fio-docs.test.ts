@@ -1,11 +1,46 @@
 /** docs/fio.md names every key, and what it says of them is what cli/fio/keys.ts does. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { parseJobFile } from '../../cli/fio/job-file.ts';
 import { keyLines } from '../../cli/fio/tables.ts';
 
+const page = readFileSync(join(import.meta.dirname, '../../docs/fio.md'), 'utf8');
+
+/** What docs/fio.md has between two markers. */
+function between(name: string): string {
+  const from = `<!-- ${name} -->\n`;
+  return page.slice(page.indexOf(from) + from.length, page.indexOf(`\n<!-- /${name} -->`));
+}
+
 test('the keys of docs/fio.md are those of the engine', () => {
-  const page = readFileSync(join(import.meta.dirname, '../../docs/fio.md'), 'utf8');
-  const table = page.slice(page.indexOf('<!-- keys -->') + 14, page.indexOf('<!-- /keys -->') - 1);
-  expect(table).toBe(keyLines().join('\n'));
+  expect(between('keys')).toBe(keyLines().join('\n'));
+});
+
+describe('the table of fio examples', () => {
+  const rows = [...between('examples').matchAll(/^\| (\S+\.fio) \| (.*) \|$/gm)].map(([, job, what]) => [
+    job!,
+    what!,
+  ]);
+  const told = (what: string) => what.replaceAll('\\|', '|');
+
+  test('counts its rows', () => {
+    const ran = rows.filter(([, what]) => what!.startsWith('runs')).length;
+    expect(between('examples')).toContain(`${ran} of ${rows.length} run, unchanged`);
+  });
+
+  // Where a key or its value is why an example does not run, a job with nothing else is refused in the same words.
+  test('says of keys what the engine says', () => {
+    const refused = rows.flatMap(([, what]) => {
+      const [, setting, sentence] = /^refused: line \d+: ([\w-]+=\S+): (.*)$/.exec(told(what!)) ?? [];
+      const [, unknown] = /^refused: line \d+: unknown key "(\w+)"/.exec(what!) ?? [];
+      const [, unsupported] = /^refused: line \d+: (\w+) is a key of fio/.exec(what!) ?? [];
+      if (setting !== undefined) return [[setting, sentence!]];
+      if (unknown !== undefined) return [[`${unknown}=1`, `unknown key "${unknown}"`]];
+      return unsupported === undefined ? [] : [[`${unsupported}=1`, `${unsupported} is a key of fio`]];
+    });
+    expect(refused.length).toBeGreaterThan(30);
+    for (const [setting, sentence] of refused)
+      expect(() => parseJobFile(`[job]\n${setting}\n`, 'job.fio')).toThrow(sentence);
+  });
 });
