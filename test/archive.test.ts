@@ -43,7 +43,7 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['SteadyState', '#members', MADE],
   ['HeaderBlocks', '#buffer #words', VIEW],
   ['SharedIo', '#io', 'its requests are archived'],
-  ['ZoneWrites', '#line #isSettling', 'empty and false while nobody waits for a command'],
+  ['ZoneWrites', '#line #settling', 'empty and null while nobody waits for a command'],
   ['NvmeDriver', '#buffers #namespaces #info #commandSets #interrupts #isClosed', MADE],
   ['QueuePair', 'onComplete onStale checksSqid', MADE],
   ['QueuePair', 'sq sqPairs cq #lists', VIEW],

@@ -28,7 +28,8 @@ export class ZoneWrites {
   readonly #zones: Zones;
   /** What resets cut off. One is settled before the next is looked at: it may be what the next has to wait for. */
   readonly #line: CutOff[] = [];
-  #isSettling = false;
+  /** Under way until the line is empty; later writes wait for it, or they would overtake. */
+  #settling: Promise<void> | null = null;
 
   constructor(zones: Zones) {
     this.#zones = zones;
@@ -36,16 +37,16 @@ export class ZoneWrites {
 
   /** Resolves when the blocks are written. Rejects with NvmeError or ControllerError. */
   async run(write: ZoneWrite): Promise<void> {
+    while (this.#settling !== null) await this.#settling;
     const error = await execute(write);
     if (error === null) return;
     await new Promise<void>((resolve, reject) => {
       this.#line.push({ write, error, resolve, reject });
-      if (!this.#isSettling) void this.#settleAll();
+      this.#settling ??= this.#settleAll();
     });
   }
 
   async #settleAll(): Promise<void> {
-    this.#isSettling = true;
     await null; // everything that the same reset cut off is in line then
     for (;;) {
       this.#line.sort((a, b) => a.write.slba - b.write.slba);
@@ -53,7 +54,7 @@ export class ZoneWrites {
       if (next === undefined) break;
       await this.#settle(next.write, next.error).then(next.resolve, next.reject);
     }
-    this.#isSettling = false;
+    this.#settling = null;
   }
 
   /** Sends a write again where it was not done, and again after further resets, as often as commands are. */
