@@ -1,6 +1,6 @@
 /**
- * Submission entries: plausible ones of every command, of which some are then damaged, and the structures in host memory
- * that they point to. Not here: where entries go (fuzzer.ts).
+ * Submission entries: half of them right, the others plausible ones of every command, of which some are then damaged, and
+ * the structures in host memory that they point to. Not here: what is right (right.ts), where entries go (fuzzer.ts).
  */
 import { ADMIN, NVM, SQE } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
@@ -10,6 +10,7 @@ import { baseOf, SHADOW_AREA } from './commands.ts';
 import type { Dice } from './dice.ts';
 import type { Ledger } from './ledger.ts';
 import { dataAddress, pointPrp, pointSgl } from './pointers.ts';
+import { hostMemoryCommand, rightCommand } from './right.ts';
 import { DATA, PAGE, type World } from './world.ts';
 
 const ADMIN_OPCODES = Object.values(ADMIN);
@@ -52,6 +53,10 @@ export class Entries {
   next(qid: number): Uint32Array {
     const dice = this.#dice;
     const { words } = this;
+    if (dice.once(2)) {
+      rightCommand(dice, this.#world, words, qid === 0);
+      return this.#named(qid);
+    }
     for (let word = 2; word < 16; word++) words[word] = dice.once(200) ? dice.odd32() : 0;
     words[1] = this.#nsid();
     const opcode = this.#opcode(qid === 0);
@@ -64,6 +69,18 @@ export class Entries {
     if (qid === 0) this.#administer(opcode);
     else this.#transfer(opcode);
     if (dice.once(10)) this.#damage();
+    return this.#named(qid);
+  }
+
+  /** Gives the controller memory of the host. */
+  giveMemory(): Uint32Array {
+    hostMemoryCommand(this.#dice, this.#world, this.words, true);
+    return this.#named(0);
+  }
+
+  /** The entry being made, with a command identifier. */
+  #named(qid: number): Uint32Array {
+    const { words } = this;
     words[0] = ((words[0]! & 0xffff) | (this.#nextCid(qid) << 16)) >>> 0;
     return words;
   }

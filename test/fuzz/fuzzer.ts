@@ -43,6 +43,7 @@ export class Episode {
   readonly ledger: Ledger;
   readonly #dice: Dice;
   readonly #entries: Entries;
+  readonly #givesMemory: boolean;
   #isEnabled = false;
 
   constructor(seed: number) {
@@ -50,6 +51,7 @@ export class Episode {
     this.world = new World(drawProfile(new Dice(seed, 'profile')), seed, new Dice(seed, 'iommu'));
     this.ledger = new Ledger(this.world);
     this.#entries = new Entries(this.#dice, this.world, this.ledger);
+    this.#givesMemory = this.#dice.once(2);
     if (this.#dice.once(3)) this.world.trace.listen(() => {});
   }
 
@@ -122,6 +124,7 @@ export class Episode {
     if (dice.once(2)) world.write32(REG.CMBMSC, BUFFER | 3);
     for (let qid = 1; qid <= 3; qid++) this.#create(true, qid);
     for (let qid = 1; qid <= 4; qid++) this.#create(false, qid);
+    if (this.#givesMemory) this.#administer(() => this.#entries.giveMemory());
   }
 
   #writeBase(register: number, base: number): void {
@@ -133,12 +136,18 @@ export class Episode {
 
   #create(isCompletion: boolean, qid: number): void {
     const area = this.ledger.freeArea();
-    const admin = this.ledger.sqs.get(0)!;
-    if (area < 0 || this.ledger.room(admin) === 0) return;
-    this.#post(
-      admin,
-      this.#entries.create(isCompletion, qid, area, 2 + this.#dice.below(30), 1 + this.#dice.below(3)),
+    if (area < 0) return;
+    const dice = this.#dice;
+    this.#administer(() =>
+      this.#entries.create(isCompletion, qid, area, 2 + dice.below(30), 1 + dice.below(3)),
     );
+  }
+
+  /** Has one admin command done before anything else. */
+  #administer(make: () => Uint32Array): void {
+    const admin = this.ledger.sqs.get(0)!;
+    if (this.ledger.room(admin) === 0) return;
+    this.#post(admin, make());
     this.#ring(admin);
     this.#steps(200);
     this.#reapAll();

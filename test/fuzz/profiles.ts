@@ -36,7 +36,7 @@ export function drawProfile(dice: Dice): ControllerProfile {
     pageMax: dice.below(5),
     strict: dice.once(2),
     ...(dice.once(2)
-      ? { map: { cachedPages: 1 + dice.below(2) }, admin: { ...shipped.admin, hostMemory } }
+      ? { map: { cachedPages: dice.once(4) ? 2 : 1 }, admin: { ...shipped.admin, hostMemory } }
       : {}),
   };
   return checkProfile(drawn) === null ? drawn : { ...shipped, timing };
