@@ -20,7 +20,7 @@ import { replaceFile } from '../../cli/replace-file.ts';
 import { Archive } from '../../support/archive.ts';
 import { runs } from '../runs.ts';
 import { doorbell } from './doorbell.ts';
-import { CASES, type Case, FOUR, small } from './save-cases.ts';
+import { CASES, type Case, FOUR, joined, small } from './save-cases.ts';
 
 /** A run and everything that it gives out. */
 async function run(
@@ -95,6 +95,19 @@ describe('T18 a run that goes on is the run that was not interrupted', () => {
     const { state } = await saveAt(one, one.at_ns);
     expect(state.length).toBeGreaterThan(0);
     expect(await goOn(one, state)).toBe(await run(one));
+  });
+
+  test('what two controllers share is saved once', () => {
+    const sizeOf = (board: Board, marks: number): number => {
+      const machine = boot(board);
+      const namespace = machine.controllers[0]!.namespace(1)!;
+      for (let mark = 0; mark < marks; mark++) namespace.setUncorrectable(2 * mark, 1, true);
+      const archive = Archive.save();
+      machine.archive(archive);
+      return archive.finish().length;
+    };
+    const growth = (board: Board) => sizeOf(board, 500) - sizeOf(board, 1);
+    expect(growth(joined())).toBe(growth(small()));
   });
 
   test('and being saved changes nothing', async () => {
