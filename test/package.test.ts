@@ -100,7 +100,11 @@ function lockedForUsers(): string[] {
 }
 
 test('brings along what the lock file says and leaves nothing out', () => {
-  const found = readdirSync(join(home, 'node_modules')).filter((name) => !name.startsWith('.'));
+  const modules = join(home, 'node_modules');
+  const found = readdirSync(modules).flatMap((name) => {
+    if (name.startsWith('@')) return readdirSync(join(modules, name)).map((inner) => `${name}/${inner}`);
+    return name.startsWith('.') ? [] : [name];
+  });
   expect(found.sort()).toEqual(['doorbell', ...lockedForUsers()].sort());
   expect(readdirSync(installed).sort()).toEqual([
     'LICENSE',
