@@ -2,6 +2,7 @@
 
 import faultStorm from './fault-storm.ts';
 import fewCredits from './few-credits.ts';
+import hostMemory from './host-memory.ts';
 import hotRemoval from './hot-removal.ts';
 import iotlbMisses from './iotlb-misses.ts';
 import type { Scenario } from './kit/index.ts';
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   smallPayloads,
   fewCredits,
   sharedUplink,
+  hostMemory,
   iotlbMisses,
   linkRetrain,
   mediaError,

@@ -44,7 +44,7 @@ const EXEMPT: readonly (readonly [name: string, fields: string, why: string])[] 
   ['HeaderBlocks', '#buffer #words', VIEW],
   ['SharedIo', '#io', 'its requests are archived'],
   ['ZoneWrites', '#line #settling', 'empty and null while nobody waits for a command'],
-  ['NvmeDriver', '#buffers #namespaces #info #commandSets #interrupts #isClosed', MADE],
+  ['NvmeDriver', '#buffers #namespaces #hostMemory #info #commandSets #interrupts #isClosed', MADE],
   ['QueuePair', 'onComplete onStale checksSqid', MADE],
   ['QueuePair', 'sq sqPairs cq #lists', VIEW],
   ['RequestQueue', '#isServing #isFlushPending', 'false while nothing but background requests is under way'],

@@ -20,9 +20,11 @@ import {
   getLogPage,
   type IdentifyOf,
   identify,
+  lendHostMemory,
   setFeatures,
 } from './commands.ts';
 import type { Controller } from './controller.ts';
+import type { HostMemory } from './host-memory.ts';
 import { namespaceList } from './identify.ts';
 import { type Doorbells, QueuePair, queueBytes } from './queue-pair.ts';
 import { type Completion, RequestQueue, type Rescuer, type WaitForCompletion } from './request-queue.ts';
@@ -132,6 +134,11 @@ export class AdminQueue {
   /** Queue pairs that are created from here on have their doorbells in memory. */
   async setDoorbellBuffers({ indexPage, eventPage }: ShadowDoorbells): Promise<void> {
     await this.requests.execute(doorbellBufferConfig(indexPage.iova, eventPage.iova));
+  }
+
+  /** Lends memory to the controller until it is reset or the memory is taken back. */
+  async setHostMemory({ list, bytes }: HostMemory): Promise<void> {
+    await this.requests.execute(lendHostMemory(list.iova, bytes));
   }
 
   /** Asks for `count` queue pairs and returns how many the controller grants. */

@@ -23,9 +23,10 @@ import {
   SQE,
   WRITE_ZEROES_CDW12,
 } from '../../nvme/spec/commands.ts';
+import { FID, HOST_MEMORY_BUFFER } from '../../nvme/spec/features.ts';
 import { ZONE_SEND_CDW13 } from '../../nvme/spec/zones.ts';
 import { assert } from '../../support/assert.ts';
-import { highWord, lowWord } from '../../support/numbers.ts';
+import { highWord, lowWord, PAGE_SIZE } from '../../support/numbers.ts';
 
 /** The dwords of one submission queue entry; the command identifier in CDW0 is left 0. */
 export type Command = Uint32Array;
@@ -115,6 +116,16 @@ export const deleteCompletionQueue = (qid: number): Command =>
 /** `value` is CDW11; data depends on the feature. */
 export const setFeatures = (fid: number, value: number, nsid = 0): Command =>
   command(ADMIN.SET_FEATURES, nsid, SET_FEATURES_CDW10.encode({ FID: fid }), value);
+
+/** The controller may use the `bytes` of memory that one descriptor, at `list`, names. */
+export function lendHostMemory(list: number, bytes: number): Command {
+  const words = setFeatures(FID.HOST_MEMORY_BUFFER, HOST_MEMORY_BUFFER.encode({ EHM: 1 }));
+  words[WORD.CDW12] = bytes / PAGE_SIZE;
+  words[WORD.CDW13] = lowWord(list);
+  words[WORD.CDW13 + 1] = highWord(list);
+  words[WORD.CDW13 + 2] = 1;
+  return words;
+}
 
 /** `select` is one of FEATURE_SELECT; the value comes back in DW0. */
 export const getFeatures = (fid: number, select = 0, nsid = 0): Command =>

@@ -22,6 +22,7 @@ import { BlockDevice } from './block-device.ts';
 import { describeNamespace, selectCommandSets } from './command-sets.ts';
 import { Controller } from './controller.ts';
 import { listenForEvents } from './events.ts';
+import { HostMemory } from './host-memory.ts';
 import { type ControllerInfo, controllerInfo } from './identify.ts';
 import { IoQueues } from './io-queues.ts';
 import { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions, type NvmeSettings } from './options.ts';
@@ -51,6 +52,7 @@ export class NvmeDriver {
   /** Command sets that can be used, a bit for each CSI. */
   #commandSets = 1 << CSI.NVM;
   #interrupts: Interrupts | null = null;
+  #hostMemory: HostMemory | null = null;
   #shared: SharedIo | null = null;
   #isClosed = false;
 
@@ -131,6 +133,7 @@ export class NvmeDriver {
     if (this.#settings.interrupts) this.#interrupts = this.#enableInterrupts();
     this.#info = controllerInfo(await this.#admin.identify(CNS.CONTROLLER), PAGE_SIZE);
     if (this.#settings.shadowDoorbells) this.#ioQueues.shadow = this.#shadowDoorbells();
+    if (this.#settings.hostMemory) this.#hostMemory = new HostMemory(this.space, this.bdf, this.info);
     const granted = await this.#configure();
     const vectors = this.#interrupts?.count ?? Number.POSITIVE_INFINITY;
     this.#ioQueues.max = Math.min(this.#settings.queuePairs, granted, vectors - 1);
@@ -172,6 +175,7 @@ export class NvmeDriver {
     if (retryDelays_ns.some((delay) => delay > 0)) await this.#admin.enableRetryDelays();
     const { shadow } = this.#ioQueues;
     if (shadow !== null) await this.#admin.setDoorbellBuffers(shadow);
+    if (this.#hostMemory !== null) await this.#admin.setHostMemory(this.#hostMemory);
     if (this.#controller.hasCommandSets) this.#commandSets = await selectCommandSets(this.#admin);
     return granted;
   }
@@ -208,6 +212,11 @@ export class NvmeDriver {
   /** Doorbells in memory and how often they were enough; null when the driver was opened without `shadowDoorbells`. */
   get shadowDoorbells(): Pick<ShadowDoorbells, 'stored' | 'rung'> | null {
     return this.#ioQueues.shadow;
+  }
+
+  /** Bytes of memory that are lent to the controller. */
+  get hostMemory_bytes(): number {
+    return this.#hostMemory?.bytes ?? 0;
   }
 
   /** The active namespaces, by ascending number. */
@@ -336,6 +345,7 @@ export class NvmeDriver {
       if (this.#recovery.end !== null) throw this.#recovery.end;
       for (const qid of this.#ioQueues.qids) await this.#admin.deleteQueues(qid);
       await this.#shared?.end(closed);
+      if (this.#hostMemory !== null) await this.#admin.setFeatures(FID.HOST_MEMORY_BUFFER, 0);
       this.#admin.requests.end(closed);
       this.#controller.shutdown(this.info.rtd3e_us);
       this.#controller.disable();
@@ -352,6 +362,7 @@ export class NvmeDriver {
     this.device.setBusMaster(false);
     this.device.close();
     this.#ioQueues.free();
+    this.#hostMemory?.close();
     for (const buffer of this.#buffers) buffer.free();
     this.#admin.close();
     if (this.#settings.space === undefined) this.space.close();

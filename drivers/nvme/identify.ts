@@ -33,6 +33,8 @@ export interface ControllerInfo {
   readonly rtd3e_us: number;
   /** By CRD (0 to 3): how long the controller wants a command to wait before it is sent again. Base 2.1 §5.1.13.2.1 */
   readonly retryDelays_ns: readonly number[];
+  /** Host memory that the controller would like (HMPRE) and that it needs to use any (HMMIN); 0: none. */
+  readonly hostMemory: { readonly preferred_bytes: number; readonly minimum_bytes: number };
   readonly hasDoorbellBuffer: boolean;
   readonly hasCompare: boolean;
   readonly hasDatasetManagement: boolean;
@@ -67,13 +69,26 @@ export interface ZoneInfo {
 
 /** CRDT counts 100 ms. */
 const RETRY_DELAY_UNIT_NS = 100e6;
+/** HMPRE and HMMIN count 4 KiB. */
+const HOST_MEMORY_UNIT = 4096;
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes).trim();
 
 /** `mpsmin_bytes` is the smallest page of the controller, the unit of MDTS. */
 export function controllerInfo(view: DataView, mpsmin_bytes: number): ControllerInfo {
   const of = <
-    const Name extends 'MDTS' | 'AERL' | 'OAES' | 'RTD3E' | 'ONCS' | 'OACS' | 'CRDT1' | 'CRDT2' | 'CRDT3',
+    const Name extends
+      | 'MDTS'
+      | 'AERL'
+      | 'OAES'
+      | 'RTD3E'
+      | 'ONCS'
+      | 'OACS'
+      | 'CRDT1'
+      | 'CRDT2'
+      | 'CRDT3'
+      | 'HMPRE'
+      | 'HMMIN',
   >(
     name: Name,
   ): number => IDENTIFY_CONTROLLER.get(view, 0, name);
@@ -88,6 +103,10 @@ export function controllerInfo(view: DataView, mpsmin_bytes: number): Controller
     oaes: of('OAES'),
     rtd3e_us: of('RTD3E'),
     retryDelays_ns: [0, of('CRDT1'), of('CRDT2'), of('CRDT3')].map((count) => count * RETRY_DELAY_UNIT_NS),
+    hostMemory: {
+      preferred_bytes: of('HMPRE') * HOST_MEMORY_UNIT,
+      minimum_bytes: of('HMMIN') * HOST_MEMORY_UNIT,
+    },
     hasDoorbellBuffer: OACS.DOORBELL_BUFFER.get(of('OACS')) === 1,
     hasCompare: ONCS.COMPARE.get(oncs) === 1,
     hasDatasetManagement: ONCS.DATASET_MANAGEMENT.get(oncs) === 1,

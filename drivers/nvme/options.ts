@@ -24,6 +24,11 @@ export interface NvmeOptions {
    * only when it asks for it.
    */
   readonly shadowDoorbells?: boolean;
+  /**
+   * Lends memory to a controller that asks for it in Identify (HMPRE), such as a drive without DRAM: at most 128 MiB, until
+   * the driver is closed.
+   */
+  readonly hostMemory?: boolean;
   /** Longest transfer of one command, if the controller allows it (MDTS). */
   readonly maxTransfer_bytes?: number;
   /** How long a command may take before it is aborted; as long again, and the controller is reset (recovery.ts). */
@@ -45,6 +50,7 @@ export const DEFAULT_NVME_OPTIONS = {
   depth: 32,
   interrupts: false,
   shadowDoorbells: false,
+  hostMemory: false,
   maxTransfer_bytes: MIB,
   timeout_ns: 30e9,
   retries: 5,
