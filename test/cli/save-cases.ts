@@ -15,8 +15,8 @@ const drive = pc.rootPorts[0]!.device as NvmeBoard;
 
 /** A board with little memory, so that little is to be saved. */
 export function small(namespace: Partial<NamespaceBoard> = {}, profile = drive.profile): Board {
-  const device = { ...drive, profile, namespaces: [{ size: '8m', ...namespace }] };
-  return { ...pc, ram: '16m', media: '24m', rootPorts: [{ ...pc.rootPorts[0]!, device }] };
+  const device = { ...drive, profile, namespaces: [{ size: '6m', ...namespace }] };
+  return { ...pc, ram: '16m', media: '12m', rootPorts: [{ ...pc.rootPorts[0]!, device }] };
 }
 
 /** The same with chance in everything that can have some. */
