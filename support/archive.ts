@@ -4,9 +4,11 @@
  * they were written, and each carries its kind, each section its name, version and length, so that state of another kind
  * of machine is told, never taken. Not here: compression and files (cli/fio/saved-run.ts).
  */
+import { FORMAT } from './archive-format.ts';
 import { assert } from './assert.ts';
 import { ByteStream, PAGE_BYTES } from './byte-stream.ts';
 import { crc32c } from './crc32c.ts';
+import { hex } from './numbers.ts';
 
 /** State cannot be saved, or what is loaded is no state of this machine: the message is one sentence. */
 export class ArchiveError extends Error {
@@ -18,8 +20,6 @@ type TypedArray = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array
 type Container = TypedArray | unknown[] | Map<unknown, unknown> | Set<unknown>;
 
 const MAGIC = 0x4442_4c53;
-/** Counts up whenever a class changes what it archives. */
-const FORMAT = 1;
 /** Magic, format, bytes behind the header and their CRC-32C. */
 const HEADER = { FORMAT: 4, LENGTH: 8, CHECKSUM: 12, SIZE: 16 } as const;
 const NO_PAGE = 0xffff_ffff;
@@ -76,7 +76,9 @@ export class Archive {
     if (bytes.length < HEADER.SIZE || word(0) !== MAGIC) throw new ArchiveError('it is no saved state');
     const format = word(HEADER.FORMAT);
     if (format !== FORMAT)
-      throw new ArchiveError(`it is state of format ${format}, and this version reads format ${FORMAT}`);
+      throw new ArchiveError(
+        `it is state of format ${hex(format)}, and this version reads format ${hex(FORMAT)}`,
+      );
     const length = word(HEADER.LENGTH) + HEADER.SIZE;
     if (length !== bytes.length)
       throw new ArchiveError(`it is cut off: ${bytes.length} of ${length} bytes are there`);

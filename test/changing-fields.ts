@@ -30,21 +30,23 @@ const nameOf = (key: Node): string => `${key.type === 'PrivateIdentifier' ? '#' 
 const CONTAINER =
   /^(?:(?:Ui|I)nt(?:8|16|32)|Float64|Shared)?(?:Array|ArrayBuffer)$|^(?:Map|Set|DataView|Uint8Array)$/;
 
-/** Types of parts that belong to whoever holds them, and change. */
-const PART = /^(?:Random|Jitter|BlockOrder|BlockStore|Media)$/;
-
-function isChangingType(type: Node): boolean {
-  if (type.type === 'TSUnionType') return (type.types as Node[]).some(isChangingType);
+/** Whether a type, or a part of it, changes: containers, and `stateful` classes and interfaces. */
+function isChangingType(type: Node, stateful: ReadonlySet<string>): boolean {
+  if (type.type === 'TSFunctionType') return false;
+  if (type.type === 'TSUnionType')
+    return (type.types as Node[]).some((each) => isChangingType(each, stateful));
   if (type.type === 'TSArrayType') return true;
-  const name = String((type.typeName as Node | undefined)?.name);
-  return CONTAINER.test(name) || PART.test(name);
+  if (CONTAINER.test(String((type.typeName as Node | undefined)?.name))) return true;
+  return [type, ...nodes(type)].some(
+    ({ type: kind, typeName }) => kind === 'TSTypeReference' && stateful.has(String((typeName as Node).name)),
+  );
 }
 
 /** Whether a field that is assigned once can change nevertheless: its type, or what it is made of, says so. */
-function isContainer(field: Node): boolean {
+function isContainer(field: Node, stateful: ReadonlySet<string>): boolean {
   const annotation = field.typeAnnotation as Node | null;
   const type = annotation?.typeAnnotation as Node | undefined;
-  if (type !== undefined) return isChangingType(type);
+  if (type !== undefined) return isChangingType(type, stateful);
   const value = field.value as Node | null;
   const made = value?.type === 'CallExpression' ? ((value.callee as Node).object as Node) : value;
   if (made?.type === 'ArrayExpression') return true;
@@ -55,6 +57,8 @@ function isContainer(field: Node): boolean {
 export interface Field {
   readonly name: string;
   readonly isArchived: boolean;
+  /** The stateful class or interface that it is of, where it is one that is handed in and never replaced. */
+  readonly part: string | null;
 }
 
 /** The fields that hold what the class has made itself, of the classes named. */
@@ -65,49 +69,121 @@ function childrenMade(members: readonly Node[], stateful: ReadonlySet<string>): 
   const maker = members.find(({ kind }) => kind === 'constructor');
   for (const { type, left, right } of maker === undefined ? [] : nodes(maker)) {
     if (type !== 'AssignmentExpression' || !isMade(right)) continue;
-    const target = left as Node;
-    if ((target.object as Node | undefined)?.type === 'ThisExpression')
-      made.add(nameOf(target.property as Node));
+    const field = fieldOf(left as Node);
+    if (field !== null) made.add(field);
   }
   return made;
 }
 
+/** `x` of `this.x`; null for everything else. */
+function fieldOf({ type, object, property }: Node): string | null {
+  const isOwn = type === 'MemberExpression' && (object as Node).type === 'ThisExpression';
+  return isOwn ? nameOf(property as Node) : null;
+}
+
+/** What `a.b[c].d` begins with: `a`, or `this.b` of `this.b.c`. */
+function rootOf(node: Node): Node {
+  let at = node;
+  while (at.type === 'MemberExpression' && fieldOf(at) === null) at = at.object as Node;
+  return at;
+}
+
+/** Methods that change what they are called on. */
+const MUTATOR =
+  /^(?:set|add|delete|clear|push|pop|shift|unshift|splice|fill|copyWithin|sort|reverse|set\w+\d+)$/;
+
+/** What a node changes in place, or assigns: the target of an assignment, what `delete`, a mutator or Object.assign works on. */
+function changed({ type, left, argument, operator, callee, arguments: args }: Node): Node | null {
+  if (type === 'AssignmentExpression') return left as Node;
+  if (type === 'UpdateExpression') return argument as Node;
+  if (type === 'UnaryExpression' && operator === 'delete') return argument as Node;
+  if (type !== 'CallExpression') return null;
+  const { object, property } = callee as { object?: Node; property?: Node };
+  if (object?.name === 'Object' && property?.name === 'assign') return (args as Node[])[0] ?? null;
+  return object !== undefined && MUTATOR.test(String(property?.name)) ? object : null;
+}
+
+/** Fields of which methods of the class assign members. */
+function mutated(members: readonly Node[]): Set<string> {
+  const fields = new Set<string>();
+  for (const member of members) {
+    if (member.kind === 'constructor') continue;
+    for (const node of nodes(member)) {
+      const target = changed(node);
+      const field = target === null ? null : fieldOf(rootOf(target));
+      if (field !== null) fields.add(field);
+    }
+  }
+  return fields;
+}
+
+const isMethod = ({ type }: Node): boolean => type === 'MethodDefinition';
+
+/** Whether a method has the archive, which is `a` everywhere. */
+const takesArchive = ({ value }: Node): boolean =>
+  ((value as Node).params as Node[]).some(({ name }) => name === 'a');
+
+/** `a.b.c` of `this.a.b.c`; null for everything else. */
+function chainOf(node: Node): string | null {
+  const own = fieldOf(node);
+  if (own !== null || node.type !== 'MemberExpression') return own;
+  const outer = chainOf(node.object as Node);
+  return outer === null ? null : `${outer}.${nameOf(node.property as Node)}`;
+}
+
+/** The fields that `archive` names with their members, and methods of the class to which it gives the archive. */
+function namedBy(members: readonly Node[]): Set<string> {
+  const named = new Set(['archive']);
+  for (const name of named) {
+    const method = members.find((member) => isMethod(member) && nameOf(member.key as Node) === name);
+    if (method === undefined || !takesArchive(method)) continue;
+    for (const node of nodes(method)) {
+      const chain = chainOf(node);
+      if (chain !== null) named.add(chain);
+      // Those of a list are archived one after the other.
+      const listed = node.type === 'ArrayExpression' ? (node.elements as Node[]) : [];
+      for (const each of listed.map(chainOf)) if (each !== null) named.add(`${each}.archive`);
+    }
+  }
+  return named;
+}
+
+const instanceMembers = (body: Node): Node[] =>
+  (body.body as Node[]).filter((member) => member.static !== true);
+
 /** The fields of a class that change, and whether `archive` names them. */
 function changingFields(body: Node, stateful: ReadonlySet<string>): Field[] {
-  const members = (body.body as Node[]).filter((member) => member.static !== true);
-  const archive = members.find(
-    (member) => member.type === 'MethodDefinition' && nameOf(member.key as Node) === 'archive',
-  );
-  const named = new Set(
-    [...nodes(archive ?? { type: '', start: 0, end: 0 })]
-      .filter(({ type, object }) => type === 'MemberExpression' && (object as Node).type === 'ThisExpression')
-      .map(({ property }) => nameOf(property as Node)),
-  );
+  const members = instanceMembers(body);
+  const named = namedBy(members);
   const made = childrenMade(members, stateful);
+  const changing = new Set([...made, ...mutated(members)]);
   return members
     .filter(({ type }) => type === 'PropertyDefinition')
+    .map((member) => ({ member, name: nameOf(member.key as Node) }))
     .filter(
-      (member) => member.readonly !== true || isContainer(member) || made.has(nameOf(member.key as Node)),
+      ({ member, name }) => member.readonly !== true || isContainer(member, stateful) || changing.has(name),
     )
-    .map((member) => nameOf(member.key as Node))
-    .map((name) => ({ name, isArchived: named.has(name) }));
+    .map(({ member, name }) => {
+      const part = member.readonly === true ? partOf(member, stateful) : null;
+      const isArchived = named.has(part === null && !made.has(name) ? name : `${name}.archive`);
+      return { name, isArchived, part: made.has(name) ? null : part };
+    });
+}
+
+/** The class of `Class` and `Class | null`, if it is stateful. */
+function partOf(field: Node, stateful: ReadonlySet<string>): string | null {
+  const type = (field.typeAnnotation as Node | null)?.typeAnnotation as Node | undefined;
+  const types = type?.type === 'TSUnionType' ? (type.types as Node[]) : [type];
+  const names = types.map((each) => String((each?.typeName as Node | undefined)?.name));
+  return names.find((name) => stateful.has(name)) ?? null;
 }
 
 const isFunction = ({ type }: Node): boolean => /^(?:Function|Arrow)/.test(type);
 
-/** What one function declares, and whether it gives out an `archive` that can reach it. */
+/** What one function declares, and what the `archive` that it gives out names. */
 interface Scope {
   readonly names: Set<string>;
-  readonly isArchived: boolean;
-}
-
-/** The variable that an assignment changes, or whose elements it changes; null for fields. */
-function changedVariable({ type, left, argument }: Node): string | null {
-  const target = type === 'AssignmentExpression' ? left : type === 'UpdateExpression' ? argument : null;
-  if (!isNode(target)) return null;
-  const held =
-    target.type === 'MemberExpression' && target.computed === true ? (target.object as Node) : target;
-  return held.type === 'Identifier' ? String(held.name) : null;
+  readonly archived: ReadonlySet<string>;
 }
 
 /** Adds the variables that outlive a call: those of a function that a function inside it changes. */
@@ -115,9 +191,11 @@ function collectKept(node: Node, scopes: readonly Scope[], kept: Set<string>): v
   const inner = scopes.at(-1)!;
   if (node.type === 'VariableDeclaration')
     for (const { id } of node.declarations as Node[]) inner.names.add(String((id as Node).name));
-  const name = changedVariable(node);
+  const target = changed(node);
+  const root = target === null ? null : rootOf(target);
+  const name = root?.type === 'Identifier' ? String(root.name) : null;
   const owner = name === null ? undefined : scopes.findLast(({ names }) => names.has(name));
-  if (owner !== undefined && owner !== inner && !owner.isArchived) kept.add(name!);
+  if (owner !== undefined && owner !== inner && !owner.archived.has(name!)) kept.add(name!);
   for (const value of Object.values(node)) {
     for (const child of Array.isArray(value) ? value : [value]) {
       if (!isNode(child)) continue;
@@ -128,17 +206,60 @@ function collectKept(node: Node, scopes: readonly Scope[], kept: Set<string>): v
 
 function scopeOf(fn: Node): Scope {
   const names = new Set((fn.params as Node[]).map(({ name }) => String(name)));
-  const isArchived = [...nodes(fn.body as Node)].some(
+  const archives = [...nodes(fn.body as Node)].filter(
     ({ type, id, key }) =>
       (type === 'VariableDeclarator' && (id as Node).name === 'archive') ||
       (type === 'Property' && (key as Node).name === 'archive'),
   );
-  return { names, isArchived };
+  const named = archives.flatMap((each) => [...nodes(each)]).filter(({ type }) => type === 'Identifier');
+  return { names, archived: new Set(named.map(({ name }) => String(name))) };
 }
 
 export interface Source {
+  /** `class.field.member` of everything that an `archive` method names. */
+  readonly archived: readonly string[];
   readonly classes: ReadonlyMap<string, readonly Field[]>;
   readonly variables: readonly string[];
+}
+
+/** The classes and interfaces of a file that have an `archive`. */
+export function statefulIn(source: string): string[] {
+  if (!source.includes('archive')) return [];
+  const root = parseSync('source.ts', source).program as unknown as Node;
+  return [...nodes(root)]
+    .filter(({ type, body }) => {
+      const members = /^(?:Class|TSInterface)Declaration$/.test(type) ? ((body as Node).body as Node[]) : [];
+      return members.some(({ key }) => isNode(key) && key.name === 'archive');
+    })
+    .map(({ id }) => String((id as Node).name));
+}
+
+/** Whether a function or a method of an interface is given an archive. */
+const isGivenArchive = ({ params }: Node): boolean =>
+  Array.isArray(params) &&
+  (params as Node[]).some(({ typeAnnotation }) => {
+    const type = (typeAnnotation as Node | null)?.typeAnnotation as Node | undefined;
+    return (type?.typeName as Node | undefined)?.name === 'Archive';
+  });
+
+/** The functions of a file that are given an archive, or all of it, without comments and white space. */
+export function archiveTexts(source: string, isWhole = false): string[] {
+  if (!isWhole && !source.includes('Archive')) return [];
+  const { program, comments } = parseSync('source.ts', source);
+  let code = source;
+  for (const { start, end } of comments)
+    code = code.slice(0, start) + ' '.repeat(end - start) + code.slice(end);
+  const root = program as unknown as Node;
+  const named = (name: string, { start, end }: Node): string =>
+    `${name} ${code.slice(start, end).replace(/\s+/g, '')}`;
+  if (isWhole) return [named('', root)];
+  return [...nodes(root)]
+    .flatMap((outer) =>
+      outer.type === 'ClassDeclaration'
+        ? [...nodes(outer)].filter(isGivenArchive).map((each) => named(String((outer.id as Node).name), each))
+        : [],
+    )
+    .concat([...nodes(root)].filter(isGivenArchive).map((each) => named('', each)));
 }
 
 /** Reads one file. `stateful` are classes that have an `archive`: whoever makes one has to call it. Throws for a syntax error. */
@@ -147,9 +268,13 @@ export function read(source: string, stateful: ReadonlySet<string>): Source {
   if (errors.length > 0) throw new Error(errors[0]!.message);
   const root = program as unknown as Node;
   const kept = new Set<string>();
-  collectKept(root, [{ names: new Set(), isArchived: false }], kept);
-  const classes = [...nodes(root)]
+  collectKept(root, [{ names: new Set(), archived: new Set() }], kept);
+  const found = [...nodes(root)]
     .filter(({ type }) => type === 'ClassDeclaration')
-    .map(({ id, body }) => [String((id as Node).name), changingFields(body as Node, stateful)] as const);
-  return { classes: new Map(classes), variables: [...kept] };
+    .map(({ id, body }) => [String((id as Node).name), body as Node] as const);
+  const archived = found.flatMap(([name, body]) =>
+    [...namedBy(instanceMembers(body))].map((chain) => `${name}.${chain}`),
+  );
+  const classes = new Map(found.map(([name, body]) => [name, changingFields(body, stateful)]));
+  return { classes, variables: [...kept], archived };
 }

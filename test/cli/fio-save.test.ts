@@ -182,7 +182,7 @@ describe('on the command line', () => {
     [['--restore', path('cut')], /^doorbell: --restore \S+: it is cut off or damaged$/],
     [
       ['--restore', path('other')],
-      /^doorbell: --restore \S+: it is state of format 99, and this version reads/,
+      /^doorbell: --restore \S+: it is state of format 0x\S+63, and this version reads format 0x/,
     ],
     [['--restore', path('older')], /^doorbell: --restore \S+: Doorbell 0\.0\.1 saved it, and this is \d/],
     [['--restore', state, '--save', state, '--save-at', '1s'], /: the run that goes on is in that file/],
