@@ -48,7 +48,8 @@ export class Episode {
 
   constructor(seed: number) {
     this.#dice = new Dice(seed, 'host');
-    this.world = new World(drawProfile(new Dice(seed, 'profile')), seed, new Dice(seed, 'iommu'));
+    const profile = drawProfile(new Dice(seed, 'profile'));
+    this.world = new World(profile, seed, new Dice(seed, 'iommu'), new Dice(seed, 'peer').once(2));
     this.ledger = new Ledger(this.world);
     this.#entries = new Entries(this.#dice, this.world, this.ledger);
     this.#givesMemory = this.#dice.once(2);
@@ -79,8 +80,9 @@ export class Episode {
     else if (kind < 935) this.#wildRegister();
     else if (kind < 960) this.#remap();
     else if (kind < 965) this.#condition();
-    else if (kind < 970) this.#quiesce();
-    else if (kind < 972) this.#reset();
+    else if (kind < 970) this.#disturb();
+    else if (kind < 975) this.#quiesce();
+    else if (kind < 977) this.#reset();
   }
 
   // ---- life of the controller -----------------------------------------------------------------------------------------
@@ -338,6 +340,16 @@ export class Episode {
     if (dice.once(40)) this.world.lose(dice.below(AREA.COUNT));
     const allowed: Allowed = dice.once(2) ? 3 : dice.pick([0, READABLE, WRITABLE] as const);
     this.world.allow(dice.below(DATA.PAGES), allowed);
+  }
+
+  /** The host of the drive's other controller does something, which may reset all of it. */
+  #disturb(): void {
+    const { world } = this;
+    if (world.peer === null) return;
+    world.peer.act(this.#dice);
+    world.configure();
+    this.#followReset();
+    this.ledger.observe();
   }
 
   /** A zone becomes read-only or offline. */

@@ -1,5 +1,5 @@
 /**
- * The machine of the controller fuzzer: one controller, little RAM, and the IOMMU with its tables in that RAM. A list of
+ * The machine of the controller fuzzer: one controller that is followed and perhaps a peer, little RAM, and the IOMMU with its tables in that RAM. A list of
  * what every page allows tells the IOMMU's answers independently of it. Frames that are not mapped are full of a pattern:
  * none may change, and none may turn up where the device writes. Not here: queues and commands (ledger.ts), what is
  * tried (fuzzer.ts), the IOMMU's software (remapper.ts).
@@ -26,6 +26,7 @@ import { Subsystem } from '../../nvme/subsystem.ts';
 import { hex } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
 import type { Dice } from './dice.ts';
+import { Peer } from './peer.ts';
 import { Remapper, TABLE_PAGES } from './remapper.ts';
 import { Violation } from './violation.ts';
 
@@ -82,6 +83,8 @@ export class World {
   readonly memory = new Memory(RAM_BYTES, LOCAL_BYTES);
   readonly interrupts = new Interrupts(this.clock, this.trace, 0);
   readonly controller: NvmeController;
+  /** Another controller of the same drive, if it has one. */
+  readonly peer: Peer | null;
   readonly remapper: Remapper;
   readonly rc: RootComplex;
   onArea: AreaListener = () => {};
@@ -92,7 +95,7 @@ export class World {
   /** What the device may do with each data page. */
   readonly #allowed = new Uint8Array(DATA.PAGES).fill(READABLE | WRITABLE);
 
-  constructor(profile: ControllerProfile, seed: number, dice: Dice) {
+  constructor(profile: ControllerProfile, seed: number, dice: Dice, hasPeer: boolean) {
     const { clock, memory, trace, interrupts } = this;
     const remapper = new Remapper({
       memory,
@@ -105,29 +108,23 @@ export class World {
     });
     this.remapper = remapper;
     this.rc = new RootComplex({ clock, memory, trace, translator: remapper, host: FREE_HOST });
-    this.controller = new NvmeController({
-      name: 'nvme0',
-      profile,
-      serial: 'FUZZ0',
-      clock,
-      memory,
-      trace,
-      dma: new DmaPort(this.rc, new Link(clock, profile.timing === null ? null : LINK)),
-      link: LINK,
-      random: random(seed, 'media'),
-      subsystem: new Subsystem({
-        namespaces: NAMESPACES.map(
-          ({ nsid, ...board }) =>
-            new Namespace({
-              ...namespaceOptions(board, memory),
-              nsid,
-              store: new SparseStore(memory, bytesOf(board.size)),
-            }),
-        ),
-        capacity_bytes: 16 * 1024 ** 2,
-      }),
-    });
+    const subsystem = createSubsystem(memory);
+    const create = (name: string): NvmeController =>
+      new NvmeController({
+        name,
+        profile,
+        serial: 'FUZZ0',
+        clock,
+        memory,
+        trace,
+        dma: new DmaPort(this.rc, new Link(clock, profile.timing === null ? null : LINK)),
+        link: LINK,
+        random: random(seed, 'media'),
+        subsystem,
+      });
+    this.controller = create('nvme0');
     this.rc.plug(DEVFN, this.controller);
+    this.peer = hasPeer ? new Peer(this.rc, create('nvme1')) : null;
     trace.listenToRejections((_, __, rejection) => expectWords(rejection));
     this.configure();
     for (let frame = 0; frame < FRAMES; frame++) this.#paint(frame);
@@ -283,6 +280,20 @@ export class World {
     }
   }
 }
+
+/** The drive and its namespaces. */
+const createSubsystem = (memory: Memory): Subsystem =>
+  new Subsystem({
+    namespaces: NAMESPACES.map(
+      ({ nsid, ...board }) =>
+        new Namespace({
+          ...namespaceOptions(board, memory),
+          nsid,
+          store: new SparseStore(memory, bytesOf(board.size)),
+        }),
+    ),
+    capacity_bytes: 16 * 1024 ** 2,
+  });
 
 /** A refusal says what was wrong, with the field, the rule and its section. */
 function expectWords({ what, status, field, rule, section }: Rejection): void {
