@@ -14,7 +14,7 @@ export type Probes = Readonly<Record<number, (bench: Bench) => boolean>>;
 
 const QUEUE = 2 | (7 << 16);
 const DWORDS = (count: number) => ((count - 1) << 16) >>> 0;
-const OTHER_THRESHOLD_K = 400;
+const THRESHOLDS_K = [400, 390];
 const KEEP_ALIVE_MS = 1000;
 const NS_PER_MS = 1_000_000;
 
@@ -34,10 +34,16 @@ function download(bench: Bench): boolean {
   return true;
 }
 
-function setThreshold(bench: Bench): boolean {
-  const cdw10 = FID.TEMPERATURE_THRESHOLD;
-  return bench.does({ opcode: ADMIN.SET_FEATURES, cdw10, cdw11: OTHER_THRESHOLD_K });
-}
+/** Puts the image that was downloaded into slot 2. */
+const store = (bench: Bench): boolean =>
+  bench.does({ opcode: ADMIN.FIRMWARE_COMMIT, cdw10: 2 | (FIRMWARE_COMMIT.STORE << 3) });
+
+/** Two values one after the other are set and told. */
+const setsThresholds = (bench: Bench): boolean =>
+  THRESHOLDS_K.every((cdw11) => {
+    const isSet = bench.does({ opcode: ADMIN.SET_FEATURES, cdw10: FID.TEMPERATURE_THRESHOLD, cdw11 });
+    return isSet && bench.feature(FID.TEMPERATURE_THRESHOLD) === cdw11;
+  });
 
 /** A command about block 0 after which it reads as zeroes. */
 function erases(bench: Bench, run: () => boolean): boolean {
@@ -77,9 +83,8 @@ export const ADMIN_PROBES: Probes = {
     const statuses = bench.reapAll(0).map(({ status }) => status);
     return statuses.includes(STATUS.COMMAND_ABORT_REQUESTED) && statuses.includes(STATUS.SUCCESS);
   },
-  [ADMIN.SET_FEATURES]: (bench) =>
-    setThreshold(bench) && bench.feature(FID.TEMPERATURE_THRESHOLD) === OTHER_THRESHOLD_K,
-  [ADMIN.GET_FEATURES]: (bench) => bench.feature(FID.NUMBER_OF_QUEUES) !== null,
+  [ADMIN.SET_FEATURES]: setsThresholds,
+  [ADMIN.GET_FEATURES]: setsThresholds,
   [ADMIN.ASYNC_EVENT_REQUEST]: (bench) => {
     if (bench.ask(0, { opcode: ADMIN.ASYNC_EVENT_REQUEST }) !== null) return false;
     bench.ringTail(30, 1);
@@ -99,10 +104,9 @@ export const ADMIN_PROBES: Probes = {
     };
     return select(1) && bench.read(0) === 'INVALID_FIELD' && select(0);
   },
-  [ADMIN.FIRMWARE_DOWNLOAD]: (bench) => download(bench) && bench.controller.profile.admin.firmware !== null,
+  [ADMIN.FIRMWARE_DOWNLOAD]: (bench) => !store(bench) && download(bench) && store(bench),
   [ADMIN.FIRMWARE_COMMIT]: (bench) => {
-    const cdw10 = 2 | (FIRMWARE_COMMIT.STORE << 3);
-    if (!download(bench) || !bench.does({ opcode: ADMIN.FIRMWARE_COMMIT, cdw10 })) return false;
+    if (!download(bench) || !store(bench)) return false;
     return readLog(bench, LID.FIRMWARE_SLOT) && bench.byte(FIRMWARE_SLOT_LOG.FRS1 + 8) === '2'.charCodeAt(0);
   },
   [ADMIN.DEVICE_SELF_TEST]: (bench) =>
