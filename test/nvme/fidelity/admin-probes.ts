@@ -14,7 +14,7 @@ export type Probes = Readonly<Record<number, (bench: Bench) => boolean>>;
 
 const QUEUE = 2 | (7 << 16);
 const DWORDS = (count: number) => ((count - 1) << 16) >>> 0;
-const THRESHOLDS_K = [400, 390];
+const THRESHOLDS_K = [380, 400];
 const KEEP_ALIVE_MS = 1000;
 const NS_PER_MS = 1_000_000;
 
