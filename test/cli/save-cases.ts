@@ -10,6 +10,7 @@ import {
   workstation,
 } from '../../boards/index.ts';
 import { NO_ADMIN_OPTION } from '../../nvme/admin/profile.ts';
+import { EVERY_POWER_STATE } from '../../nvme/condition/profile.ts';
 
 const drive = pc.rootPorts[0]!.device as NvmeBoard;
 
@@ -37,6 +38,9 @@ export function joined(): Board {
   const device = { ...first, namespaces: [], joins: true };
   return { ...board, rootPorts: [port!, { ...port!, at: '05.0', device }] };
 }
+
+/** It cools while a job runs, and gets slow where that takes it too long. */
+const COOLING = { ...EVERY_POWER_STATE, settling_ns: 100e3 };
 
 export interface Case {
   readonly job: string;
@@ -132,6 +136,14 @@ export const CASES: Readonly<Record<string, Case>> = {
     job: '[a]\nrw=randread\nsize=2m\nrate_iops=50\ntime_based\nruntime=4s\nss=iops:5%\nss_dur=2s',
     board: small(),
     at_ns: 1.2e9,
+  },
+  'a map that the drive has no room for, and a drive that cools': {
+    job: `${global}[a]\nrw=randread\nsize=6m\nio_size=192k`,
+    board: small({}, { ...drive.profile, map: { cachedPages: 1 }, power: COOLING }),
+    at_ns: 60e3,
+    prepare: (machine) => {
+      machine.controllers[0]!.health.condition.temperature_K = 380;
+    },
   },
   'bad blocks, weak blocks, a slow link': {
     job: `${global}[a]\nrw=randread\nsize=512k\ncontinue_on_error=all\n[b]\nrw=randread\nsize=1m\nio_size=128k\nhipri=0`,
