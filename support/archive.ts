@@ -169,12 +169,12 @@ export class Archive {
     let next = this.isLoading ? stream.word(0) : 0;
     for (let page = 0; page * PAGE_BYTES < bytes; page++) {
       const at = page * PAGE_BYTES;
-      const isZero = isZeroPage(words, at >>> 2);
-      if (!this.isLoading && isZero) continue;
+      const isNext = this.isLoading && page === next;
+      if (!isNext && isZeroPage(words, at >>> 2)) continue;
       if (!this.isLoading) stream.word(page);
-      if (!this.isLoading || page === next) stream.raw(memory.subarray(at, at + PAGE_BYTES));
-      else if (!isZero) memory.fill(0, at, at + PAGE_BYTES);
-      if (this.isLoading && page === next) next = stream.word(0);
+      if (this.isLoading && !isNext) memory.fill(0, at, at + PAGE_BYTES);
+      else stream.raw(memory.subarray(at, at + PAGE_BYTES));
+      if (isNext) next = stream.word(0);
     }
     if (!this.isLoading) stream.word(NO_PAGE);
     else if (next !== NO_PAGE) this.#wrong('the memory there is larger');

@@ -14,14 +14,36 @@ interface Node {
 const isNode = (value: unknown): value is Node =>
   typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 
-function* nodes(node: Node): Generator<Node> {
-  for (const value of Object.values(node)) {
+/** Everything below a node, in the order of the text. */
+function nodes(node: Node, found: Node[] = []): Node[] {
+  for (const key in node) {
+    const value = node[key];
+    if (typeof value !== 'object' || value === null) continue;
     for (const child of Array.isArray(value) ? value : [value]) {
       if (!isNode(child)) continue;
-      yield child;
-      yield* nodes(child);
+      found.push(child);
+      nodes(child, found);
     }
   }
+  return found;
+}
+
+type Parsed = Pick<ReturnType<typeof parseSync>, 'comments'> & {
+  readonly root: Node;
+  readonly all: readonly Node[];
+};
+const known = new Map<string, Parsed>();
+
+/** A file is asked about more than once. Throws for a syntax error. */
+function parse(source: string): Parsed {
+  const before = known.get(source);
+  if (before !== undefined) return before;
+  const { program, errors, comments } = parseSync('source.ts', source);
+  if (errors.length > 0) throw new Error(errors[0]!.message);
+  const root = program as unknown as Node;
+  const parsed = { root, comments, all: nodes(root) };
+  known.set(source, parsed);
+  return parsed;
 }
 
 const nameOf = (key: Node): string => `${key.type === 'PrivateIdentifier' ? '#' : ''}${key.name}`;
@@ -206,12 +228,12 @@ function collectKept(node: Node, scopes: readonly Scope[], kept: Set<string>): v
 
 function scopeOf(fn: Node): Scope {
   const names = new Set((fn.params as Node[]).map(({ name }) => String(name)));
-  const archives = [...nodes(fn.body as Node)].filter(
+  const archives = nodes(fn.body as Node).filter(
     ({ type, id, key }) =>
       (type === 'VariableDeclarator' && (id as Node).name === 'archive') ||
       (type === 'Property' && (key as Node).name === 'archive'),
   );
-  const named = archives.flatMap((each) => [...nodes(each)]).filter(({ type }) => type === 'Identifier');
+  const named = archives.flatMap((each) => nodes(each)).filter(({ type }) => type === 'Identifier');
   return { names, archived: new Set(named.map(({ name }) => String(name))) };
 }
 
@@ -225,9 +247,8 @@ export interface Source {
 /** The classes and interfaces of a file that have an `archive`. */
 export function statefulIn(source: string): string[] {
   if (!source.includes('archive')) return [];
-  const root = parseSync('source.ts', source).program as unknown as Node;
-  return [...nodes(root)]
-    .filter(({ type, body }) => {
+  return parse(source)
+    .all.filter(({ type, body }) => {
       const members = /^(?:Class|TSInterface)Declaration$/.test(type) ? ((body as Node).body as Node[]) : [];
       return members.some(({ key }) => isNode(key) && key.name === 'archive');
     })
@@ -245,31 +266,30 @@ const isGivenArchive = ({ params }: Node): boolean =>
 /** The functions of a file that are given an archive, or all of it, without comments and white space. */
 export function archiveTexts(source: string, isWhole = false): string[] {
   if (!isWhole && !source.includes('Archive')) return [];
-  const { program, comments } = parseSync('source.ts', source);
+  const { root, all, comments } = parse(source);
   let code = source;
   for (const { start, end } of comments)
     code = code.slice(0, start) + ' '.repeat(end - start) + code.slice(end);
-  const root = program as unknown as Node;
   const named = (name: string, { start, end }: Node): string =>
     `${name} ${code.slice(start, end).replace(/\s+/g, '')}`;
   if (isWhole) return [named('', root)];
-  return [...nodes(root)]
+  return all
     .flatMap((outer) =>
       outer.type === 'ClassDeclaration'
-        ? [...nodes(outer)].filter(isGivenArchive).map((each) => named(String((outer.id as Node).name), each))
+        ? nodes(outer)
+            .filter(isGivenArchive)
+            .map((each) => named(String((outer.id as Node).name), each))
         : [],
     )
-    .concat([...nodes(root)].filter(isGivenArchive).map((each) => named('', each)));
+    .concat(all.filter(isGivenArchive).map((each) => named('', each)));
 }
 
 /** Reads one file. `stateful` are classes that have an `archive`: whoever makes one has to call it. Throws for a syntax error. */
 export function read(source: string, stateful: ReadonlySet<string>): Source {
-  const { program, errors } = parseSync('source.ts', source);
-  if (errors.length > 0) throw new Error(errors[0]!.message);
-  const root = program as unknown as Node;
+  const { root, all } = parse(source);
   const kept = new Set<string>();
   collectKept(root, [{ names: new Set(), archived: new Set() }], kept);
-  const found = [...nodes(root)]
+  const found = all
     .filter(({ type }) => type === 'ClassDeclaration')
     .map(({ id, body }) => [String((id as Node).name), body as Node] as const);
   const archived = found.flatMap(([name, body]) =>

@@ -58,9 +58,9 @@ export const FOUR = { ...workstation, ram: '16m', media: '64m' };
 /** One of each thing that has state. */
 export const CASES: Readonly<Record<string, Case>> = {
   'interrupts and a log of every I/O': {
-    job: `${global}hipri=0\n[a]\nrw=randrw\nsize=512k\nwrite_lat_log=x\nwrite_bw_log=x`,
+    job: `${global}hipri=0\n[a]\nrw=randrw\nsize=128k\nwrite_lat_log=x\nwrite_bw_log=x`,
     board: jittery(),
-    at_ns: 100e3,
+    at_ns: 40e3,
   },
   'polling, depth 1, averaged logs': {
     job: `${global}[a]\nrw=randread\niodepth=1\nsize=128k\nwrite_iops_log=x\nlog_avg_msec=1`,
@@ -73,14 +73,14 @@ export const CASES: Readonly<Record<string, Case>> = {
     at_ns: 1.5e6,
   },
   'verification as it goes': {
-    job: `${global}[a]\nrw=randwrite\nsize=256k\nverify=crc32c\nverify_backlog=16`,
+    job: `${global}[a]\nrw=randwrite\nsize=128k\nverify=crc32c\nverify_backlog=16`,
     board: small(),
-    at_ns: 120e3,
+    at_ns: 60e3,
   },
   'verification at the end': {
-    job: `${global}[a]\nrw=randwrite\nsize=128k\nverify=pattern\nverify_pattern=0xabcd%o\nloops=2`,
+    job: `${global}[a]\nrw=randwrite\nsize=64k\nverify=pattern\nverify_pattern=0xabcd%o\nloops=2`,
     board: small(),
-    at_ns: 150e3,
+    at_ns: 75e3,
   },
   'rates, thinking and a Poisson process': {
     job: `${global}[a]\nrw=randrw\nsize=256k\nrate_iops=20000,10000\nrate_process=poisson\nthinktime=50\nthinktime_blocks=8\n[b]\nrw=read\nsize=128k\noffset=4m\nrate=20m\nrate_iops_min=10`,
@@ -93,14 +93,14 @@ export const CASES: Readonly<Record<string, Case>> = {
     at_ns: 150e3,
   },
   'flows and distributions': {
-    job: `${global}random_distribution=zipf:1.2\n[a]\nrw=randread\nflow=3\nsize=256k\n[b]\nrw=randwrite:4\nflow=1\nrandom_distribution=normal:10\nsize=128k`,
+    job: `${global}random_distribution=zipf:1.2\n[a]\nrw=randread\nflow=3\nsize=128k\n[b]\nrw=randwrite:4\nflow=1\nrandom_distribution=normal:10\nsize=64k`,
     board: small(),
-    at_ns: 100e3,
+    at_ns: 50e3,
   },
   'drives behind a switch': {
-    job: `${global}size=128k\n[a]\nrw=randwrite\nfilename=nvme0n1\n[b]\nrw=randrw\nfilename=nvme2n1\n[c]\nrw=read\nfilename=nvme3n1`,
+    job: `${global}size=64k\n[a]\nrw=randwrite\nfilename=nvme0n1\n[b]\nrw=randrw\nfilename=nvme2n1\n[c]\nrw=read\nfilename=nvme3n1`,
     board: FOUR,
-    at_ns: 40e3,
+    at_ns: 25e3,
   },
   'two controllers of a drive': {
     job: `${global}size=128k\n[a]\nrw=randrw\nfilename=nvme0n1\n[b]\nrw=randrw\nfilename=nvme1n1\nhipri=0`,
@@ -146,7 +146,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     },
   },
   'bad blocks, weak blocks, a slow link': {
-    job: `${global}[a]\nrw=randread\nsize=512k\ncontinue_on_error=all\n[b]\nrw=randread\nsize=1m\nio_size=128k\nhipri=0`,
+    job: `${global}[a]\nrw=randread\nsize=256k\ncontinue_on_error=all\n[b]\nrw=randread\nsize=1m\nio_size=128k\nhipri=0`,
     board: small(),
     at_ns: 500e3,
     prepare: (machine) => {
