@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { boot, drivesOf, pc } from '../../boards/index.ts';
 import { type BlockDevice, NvmeDriver } from '../../drivers/nvme/index.ts';
+import { runs } from '../runs.ts';
 
 const BLOCKS = 4096;
 const { drive } = drivesOf(pc.rootPorts)[0]!;
@@ -63,6 +64,6 @@ test('commands leave the same memory whether they run through or by stages', asy
       expect(Buffer.compare(short.ram, long.ram)).toBe(0);
       expect(Buffer.compare(short.medium, long.medium)).toBe(0);
     }),
-    { numRuns: 10 },
+    { numRuns: runs(5, 200) },
   );
 });
