@@ -6,7 +6,6 @@ import { alignDown, alignUp } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
 import type { Job } from './job-file.ts';
 import type { Amount } from './options.ts';
-import { isUnnamed } from './targets.ts';
 
 /** Where a clone works, in bytes of the namespace. */
 export interface Region {
@@ -44,9 +43,11 @@ export function regionOf(job: Job, clone: number, room: Room, file: string): Reg
   };
   const first = resolve(job.offset) + clone * resolve(job.offset_increment);
   const start = unit === 0 ? first : alignUp(first, unit);
-  const size = job.size === null ? null : resolve(job.size);
-  const asked = job.filesize === null ? (size ?? room.bytes - start) : resolve(job.filesize);
-  const wanted = isUnnamed(job) ? Math.min(asked, room.bytes - start) : asked;
+  // As in fio, a share of a file ends with the file, wherever it begins.
+  const sizeFrom = (amount: Amount): number =>
+    'percent' in amount ? Math.min(resolve(amount), room.bytes - start) : resolve(amount);
+  const size = job.size === null ? null : sizeFrom(job.size);
+  const wanted = job.filesize === null ? (size ?? room.bytes - start) : sizeFrom(job.filesize);
   // As fio has it, zones are whole: an offset is rounded up, and the end down.
   const bytes = unit === 0 ? wanted : alignDown(first + wanted, unit) - start;
   const largest = activeSizes(job);

@@ -39,8 +39,8 @@ const FIRST_NAMESPACE = 'nvme0n1';
 /** Devices that are no drives. */
 const NO_DRIVE = /^\/dev\/(full|u?random|tty.*|mem)$/;
 
-/** True when a job names no file: it works on the first namespace, on as much of it as there is. */
-export const isUnnamed = (job: Job): boolean => job.filename === null && job.directory === null;
+/** True when a job names no file: it works on the first namespace. */
+const isUnnamed = (job: Job): boolean => job.filename === null && job.directory === null;
 
 /** The file of clone `clone` (from 0). In a directory, every clone has one of its own, named as fio does. */
 export function fileOf(job: Job, clone: number): string {

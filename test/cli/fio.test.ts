@@ -189,6 +189,11 @@ describe('jobs that cannot be', () => {
       'filename=nvme0n1\noffset=255m\nsize=2m',
       'job "a": clone 1 would reach byte 269484032, and nvme0n1 ends at 268435456',
     ],
+    [
+      'rw=randread\nsize=10t',
+      'job "a": clone 1 would reach byte 10995116277760, and nvme0n1 ends at 268435456',
+    ],
+    ['size=300m', 'job "a": clone 1 would reach byte 314572800, and nvme0n1 ends at 268435456'],
     ['offset=100', 'job "a": offset 100 is no multiple of the 512-byte blocks of nvme0n1'],
     [
       'rw=write\nverify=crc32c\nnumjobs=2\nsize=1m',
@@ -199,6 +204,11 @@ describe('jobs that cannot be', () => {
     const { status, err } = await fio(`[a]\n${lines}`);
     expect(err).toContain(sentence);
     expect(status).toBe(2);
+  });
+
+  test('a share of a namespace ends where the namespace does', async () => {
+    const [stats] = await run('[a]\nrw=read\nbs=1m\noffset=99%\nsize=50%');
+    expect(stats!.directions[READ].ios).toBe(2);
   });
 
   test('clones with regions of their own may verify', async () => {
