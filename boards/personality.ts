@@ -1,7 +1,8 @@
 /**
- * Profiles of controllers written by hand: `{ base: 'qemu', ... }` begins with a profile that ships and says what differs,
- * in JSON or in code. Not here: what the keys may hold (shapes.ts), what is impossible together (nvme/profile-rules.ts).
+ * Boards written by hand say what differs: `profile: { base: 'qemu', ... }` begins with a profile that ships, in JSON or in
+ * code, and `host` with that of `pc`. Not here: what the keys may hold (shapes.ts), what is impossible together (nvme/profile-rules.ts).
  */
+import { SERVER_HOST } from '../machine/timing/host.ts';
 import { GENERIC } from '../nvme/profile.ts';
 import { QEMU } from '../nvme/profile-qemu.ts';
 import { suggestion } from '../support/nearest.ts';
@@ -22,13 +23,18 @@ const isData = (value: unknown): value is Data =>
 
 /**
  * `value`, a board as a file has it, with every `profile: { base, ... }` made whole: objects are merged key by key, lists
- * and everything else replaced. What is not shaped like a board is left for `checkBoard`. Throws BoardError for a base
+ * and everything else replaced. What `host` does not name is as in SERVER_HOST, the host of every board that ships. What is not shaped like a board is left for `checkBoard`. Throws BoardError for a base
  * that is not there.
  */
 export function completeBoard(value: unknown): unknown {
   if (!isData(value)) return value;
   const name = String(value.name ?? '(unnamed)');
-  return { ...value, rootPorts: completePorts(value.rootPorts, 'rootPorts', name) };
+  const { host = {} } = value;
+  return {
+    ...value,
+    host: isData(host) ? { ...SERVER_HOST, ...host } : host,
+    rootPorts: completePorts(value.rootPorts, 'rootPorts', name),
+  };
 }
 
 function completePorts(ports: unknown, path: string, board: string): unknown {

@@ -1,9 +1,24 @@
-/** `doorbell boards`: what each shipped board is, with its PCI tree as firmware finds it. */
+/** `doorbell boards`: what each shipped board is, with its PCI tree as firmware finds it, or one whole as JSON. */
 import { type Board, boot, drivesOf } from '../boards/index.ts';
+import { UserError } from '../support/user-error.ts';
+import { parseArguments } from './arguments.ts';
+import { BOARDS, findBoard } from './board-option.ts';
 import { tree } from './lspci.ts';
+import type { Output } from './output.ts';
+
+export async function boardsCommand(argv: readonly string[], output: Output): Promise<number> {
+  const words = argv.filter((word) => word !== '--json');
+  const { rest, options } = parseArguments('boards', words, ['json']);
+  const isJson = words.length < argv.length || options.json !== undefined;
+  if (isJson && rest.length !== 1)
+    throw new UserError('boards: --json prints one board: doorbell boards NAME --json');
+  const chosen = rest.length === 0 ? BOARDS : await Promise.all(rest.map(findBoard));
+  output.lines(isJson ? [JSON.stringify(chosen[0], null, 2)] : describeBoards(chosen));
+  return 0;
+}
 
 /** The lines for `boards`; each is booted to find its tree. */
-export function describeBoards(boards: readonly Board[]): string[] {
+function describeBoards(boards: readonly Board[]): string[] {
   return boards.flatMap((board, index) => [
     ...(index === 0 ? [] : ['']),
     `${board.name}: ${board.description}`,

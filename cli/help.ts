@@ -19,6 +19,30 @@ const device = { kind: 'nvme', serial: 'MINE0', profile, namespaces };
 export default { ...pc, name: 'mine', ram: '512m', rootPorts: [{ at: '04.0', link: linkOf(4, 4), device }] };
 `;
 
+const JSON_BOARD = `{
+  "name": "mine",
+  "description": "a QEMU drive that takes data at any address",
+  "ram": "512m",
+  "media": "1g",
+  "host": { "syscall_ns": 500 },
+  "iommu": {},
+  "rootPorts": [
+    {
+      "at": "04.0",
+      "link": {
+        "generation": 3, "lanes": 4, "maxPayload_bytes": 256, "readRequest_bytes": 512, "propagation_ns": 150
+      },
+      "device": {
+        "kind": "nvme",
+        "serial": "MINE0",
+        "profile": { "base": "qemu", "quirks": ["anyAlignment"], "timing": { "fetch_ns": 900 } },
+        "namespaces": [{ "size": "64m" }]
+      }
+    }
+  ]
+}
+`;
+
 export const PAGES: Readonly<Record<string, Page>> = {
   fio: {
     summary: 'run a fio job file on an emulated machine',
@@ -61,16 +85,21 @@ ${BOARD}`,
   },
   boards: {
     summary: 'list the boards that come with Doorbell',
-    text: `doorbell boards [NAME|FILE]
+    text: `doorbell boards [NAME|FILE] [--json]
 
-Describes every board, or one, with its namespaces and its PCI tree. A board of your own is a .json file, or a module that
+Describes every board, or one, with its namespaces and its PCI tree; --json prints one whole, as a .json file may have it:
+doorbell boards pc --json > mine.json. A board of your own is a .json file, or a module that
 exports one; it is easiest to copy one that comes with Doorbell and change a line. Save this as mine.mjs:
 
 ${OWN_BOARD}
-and say --board mine.mjs wherever a verb takes a board. Its keys (sizes are bytes or texts such as 64m, times nanoseconds):
+or this as mine.json:
+
+${JSON_BOARD}
+and say --board mine.mjs or mine.json wherever a verb takes a board. Its keys (sizes are bytes or texts such as 64m, times nanoseconds):
   name, description   texts
   ram, media          sizes: RAM, and room for what is written to namespaces without an image; together below 4 GiB
-  host                what software and memory cost: store_ns, load_ns, syscall_ns, interrupt_ns, wakeup_ns and others
+  host                what software and memory cost: store_ns, load_ns, syscall_ns, interrupt_ns, wakeup_ns and others;
+                      in a file, what is absent is as in pc
   iommu               options of the VT-d unit, all of which may be absent: iotlbEntries, tableBits, cachingMode and others
   mmioBase            first address of BARs; may be absent
   rootPorts           a list of ports: { at: '04.0', link, device }

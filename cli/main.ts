@@ -9,8 +9,8 @@ import { EnumerationError } from '../machine/pcie/enumerate.ts';
 import { HardwareThreadError } from '../machine/threads/cpu-port.ts';
 import { UserError } from '../support/user-error.ts';
 import { parseArguments } from './arguments.ts';
-import { BOARDS, findBoard } from './board-option.ts';
-import { describeBoards } from './boards.ts';
+import { findBoard } from './board-option.ts';
+import { boardsCommand } from './boards.ts';
 import { help, unknownVerb } from './help.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
 import { type Output, processOutput } from './output.ts';
@@ -26,12 +26,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     output.lines(lspci(boot(await findBoard(options.board ?? 'pc'), { pace: 'functional' }), wanted));
     return 0;
   },
-  boards: async (argv, output) => {
-    const { rest } = parseArguments('boards', argv, []);
-    const chosen = rest.length === 0 ? BOARDS : await Promise.all(rest.map(findBoard));
-    output.lines(describeBoards(chosen));
-    return 0;
-  },
+  boards: boardsCommand,
   scenario: async (...given) => (await import('./scenario.ts')).scenarioCommand(...given),
   profiles: async (...given) => (await import('./calibrate/command.ts')).profilesCommand(...given),
   calibrate: async (...given) => (await import('./calibrate/command.ts')).calibrateCommand(...given),

@@ -1,6 +1,7 @@
 /** Boards from files whose controllers are a base and what differs. */
 import { expect, test } from 'vitest';
 import { type Board, boot, completeBoard, type NvmeBoard, pc } from '../../boards/index.ts';
+import { SERVER_HOST } from '../../machine/timing/host.ts';
 import { GENERIC } from '../../nvme/profile.ts';
 import { QEMU } from '../../nvme/profile-qemu.ts';
 
@@ -35,6 +36,13 @@ test('such a board boots, and drives behind a switch are made whole too', () => 
   const board = { ...pc, rootPorts: [{ ...port, device: { kind: 'switch', ports: [inner] } }] };
   const machine = boot(completeBoard(board) as Board, { pace: 'functional' });
   expect(machine.controllers.map(({ profile }) => profile.model)).toEqual(['MINE']);
+});
+
+test('what the host does not name is as usual, and what is no host is left alone', () => {
+  const hostOf = (host?: unknown) => (completeBoard({ ...pc, host }) as Board).host;
+  expect(hostOf()).toEqual(SERVER_HOST);
+  expect(hostOf({ syscall_ns: 7 })).toEqual({ ...SERVER_HOST, syscall_ns: 7 });
+  expect(hostOf(null)).toBeNull();
 });
 
 test.each([

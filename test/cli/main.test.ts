@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { pc } from '../../boards/index.ts';
+import { DEVICES, pc } from '../../boards/index.ts';
+import { BOARDS, findBoard } from '../../cli/board-option.ts';
 import { PAGES } from '../../cli/help.ts';
 import { nearest } from '../../support/nearest.ts';
 import { doorbell } from './doorbell.ts';
@@ -49,10 +50,14 @@ test('Ctrl-C ends the jobs of fio with their report and its exit status', async 
 
 test("help boards shows a board of one's own that boots, and names every key of one", async () => {
   const { out } = await doorbell('help', 'boards');
-  const program = out.slice(out.indexOf('import '), out.indexOf('and say --board'));
+  const program = out.slice(out.indexOf('import '), out.indexOf('or this as mine.json'));
   const boards = pathToFileURL(join(import.meta.dirname, '../../boards/index.ts')).href;
   const path = file('mine.mjs', program.replace("'doorbell/boards'", `'${boards}'`));
   expect((await doorbell('boards', path)).out).toContain('nvme0n2: 1g in memory, drive MINE0 (');
+  const json = out.slice(out.indexOf('{\n  "name"'), out.indexOf('and say --board'));
+  expect((await doorbell('boards', file('help.json', json))).out).toContain(
+    '64m in memory, drive MINE0 (QEMU',
+  );
   for (const key of [...Object.keys(pc), 'mmioBase'])
     expect(out).toMatch(new RegExp(`^  .*\\b${key}\\b`, 'm'));
 });
@@ -119,12 +124,20 @@ describe('mistakes', () => {
     [['lspci', '-s'], 'doorbell: lspci: -s takes a slot such as 01:00.0'],
     [['lspci', '-s', 'zz'], 'doorbell: lspci: "zz" is no slot; write [[domain]:][bus]:[slot][.[function]]'],
     [['lspci', '-xxxxx'], 'doorbell: lspci: the longest dump is -xxxx'],
+    [['boards', '--json'], 'doorbell: boards: --json prints one board: doorbell boards NAME --json'],
+    [['boards', '--jsn'], 'doorbell: boards: unknown option "--jsn"; did you mean "--json"?'],
     [['first-light', 'now'], 'doorbell: first-light: unexpected "now"'],
   ])('%j', async (argv, sentence) => {
     const { status, out, err } = await doorbell(...argv);
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toContain(sentence);
     expect(err).not.toContain('\n');
+  });
+
+  test.each([...BOARDS, ...DEVICES].map(({ name }) => name))('%s as JSON is that board', async (name) => {
+    const { status, out } = await doorbell('boards', name, '--json');
+    expect(status).toBe(0);
+    expect(await findBoard(file(`${name}.json`, out))).toEqual(await findBoard(name));
   });
 
   test('a board of your own, as JSON', async () => {
