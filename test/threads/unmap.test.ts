@@ -133,7 +133,7 @@ test('no DMA happens after an unmap has returned', async () => {
   const block = new Uint8Array(new Int32Array(64 * WORDS).fill(MEDIUM).buffer);
   await driver.namespace(1).write(0, block);
   const queue = await driver.createQueuePair({ depth: DEPTH });
-  const ios = runs(100_000, 5_000_000);
+  const ios = runs(50_000, 5_000_000);
   const stress = new Stress(queue, new Pages(driver.space));
   stress.run(ios);
   const { early, late, wrong } = stress.outcome;
