@@ -58,8 +58,8 @@ export class BlockDevice {
   }
 
   /**
-   * Resolves with a copy of `blocks` blocks from `lba` on. Rejects with NvmeError or ControllerError, as all
-   * do.
+   * Resolves with a copy of `blocks` blocks from `lba` on. Rejects with RangeError for blocks that the namespace does not
+   * have, and with NvmeError or ControllerError, as all do.
    */
   async read(lba: number, blocks: number): Promise<Uint8Array> {
     this.#checkRange(lba, blocks);
@@ -202,6 +202,11 @@ export class BlockDevice {
     most: number,
     run: (slba: number, count: number, at: number) => Promise<void>,
   ): Promise<void> {
+    if (most < 1) {
+      throw new RangeError(
+        `namespace ${this.nsid} has blocks of ${this.blockSize} bytes, more than one command may transfer (maxTransfer_bytes, MDTS)`,
+      );
+    }
     const pieces: Promise<void>[] = [];
     for (let done = 0; done < blocks; done += most) {
       const piece = run(lba + done, Math.min(most, blocks - done), done * this.blockSize);
@@ -218,8 +223,12 @@ export class BlockDevice {
           'which this driver does not handle',
       );
     }
-    if (Number.isSafeInteger(lba) && lba >= 0 && Number.isSafeInteger(blocks) && blocks >= 0) return;
-    throw new RangeError(`a range is a block number and a count of blocks, got ${lba} and ${blocks}`);
+    if (!(Number.isSafeInteger(lba) && lba >= 0 && Number.isSafeInteger(blocks) && blocks >= 0))
+      throw new RangeError(`a range is a block number and a count of blocks, got ${lba} and ${blocks}`);
+    if (lba + blocks <= this.blocks) return;
+    throw new RangeError(
+      `namespace ${this.nsid} has ${this.blocks} blocks, got a range of ${blocks} from block ${lba} on`,
+    );
   }
 
   #checkData(lba: number, data: Uint8Array): void {

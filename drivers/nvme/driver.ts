@@ -25,7 +25,7 @@ import { listenForEvents } from './events.ts';
 import { HostMemory } from './host-memory.ts';
 import { type ControllerInfo, controllerInfo } from './identify.ts';
 import { IoQueues } from './io-queues.ts';
-import { DEFAULT_NVME_OPTIONS, type IoQueueOptions, type NvmeOptions, type NvmeSettings } from './options.ts';
+import { type IoQueueOptions, type NvmeOptions, type NvmeSettings, settingsOf } from './options.ts';
 import type { QueuePair } from './queue-pair.ts';
 import { Recovery } from './recovery.ts';
 import { ShadowDoorbells } from './shadow-doorbells.ts';
@@ -57,17 +57,18 @@ export class NvmeDriver {
   #isClosed = false;
 
   /**
-   * Takes the controller over and brings it up. Rejects with SysError, ControllerError or NvmeError; the
-   * device is then closed again.
+   * Takes the controller over and brings it up. Rejects with RangeError for an option that cannot be, and with SysError,
+   * ControllerError or NvmeError; the device is then closed again.
    */
   static async open(kernel: Kernel, options: NvmeOptions = {}): Promise<NvmeDriver> {
+    const settings = settingsOf(options);
     const bdf = options.bdf ?? firstNvme(kernel);
     const space = options.space ?? new DmaSpace(kernel);
     let device: VfioDevice | undefined;
     let driver: NvmeDriver | undefined;
     try {
       device = new VfioDevice(space, bdf);
-      driver = new NvmeDriver(space, device, { ...DEFAULT_NVME_OPTIONS, ...options });
+      driver = new NvmeDriver(space, device, settings);
       await driver.#bringUp();
       return driver;
     } catch (error) {

@@ -6,7 +6,7 @@ import type { Archive } from '../../support/archive.ts';
 import type { DmaBuffer, DmaSpace } from '../vfio/dma.ts';
 import type { AdminQueue } from './admin-queue.ts';
 import type { Controller } from './controller.ts';
-import type { IoQueueOptions, NvmeSettings } from './options.ts';
+import { checkQueueOptions, type IoQueueOptions, type NvmeSettings } from './options.ts';
 import { type Doorbells, MAX_DEPTH, type OnStale, QueuePair, queueBytes } from './queue-pair.ts';
 import type { ShadowDoorbells } from './shadow-doorbells.ts';
 import { NvmeError } from './status.ts';
@@ -59,6 +59,7 @@ export class IoQueues {
 
   /** Rejects with RangeError, SysError or NvmeError. */
   async create(options: IoQueueOptions, maxTransfer_bytes: number): Promise<QueuePair> {
+    checkQueueOptions(options);
     const { admin, controller, settings, space, onStale, isLost } = this.#parts;
     const qid = this.#freeQid(options.preferred ?? []);
     const mostDepth = Math.min(controller.maxEntries - 1, MAX_DEPTH);

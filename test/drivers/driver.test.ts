@@ -220,14 +220,57 @@ describe('says what is wrong', () => {
   test('when a command fails', async () => {
     const nvme = await NvmeDriver.open(kernel);
     const disk = nvme.namespace(1);
-    expect(await sentence(disk.read(1020, 8))).toMatchInlineSnapshot(
-      `"NvmeError: Read of blocks 1020 to 1027 in namespace 1 (queue 1, command 0x0000) failed with LBA_OUT_OF_RANGE (0/0x80): The command reaches past the last block of the namespace. Do not retry (DNR)."`,
-    );
     kernel.nvme.failWith = (_opcode, slba) => (slba === 16 ? STATUS.DATA_TRANSFER_ERROR : 0);
     expect(await sentence(disk.write(0, pattern(40)))).toMatchInlineSnapshot(
       `"NvmeError: Write of blocks 16 to 31 in namespace 1 (queue 1, command 0x0001) failed with DATA_TRANSFER_ERROR (0/0x04): The controller could not read or write the host memory of the command. Probable cause: the buffer is not mapped in the address space of the device, is mapped without the needed permission, or bus master is off; the kernel log has the fault. Do not retry (DNR)."`,
     );
     expect((await disk.read(0, 1)).length, 'the next one works').toBe(BLOCK);
+  });
+
+  test.each([
+    [
+      { maxTransfer_bytes: 100 },
+      'option maxTransfer_bytes must be a whole number from 4096 to 268435456, got 100',
+    ],
+    [
+      { maxTransfer_bytes: 0 },
+      'option maxTransfer_bytes must be a whole number from 4096 to 268435456, got 0',
+    ],
+    [
+      { maxTransfer_bytes: -1 },
+      'option maxTransfer_bytes must be a whole number from 4096 to 268435456, got -1',
+    ],
+    [{ depht: 3 }, 'option depht is not a key here; did you mean "depth"?'],
+    [{ depth: '8' }, 'option depth must be a whole number from 1 to 4095, got "8"'],
+    [{ depth: 99_999 }, 'option depth must be a whole number from 1 to 4095, got 99999'],
+    [{ retries: -1 }, 'option retries must be a whole number from 0 to 65535, got -1'],
+    [
+      { timeout_ns: Number.NaN },
+      'option timeout_ns must be a finite number of nanoseconds from 1 on, got NaN',
+    ],
+    [{ timeout_ns: -1 }, 'option timeout_ns must be a finite number of nanoseconds from 1 on, got -1'],
+    [{ queuePairs: 0 }, 'option queuePairs must be a whole number from 1 to 65535, got 0'],
+    [{ interrupts: 1 }, 'option interrupts must be true or false, got 1'],
+    [{ space: {} }, 'option space must be a DmaSpace'],
+    [null, 'the options must be an object, got null'],
+  ])('when options are %o, before anything is opened', async (options, problem) => {
+    expect(await sentence(NvmeDriver.open(kernel, options as never))).toBe(
+      `RangeError: NvmeDriver.open: ${problem}`,
+    );
+    expect(kernel.openFds).toBe(0);
+  });
+
+  test('when a range goes past the namespace, before any memory is taken for it', async () => {
+    const nvme = await NvmeDriver.open(kernel);
+    const disk = nvme.namespace(1);
+    expect(await sentence(disk.read(0, 1e12))).toBe(
+      'RangeError: namespace 1 has 1024 blocks, got a range of 1000000000000 from block 0 on',
+    );
+    expect(await sentence(disk.trim(1020, 8))).toContain('got a range of 8 from block 1020 on');
+    expect(await sentence(nvme.createQueuePair({ depht: 3 } as never))).toBe(
+      'RangeError: createQueuePair: option depht is not a key here; did you mean "depth"?',
+    );
+    await nvme.close();
   });
 
   test('when the arguments make no sense', async () => {

@@ -151,7 +151,10 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
   test('a block that does not exist is refused with its number', async () => {
     const { machine, driver } = await start(way);
     const disk = driver.namespace(2);
-    expect(await sentence(disk.read(disk.blocks, 1))).toContain('LBA_OUT_OF_RANGE');
+    const queue = await driver.createQueuePair({ depth: 1, interrupts: false });
+    const command = transfer(NVM.READ, 2, disk.blocks, 1);
+    command[WORD.PRP1] = driver.allocate(PAGE_SIZE).iova;
+    expect(failureOf(machine, queue, command)?.message).toContain('LBA_OUT_OF_RANGE');
     expect(machine.explain()).toEqual([
       `nvme0: Read (SQ 1, CID 0): LBA Out Of Range: block ${disk.blocks} is beyond the last one, ${disk.blocks - 1} ` +
         `(CDW10 = 0x${disk.blocks.toString(16)}, NVM Command Set 1.1 §3.3.4)`,
