@@ -84,6 +84,23 @@ export const list =
     return null;
   };
 
+/** `; it is a.b` for a key of that very name further inside of `value`, the least deep one, or nothing. */
+function elsewhere(name: string, value: object): string {
+  let level: (readonly [path: string, inside: object])[] = [['', value]];
+  while (level.length > 0) {
+    const next: (readonly [string, object])[] = [];
+    for (const [path, inside] of level) {
+      if (inside !== value && Object.hasOwn(inside, name)) return `; it is ${path}.${name}`;
+      if (Array.isArray(inside)) continue;
+      for (const [key, inner] of Object.entries(inside))
+        if (typeof inner === 'object' && inner !== null)
+          next.push([path === '' ? key : `${path}.${key}`, inner]);
+    }
+    level = next;
+  }
+  return '';
+}
+
 /** An object with a shape for every key of `T`, and no other key. */
 export const fields =
   <T extends object>(shapes: { readonly [Key in keyof T]-?: Shape }): Shape =>
@@ -96,7 +113,7 @@ export const fields =
       if (known.includes(key)) continue;
       return {
         path: at(key),
-        problem: `is not a key here${suggestion(key, known) || `; there are ${known.join(' ')}`}`,
+        problem: `is not a key here${elsewhere(key, value) || suggestion(key, known) || `; there are ${known.join(' ')}`}`,
       };
     }
     for (const key of known) {

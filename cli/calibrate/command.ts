@@ -92,20 +92,23 @@ export async function profilesCommand(argv: readonly string[], output: Output): 
   return 0;
 }
 
-/** Every knob of a device, of its link and of the host in front of it. */
+/** Every knob of a device, of its link and of the host in front of it, below the place in a board where they are. */
 function describe({ name, description, controller, link, sources }: Device): string[] {
   const { media = null, ...timing } = controller.timing ?? {};
   const { power = USUAL_POWER, map, warningTemperature_K, criticalTemperature_K } = controller;
   return [
     `${name}: ${description}`,
-    ...section('controller', timing, sources.controller),
-    ...(media === null ? ['  media: none'] : section(`media (${media.kind})`, media, sources.media ?? {})),
-    ...section('power', { ...power, warningTemperature_K, criticalTemperature_K }, sources.power),
+    ...section('controller: profile.timing', timing, sources.controller),
+    ...(media === null
+      ? ['  media: none']
+      : section(`media (${media.kind}): profile.timing.media`, media, sources.media ?? {})),
+    ...section('power: profile.power', power, sources.power),
+    ...section('temperatures: profile', { warningTemperature_K, criticalTemperature_K }, sources.power),
     ...(map === undefined
       ? ['  map: all of it is in the controller']
-      : section('map', map, sources.map ?? {})),
-    ...section('link', link, sources.link),
-    ...section('host', pc.host, HOST_SOURCES),
+      : section('map: profile.map', map, sources.map ?? {})),
+    ...section('link: link of the port', link, sources.link),
+    ...section('host: host of the board', pc.host, HOST_SOURCES),
   ];
 }
 

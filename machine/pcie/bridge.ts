@@ -1,7 +1,8 @@
 /**
  * A PCI-to-PCI bridge as PCI Express has it: root port, switch upstream port or switch downstream port. Bus numbers
  * and memory windows are what software programmed; the secondary bus is a map of functions.
- * PCI Express Base 6.0 §7.5.1.3, PCI-to-PCI Bridge 1.2 §3.2.5. There is no I/O window and no VGA routing.
+ * PCI Express Base 6.0 §7.5.1.3, PCI-to-PCI Bridge 1.2 §3.2.5. There is no VGA routing and no I/O window: its registers are
+ * read-only zeroes (§3.2.5.6), which `lspci -v` takes for 0000-0fff and Linux for none.
  * Whether a request from below is forwarded is pushed down when a bus-master bit changes and ends up in each DmaPort's
  * own flag, so bridges cost nothing per request. Not here: routing by address (root-complex.ts), numbering (enumerate.ts).
  */

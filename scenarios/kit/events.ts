@@ -134,16 +134,27 @@ export const hotRemoval = (after_us: number, drive = 0): ScenarioEvent =>
     if (device !== undefined) void machine.kernel.removeDevice(device.pci.name);
   });
 
+/** Whether another controller of the drive is in its slot, so that the drive has power. */
+const hasPower = (machine: Machine, controller: NvmeController): boolean =>
+  machine.controllers.some(
+    (other) =>
+      other !== controller &&
+      other.subsystem === controller.subsystem &&
+      portOf(machine, other).children.has(other.devfn),
+  );
+
 /**
- * The drive that was pulled out is put back into its slot, with its data: it starts from power on, and the kernel, once
- * the last user of the old one has let go, gives it addresses, a driver and a node again.
+ * The drive that was pulled out is put back into its slot, with its data: it starts from power on, or from a conventional
+ * reset where another controller of it has kept its slot (`joins`). The kernel, once the last user of the old one has let
+ * go, gives it addresses, a driver and a node again.
  */
 export const hotAdd = (after_us: number, drive = 0): ScenarioEvent =>
   checked('hotAdd', { after_us, drive }, `drive ${drive} is put back`, (machine) => {
     const controller = driveOf(machine, drive);
     const port = portOf(machine, controller);
     if (port.children.has(controller.devfn)) throw new UserError(`hotAdd: drive ${drive} is in its slot`);
-    controller.powerCut();
+    if (hasPower(machine, controller)) controller.reset();
+    else controller.powerCut();
     port.plug(controller.devfn, controller);
     const slot = controller.bdf.toString(16).padStart(4, '0');
     void machine.kernel.addDevice(`0000:${slot.slice(0, 2)}:00.${controller.devfn & 7}`);

@@ -55,6 +55,10 @@ test.each([
     'board pc: rootPorts[0].device.profile.quirk: is not a key here; did you mean "quirks"?',
   ],
   [
+    { base: '990pro', firmwareJitter_ns: 200 },
+    'board pc: rootPorts[0].device.profile.firmwareJitter_ns: is not a key here; it is timing.firmwareJitter_ns',
+  ],
+  [
     { base: 'generic', quirks: ['namespaceFirst'] },
     'board pc: rootPorts[0].device.profile (generic): compareAndWriteBlocks is 128, and with the quirk namespaceFirst ' +
       'nothing is fused: 0',

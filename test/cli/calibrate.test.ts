@@ -20,6 +20,14 @@ describe.each(DEVICES)('$name', (device) => {
     const knobs = [...parts, 'warningTemperature_K', 'criticalTemperature_K'];
     for (const knob of knobs.filter((key) => key !== 'media' && key !== 'kind'))
       expect(out).toMatch(new RegExp(`^ +${knob}[ .].* \\S+  \\S.*$`, 'm'));
+    for (const place of [
+      'profile.timing',
+      'profile.power',
+      'profile',
+      'link of the port',
+      'host of the board',
+    ])
+      expect(out).toMatch(new RegExp(`^  [a-z]+: ${place}$`, 'm'));
     expect(status).toBe(0);
     expect(boot(boardWith(device)).controllers).toHaveLength(1);
   });

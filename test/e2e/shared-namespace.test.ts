@@ -7,6 +7,7 @@ import type { NvmeController } from '../../nvme/controller.ts';
 import { FID, WRITE_PROTECTION } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_CONTROLLER, IDENTIFY_NAMESPACE } from '../../nvme/spec/identify.ts';
 import { CSTS, NSSR_MAGIC, REG } from '../../nvme/spec/registers.ts';
+import { hotAdd, hotRemoval } from '../../scenarios/kit/events.ts';
 import { pattern, sentence, WAYS } from './rig.ts';
 
 const [port] = pc.rootPorts;
@@ -170,4 +171,24 @@ test.each([
   ],
 ])('a controller that joins with %s is refused', (_, board, sentence) => {
   expect(() => boot(board)).toThrow(sentence);
+});
+
+test('a controller that is pulled out and put back takes no power from its peer; both out, the drive has none', async () => {
+  const { machine, left, right } = await both(WAYS[0]!);
+  const cycles = () => machine.controllers.map(({ health }) => health.powerCycles);
+  const before = cycles();
+  const data = pattern(512, 3);
+  await left.namespace(1).write(5, data);
+  hotRemoval(0, 1).happen(machine);
+  hotAdd(0, 1).happen(machine);
+  expect(cycles()).toEqual(before);
+  expect(Buffer.compare(await left.namespace(1).read(5, 1), data)).toBe(0);
+  await right.close().catch(() => {});
+  for (let turn = 0; turn < 10; turn++) await null;
+  hotRemoval(0, 0).happen(machine);
+  hotRemoval(0, 1).happen(machine);
+  hotAdd(0, 0).happen(machine);
+  hotAdd(0, 1).happen(machine);
+  expect(cycles()).toEqual(before.map((count) => count + 1));
+  await left.close().catch(() => {});
 });

@@ -59,6 +59,13 @@ describe('configuration cycles', () => {
   });
 });
 
+test('there is no I/O window: its registers are zero whatever is written (Bridge 1.2 §3.2.5.6)', () => {
+  for (const { config } of [root, upstream, downstream]) {
+    config.write(BRIDGE.IO_BASE, 2, 0xffff);
+    expect(config.read(BRIDGE.IO_BASE, 2)).toBe(0);
+  }
+});
+
 describe('plugging', () => {
   test('a port that ends a link takes device 0 only, the inside of a switch any', () => {
     expect(() => root.plug(0x08, new Toy('other', parts))).toThrow('only device 0');
