@@ -1,5 +1,5 @@
 /** Boards by name or file: the shipped ones, one for each device profile, and a module or JSON file of the user's own. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { checkBoard } from '../boards/check.ts';
 import {
   type Board,
@@ -35,8 +35,12 @@ export async function findBoard(text: string): Promise<Board> {
     );
   }
   const what = `--board ${text}`;
-  const json = text.endsWith('.json') ? new JsonFile(what, text) : null;
-  const values = json === null ? Object.values(await loadModule(what, text)) : [json.value];
+  const isJson = text.endsWith('.json') && !statSync(text).isDirectory();
+  const json = isJson ? new JsonFile(what, text) : null;
+  const values =
+    json === null
+      ? Object.values(await loadModule(what, text, 'a board is a .json, .ts or .mjs file'))
+      : [json.value];
   const board = values.reduce((best, value) => (likeness(value) > likeness(best) ? value : best), undefined);
   if (likeness(board) === 0) throw new UserError(`${what}: no board in it; a board has ${KEYS.join(', ')}`);
   try {

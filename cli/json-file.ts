@@ -13,7 +13,9 @@ export class JsonFile {
   /** `what` begins the sentences, such as `--board mine.json`. Throws UserError when the file cannot be read as JSON. */
   constructor(what: string, path: string) {
     try {
-      this.#root = parse(readFileSync(path, 'utf8'));
+      const text = readFileSync(path, 'utf8');
+      if (text.trim() === '') throw new Error('the file is empty');
+      this.#root = parse(text);
       this.value = evaluate(this.#root);
     } catch (error) {
       const { message, line } = error as Error & { line?: number };

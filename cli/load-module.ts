@@ -1,14 +1,28 @@
 /** Imports a module that the user wrote, and says in one sentence why it cannot be. */
-import { resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../support/user-error.ts';
 
+const MODULE = /\.[mc]?[jt]s$/;
 const TYPESCRIPT = /\.[mc]?ts$/;
 /** Sources run with tsx already; a built package finds it beside itself, or reads no TypeScript on older Nodes. */
 const isBuilt = import.meta.url.endsWith('.js');
 
-/** What the module exports. `what` begins the sentence, such as `--board mine.ts`. Throws UserError. */
-export async function loadModule(what: string, path: string): Promise<Readonly<Record<string, unknown>>> {
+/**
+ * What the module exports. `what` begins the sentence, such as `--board mine.ts`; `kind` says what would do, such as
+ * `a scenario is a .ts or .mjs file`. Throws UserError.
+ */
+export async function loadModule(
+  what: string,
+  path: string,
+  kind: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  if (statSync(path).isDirectory()) throw new UserError(`${what}: it is a folder; ${kind}`);
+  if (!MODULE.test(path)) {
+    const advice = extname(path) === '.fio' ? `; did you mean "doorbell fio ${path}"?` : '';
+    throw new UserError(`${what}: ${kind}${advice}`);
+  }
   if (isBuilt && TYPESCRIPT.test(path)) await registerTsx();
   try {
     return (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;

@@ -62,7 +62,7 @@ async function findScenario(text: string): Promise<Scenario> {
     const advice = suggestion(text, names) || '; "doorbell scenario list" names them';
     throw new UserError(`scenario ${text}: neither a scenario nor a file${advice}`);
   }
-  const module = await loadModule(`scenario ${text}`, text);
+  const module = await loadModule(`scenario ${text}`, text, 'a scenario is a .ts or .mjs file');
   const found = Object.values(module).find((value) => typeof value === 'object' && value !== null);
   const missing = found === undefined ? 'no object in it' : shortcoming(found as Partial<Scenario>);
   if (missing !== null)

@@ -1,9 +1,9 @@
 /** What somebody who mistyped a name probably meant. */
 
-/** The candidate with the smallest edit distance, or undefined when every one of them is a different word. */
+/** The candidate with the smallest edit distance; undefined where half of the word or more, and more than one letter, differs. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.ceil(word.length / 2)) + 1;
+  let bestDistance = Math.max(2, Math.ceil(word.length / 2));
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {

@@ -67,11 +67,19 @@ export function parseJobFile(
       if (name !== 'global') sections.push(section);
       continue;
     }
+    if (line.startsWith('['))
+      throw new UserError(
+        `${where}: "${line}" ${line.includes(']') ? 'is no section; [name] stands alone on its line' : 'lacks the "]" of a section'}`,
+      );
     if (section === undefined) throw new UserError(`${where}: "${line}" stands before the first [section]`);
     if (only.length > 0 && section.name !== 'global' && !only.includes(section.name)) continue;
     const [key, value] = keyAndValue(line);
     section.given.push([key, value]);
-    if (setOption(section.options, key, expand(value, where, environment), where)) ignored.add(key);
+    const expanded = expand(value, where, environment);
+    const mistake = setOption(section.options, key, expanded);
+    if (mistake !== null)
+      throw new UserError(`${where}: ${OPTIONS.has(key) ? `${key}=${expanded}: ` : ''}${mistake}`);
+    if (IGNORED.has(key)) ignored.add(key);
   }
   const chosen = only.length === 0 ? sections : chosenSections(sections, only, file);
   if (chosen.length === 0) throw new UserError(`${file}: no job in this file; a job begins with [name]`);
@@ -95,20 +103,16 @@ function keyAndValue(line: string): [key: string, text: string] {
   return equals === -1 ? [bare.trim(), ''] : [bare.slice(0, equals).trim(), bare.slice(equals + 1).trim()];
 }
 
-/** Sets one option; returns true when its key is one that changes nothing. */
-function setOption(options: JobOptions, key: string, value: string, where: string): boolean {
-  if (IGNORED.has(key)) return true;
+/** Sets one option, or none where its key changes nothing here; returns what is wrong with it as a clause, or null. */
+export function setOption(options: JobOptions, key: string, value: string): string | null {
+  if (IGNORED.has(key)) return null;
   const rule = OPTIONS.get(key);
   if (rule === undefined) {
-    if (UNSUPPORTED.has(key))
-      throw new UserError(`${where}: ${key} is a key of fio that Doorbell does not support`);
-    throw new UserError(
-      `${where}: unknown key "${key}"${suggestion(key, [...OPTIONS.keys(), ...IGNORED.keys()])}`,
-    );
+    if (UNSUPPORTED.has(key)) return `${key} is a key of fio that Doorbell does not support`;
+    return `unknown key "${key}"${suggestion(key, [...OPTIONS.keys(), ...IGNORED.keys()])}`;
   }
   const refused = rule(options, value);
-  if (refused !== null) throw new UserError(`${where}: ${key}=${value}: ${key} ${refused}`);
-  return false;
+  return refused === null ? null : `${key} ${refused}`;
 }
 
 function expand(text: string, where: string, environment: Environment): string {

@@ -87,14 +87,17 @@ export function writeRecording(path: string, input: RunInput, places: readonly P
 }
 
 function readRecording(path: string): Recording {
-  let value: Recording;
+  let value: Recording | null;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8')) as Recording;
+    value = JSON.parse(readFileSync(path, 'utf8')) as Recording | null;
   } catch (error) {
-    throw new UserError(`--replay ${path}: ${(error as Error).message}`);
+    if (!(error instanceof SyntaxError)) throw new UserError(`--replay ${path}: ${(error as Error).message}`);
+    value = null;
   }
-  if (value?.format !== FORMAT) throw new UserError(`--replay ${path}: it is no recording (${FORMAT})`);
-  return value;
+  if (value?.format === FORMAT) return value;
+  throw new UserError(
+    `--replay ${path}: it is no recording (${FORMAT}); "doorbell fio JOB.fio --record FILE" writes one`,
+  );
 }
 
 /** Does a recorded run again. Returns exit status 1 when it went another way. Throws UserError. */

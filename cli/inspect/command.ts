@@ -24,11 +24,14 @@ export async function inspectCommand(argv: readonly string[], output: Output): P
     throw new UserError('inspect: --at counts from the first I/O of the jobs that --after names');
   const at_ns = parseTime(options.at ?? '0ns');
   const iovas = path.split('/').flatMap((step) => (/^0x[0-9a-f]+$/i.test(step) ? [Number(step)] : []));
+  const wantsQueue = options.after === undefined && /\/[sc]q\/\d+/.test(path);
+  const advice = wantsQueue ? '; I/O queues appear with --after JOB.fio' : '';
   let shown: string[] | null = null;
   const look = (machine: Machine): void => {
     const node = find(
       machineTree(machine, iovas),
       path.toLowerCase().startsWith('iommu/walk') ? lower(path) : path,
+      advice,
     );
     shown ??= isJson ? [JSON.stringify(plain(node), null, 2)] : lines(node);
   };

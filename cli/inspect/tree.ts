@@ -10,8 +10,8 @@ export interface Branch {
 
 const open = (node: Node | (() => Node)): Node => (typeof node === 'function' ? node() : node);
 
-/** The node at `a/b/c`. Throws UserError that names what there is. */
-export function find(root: Branch, path: string): Node {
+/** The node at `a/b/c`. Throws UserError that names what there is, with `advice` behind it. */
+export function find(root: Branch, path: string, advice = ''): Node {
   let node: Node = root;
   const steps = path.split('/').filter((step) => step !== '');
   for (const [index, step] of steps.entries()) {
@@ -20,8 +20,10 @@ export function find(root: Branch, path: string): Node {
     if (!Object.hasOwn(node, step)) {
       const names = Object.keys(node);
       const some = names.slice(0, 12).join(', ') + (names.length > 12 ? ', …' : '');
+      // A number near another one is no slip of the keyboard.
+      const meant = /^\d/.test(step) ? '' : suggestion(step, names);
       throw new UserError(
-        `inspect: ${here} has no "${step}"${suggestion(step, names) || `; it has ${some || 'nothing'}`}`,
+        `inspect: ${here} has no "${step}"${meant || `; it has ${some || 'nothing'}`}${advice}`,
       );
     }
     node = open(node[step]!);

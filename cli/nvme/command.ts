@@ -69,6 +69,8 @@ export async function nvmeCommand(argv: readonly string[], output: Output): Prom
     const advice = suggestion(verb, NAMES) || `; there are ${NAMES.join(', ')}`;
     throw new UserError(`nvme: unknown verb "${verb}"${advice}`);
   }
+  if (verb === 'list' && place !== undefined)
+    throw new UserError(`nvme list: takes no "${place}"; it lists every drive`);
   const machine = await liveMachine(options);
   const { kernel } = machine;
   const bdfs = findNvme(kernel);
@@ -82,6 +84,7 @@ export async function nvmeCommand(argv: readonly string[], output: Output): Prom
   const { drive, nsid } = parsePlace(place ?? 'nvme0', bdfs.length);
   const driver = await NvmeDriver.open(kernel, { bdf: bdfs[drive]! });
   try {
+    if (nsid !== null) refuseAbsent(driver, drive, nsid);
     output.lines(await VERBS[verb]!({ driver, device: `nvme${drive}`, nsid: flags.nsid ?? nsid, flags }));
   } catch (error) {
     // The hardware knows better than a driver can guess.
@@ -91,6 +94,18 @@ export async function nvmeCommand(argv: readonly string[], output: Output): Prom
   }
   await driver.close();
   return 0;
+}
+
+/**
+ * `nvme0n9` is a device that Linux has only for an active namespace. With -n the drive itself is asked, as by nvme-cli:
+ * of an inactive namespace it returns zeroes (Base 2.1 §5.1.13).
+ */
+function refuseAbsent({ namespaces }: NvmeDriver, drive: number, nsid: number): void {
+  if (namespaces.some((namespace) => namespace.nsid === nsid)) return;
+  const names = namespaces.map((namespace) => `nvme${drive}n${namespace.nsid}`).join(', ');
+  throw new UserError(
+    `nvme: the board has no nvme${drive}n${nsid}; nvme${drive} has ${names || 'no namespace'}`,
+  );
 }
 
 function parsePlace(text: string, drives: number): { drive: number; nsid: number | null } {

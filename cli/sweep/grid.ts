@@ -5,6 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { Board } from '../../boards/index.ts';
 import { UserError } from '../../support/user-error.ts';
+import { setOption } from '../fio/job-file.ts';
+import { DEFAULT_OPTIONS } from '../fio/options.ts';
 
 /** A key of the job file and the values it takes. */
 export interface Axis {
@@ -84,13 +86,20 @@ const sameKey = (line: string, addition: string): boolean => keyIn(line) === key
 
 /** `iodepth=1,2,4`, or `iodepth=1..32` for powers of two. Throws UserError. */
 export function parseAxis(text: string): Axis {
-  const [key = '', ...rest] = text.split('=');
+  const [word = '', ...rest] = text.split('=');
+  const key = word.trim();
   const list = rest.join('=');
   if (key === '' || list === '') throw new UserError(`--vary ${text}: it is KEY=VALUE,VALUE,…`);
   const range = /^(\d+)\.\.(\d+)$/.exec(list);
   const values = range === null ? list.split(',') : powers(Number(range[1]), Number(range[2]));
-  if (values.length === 0 || new Set(values).size !== values.length)
-    throw new UserError(`--vary ${text}: the values must be there, and differ`);
+  if (values.length === 0)
+    throw new UserError(`--vary ${text}: a range goes up: ${key}=${range![2]}..${range![1]} would`);
+  const twice = values.find((value, index) => values.indexOf(value) !== index);
+  if (twice !== undefined) throw new UserError(`--vary ${text}: the value ${twice} stands there twice`);
+  for (const value of values) {
+    const mistake = setOption({ ...DEFAULT_OPTIONS }, key, value);
+    if (mistake !== null) throw new UserError(`--vary ${key}=${value}: ${mistake}`);
+  }
   return { key, values };
 }
 

@@ -102,6 +102,8 @@ test('zones that are not empty, with what is written in them', async () => {
 describe('mistakes', () => {
   test.each([
     [['nvme0/sx'], 'inspect: nvme0 has no "sx"; did you mean "sq"?'],
+    [['nvme0/sq/1'], 'inspect: nvme0/sq has no "1"; it has 0; I/O queues appear with --after JOB.fio'],
+    [['nvme0/sq/99', '--after', job], 'inspect: nvme0/sq has no "99"; it has 0, 1'],
     [['clock/now'], /^inspect: clock has no parts, it is \d+ ns$/],
     [['clock', 'board'], 'inspect: give one path, such as nvme0/sq or iommu/iotlb'],
     [['--at', '5us'], 'inspect: --at counts from the first I/O of the jobs that --after names'],

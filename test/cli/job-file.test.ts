@@ -98,6 +98,7 @@ describe('mistakes name file, line, key and what would do', () => {
   test.each([
     ['rwx=read', 'x.fio:2: unknown key "rwx"; did you mean "rw"?'],
     ['iodpeth=4', 'x.fio:2: unknown key "iodpeth"; did you mean "iodepth"?'],
+    ['blah=4', /^x.fio:2: unknown key "blah"$/],
     ['zzzzzzzz=4', 'x.fio:2: unknown key "zzzzzzzz"'],
     [
       'bs=4k\nrw=randreed',
@@ -168,6 +169,8 @@ describe('mistakes name file, line, key and what would do', () => {
   test.each([
     ['', 'x.fio: no job in this file; a job begins with [name]'],
     ['[global]\nbs=4k', 'x.fio: no job in this file; a job begins with [name]'],
+    ['[a', 'x.fio:1: "[a" lacks the "]" of a section'],
+    ['[a] b', 'x.fio:1: "[a] b" is no section; [name] stands alone on its line'],
     ['bs=4k', 'x.fio:1: "bs=4k" stands before the first [section]'],
   ])('file %j', (text, sentence) => expect(() => parse(text)).toThrow(sentence));
 });

@@ -66,6 +66,7 @@ describe('mistakes', () => {
   const broken = file('broken.json', '{\n  "name": "x"\n');
   const comma = file('comma.json', '{\n  "name": "x"\n  "ram": "1g"\n}');
   const empty = file('empty.json', '{"name": "x"}');
+  const blank = file('blank.json', '');
   const nothing = file('nothing.json', '{"a": 1}');
   const { ram, ...rest } = pc;
   const misspelt = file('misspelt.json', JSON.stringify({ rma: ram, ...rest }, null, 1));
@@ -120,6 +121,15 @@ describe('mistakes', () => {
       ['fio', job, `--board=${impossible}`],
       `doorbell: --board ${impossible}:${lineOf(impossible, '"ram"')}: board mine: ram: `,
     ],
+    [
+      ['lspci', '--board', tmpdir()],
+      `doorbell: --board ${tmpdir()}: it is a folder; a board is a .json, .ts or .mjs file`,
+    ],
+    [['lspci', '--board', blank], `doorbell: --board ${blank}: the file is empty`],
+    [
+      ['scenario', job],
+      `doorbell: scenario ${job}: a scenario is a .ts or .mjs file; did you mean "doorbell fio ${job}"?`,
+    ],
     [['lspci', '-q'], 'doorbell: lspci: unknown option "-q"; it takes -x -xxx -xxxx -n -nn -t -v -s SLOT'],
     [['lspci', '-s'], 'doorbell: lspci: -s takes a slot such as 01:00.0'],
     [['lspci', '-s', 'zz'], 'doorbell: lspci: "zz" is no slot; write [[domain]:][bus]:[slot][.[function]]'],
@@ -154,5 +164,6 @@ describe('the nearest word', () => {
     ['RUNTIME', 'runtime'],
     ['rwmixraed', 'rwmixread'],
     ['xyzzyxyzzy', undefined],
+    ['blah', undefined],
   ])('of %s is %s', (word, expected) => expect(nearest(word, words)).toBe(expected));
 });

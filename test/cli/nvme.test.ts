@@ -118,6 +118,10 @@ describe('a drive', () => {
     expect(await lines('id-ns', 'nvme0n2')).toContain('nsze    : 0x20000');
   });
 
+  test('id-ns -n asks the drive, which returns zeroes of an inactive namespace', async () => {
+    expect(await lines('id-ns', 'nvme0', '-n', '9')).toContain('nsze    : 0');
+  });
+
   test('get-feature -H names the fields', async () => {
     expect(await lines('get-feature', '-f', '7', '-H')).toEqual([
       'get-feature:0x07 (Number of Queues), Current value:0x00070007',
@@ -130,6 +134,8 @@ describe('a drive', () => {
     [['lst'], 'doorbell: nvme: unknown verb "lst"; did you mean "list"?'],
     [['id-ctrl', 'nvme4'], 'doorbell: nvme: the board has no nvme4; it has nvme0'],
     [['id-ctrl', 'sda'], 'doorbell: nvme: "sda" is no drive; nvme0 and nvme0n1 would be'],
+    [['list', 'nvme5'], 'doorbell: nvme list: takes no "nvme5"; it lists every drive'],
+    [['id-ns', 'nvme0n9'], 'doorbell: nvme: the board has no nvme0n9; nvme0 has nvme0n1, nvme0n2'],
     [['get-feature'], 'doorbell: nvme get-feature: say which one: -f FID, such as -f 7'],
     [['id-ns', '-n', 'one'], 'doorbell: nvme: -n one: it is a number of 32 bits'],
     [['id-ns', '-x'], 'doorbell: nvme: unknown flag "-x"; it takes -n -f -e -H'],

@@ -56,6 +56,10 @@ test('a run that is longer parts where the recorded one ended', async () => {
 
 test.each([
   [['--replay', '/none'], /^doorbell: --replay \/none: ENOENT/],
+  [
+    ['--replay', import.meta.filename],
+    /it is no recording \(doorbell-recording-1\); "doorbell fio JOB\.fio --record FILE"/,
+  ],
   [['--replay', recording, '--seed', '1'], /^doorbell: fio: --replay stands alone/],
   [['x.fio', '--replay', recording], /^doorbell: fio: --replay stands alone/],
 ])('%j', async (argv, sentence) => {
