@@ -5,7 +5,7 @@
  * (drivers/vfio/sys.ts).
  */
 
-import { ADMIN, NSID_BROADCAST, opcodeName } from '../../nvme/spec/commands.ts';
+import { ADMIN, NSID_BROADCAST, NVM, opcodeName } from '../../nvme/spec/commands.ts';
 import {
   CQE_STATUS,
   STATUS,
@@ -25,8 +25,10 @@ const CAUSES: Readonly<Partial<Record<StatusName, string>>> = {
     'or bus master is off; the kernel log has the fault',
   PRP_OFFSET_INVALID:
     'a buffer is not aligned to four bytes, or a later page of it does not start at a page boundary',
-  INVALID_FIELD: 'the transfer exceeds MDTS, or a reserved dword is not zero',
-  INVALID_NAMESPACE_OR_FORMAT: 'there is no namespace with this number',
+  INVALID_FIELD:
+    'the namespace is not active (NSID), a field has a value that this controller does not take, or a reserved one is not zero',
+  INVALID_NAMESPACE_OR_FORMAT:
+    'there is no namespace with this number (NSID), or its format does not allow the command',
   ZONE_INVALID_WRITE: 'the write does not begin at the write pointer of its zone, which a report tells',
   ZONE_BOUNDARY_ERROR: 'the blocks go over the end of what can be written or read at once in the zone',
   ZONE_IS_FULL: 'the zone must be reset before it is written again',
@@ -48,10 +50,19 @@ const FIELD_CAUSES: Readonly<Record<number, string>> = {
     'the controller lacks this log page (LID), or keeps it for all namespaces together (NSID FFFFFFFFh)',
 };
 
+/** I/O commands whose length MDTS limits. */
+const TRANSFERS: readonly number[] = [NVM.READ, NVM.WRITE, NVM.COMPARE, NVM.ZONE_APPEND];
+const TRANSFER_CAUSE =
+  'the namespace is not active (NSID), the transfer exceeds MDTS, or a reserved field is not zero';
+
 function causeOf({ qid, opcode }: FailedCommand, code: string): string | undefined {
-  const asked = qid === 0 && code === 'INVALID_FIELD' ? FIELD_CAUSES[opcode] : undefined;
-  return asked ?? CAUSES[code as StatusName];
+  if (code !== 'INVALID_FIELD') return CAUSES[code as StatusName];
+  const asked = qid === 0 ? FIELD_CAUSES[opcode] : TRANSFERS.includes(opcode) ? TRANSFER_CAUSE : undefined;
+  return asked ?? CAUSES[code];
 }
+
+/** Failures of many causes, of which the emulated machine knows the one. */
+const POINTS_ON: readonly string[] = ['INVALID_FIELD', 'INVALID_NAMESPACE_OR_FORMAT'];
 
 /** A command as far as an error needs it. */
 export interface FailedCommand {
@@ -91,9 +102,10 @@ export class NvmeError extends Error {
     const dnr = CQE_STATUS.DNR.get(field) === 1;
     const code = statusName(status);
     const cause = causeOf(command, code);
+    const hint = POINTS_ON.includes(code) ? '; machine.explain() tells which' : '';
     super(
       `${subject(command)} failed with ${code} (${status >>> 8}/${hex(status & 0xff, 2)}): ${statusSentence(status)}` +
-        `${cause === undefined ? '' : ` Probable cause: ${cause}.`}${dnr ? ' Do not retry (DNR).' : ' It may be retried.'}`,
+        `${cause === undefined ? '' : ` Probable cause: ${cause}${hint}.`}${dnr ? ' Do not retry (DNR).' : ' It may be retried.'}`,
     );
     this.command = command;
     this.status = status;

@@ -142,6 +142,34 @@ describe('a queue pair', () => {
     expect(queue.outstanding).toBe(1);
   });
 
+  test.each([
+    [
+      'Read',
+      NVM.READ,
+      STATUS.INVALID_FIELD,
+      'the namespace is not active (NSID), the transfer exceeds MDTS, or',
+    ],
+    ['Flush', NVM.FLUSH, STATUS.INVALID_FIELD, 'the namespace is not active (NSID), a field has a value'],
+    [
+      'Read',
+      NVM.READ,
+      STATUS.INVALID_NAMESPACE_OR_FORMAT,
+      'there is no namespace with this number (NSID), or',
+    ],
+  ])('guesses what is wrong with a %s (opcode %i, status %i), and points on', (_, opcode, status, cause) => {
+    const { queue, complete } = rig(1);
+    queue.post(opcode, 77, 0, 1);
+    complete(0, status | 0x4000);
+    let error: Error | undefined;
+    queue.onComplete = (slot) => {
+      error = queue.error(slot);
+    };
+    queue.reap();
+    expect(error?.message).toContain(`Probable cause: ${cause}`);
+    expect(error?.message).toContain('; machine.explain() tells which.');
+    expect(error?.message.includes('MDTS')).toBe(cause.includes('MDTS'));
+  });
+
   test('names command, range, queue, status and cause in an error', () => {
     const { queue, complete } = rig(2);
     queue.post(NVM.READ, 1, 0xfff_ffff_fff8, 8);
