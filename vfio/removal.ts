@@ -23,6 +23,8 @@ export interface RemovableDevice {
 }
 
 interface Pending extends RemovableDevice {
+  /** Who is told when the last user is gone. */
+  readonly waiters: (() => void)[];
   /** How often its users were asked. */
   count: number;
   event: EventId | null;
@@ -44,20 +46,25 @@ export class Removals {
     this.#onInterval = clock.register((index) => this.#ask(this.#pending.get(index)!));
   }
 
-  /** Nobody can open the device from here on. Resolves when its last user is gone, which may be at once. */
+  /**
+   * Nobody can open the device from here on. Resolves when its last user is gone, which may be at once. Of a device that
+   * is leaving already, this is the same removal.
+   */
   remove(device: RemovableDevice): Promise<void> {
-    const { vfio, group, pci } = device;
-    const pending: Pending = { ...device, count: 0, event: null };
+    return new Promise((resolve) => {
+      const leaving = this.#pending.get(device.vfio.index);
+      if (leaving === undefined) this.#begin({ ...device, waiters: [resolve], count: 0, event: null });
+      else leaving.waiters.push(resolve);
+    });
+  }
+
+  #begin(pending: Pending): void {
+    const { vfio, group, pci } = pending;
     this.#pending.set(vfio.index, pending);
     group.delist(vfio);
     removeVfioDevice(this.#tree, pci, vfio.name);
-    return new Promise((resolve) => {
-      vfio.registration.end(() => {
-        this.#finish(pending);
-        resolve();
-      });
-      if (this.#pending.has(vfio.index)) this.#ask(pending);
-    });
+    vfio.registration.end(() => this.#finish(pending));
+    if (this.#pending.has(vfio.index)) this.#ask(pending);
   }
 
   #ask(pending: Pending): void {
@@ -65,7 +72,7 @@ export class Removals {
     pending.event = this.#clock.after(REQUEST_INTERVAL_NS, this.#onInterval, pending.vfio.index);
   }
 
-  #finish({ pci, vfio, group, event }: Pending): void {
+  #finish({ pci, vfio, group, event, waiters }: Pending): void {
     if (event !== null) this.#clock.cancel(event);
     this.#pending.delete(vfio.index);
     group.remove();
@@ -73,6 +80,7 @@ export class Removals {
     group.iommuGroup.forget(pci.bdf);
     removePciDevice(this.#tree, pci, group.iommuGroup);
     this.#onGone(pci);
+    for (const settle of waiters) settle();
   }
 
   /** Nothing changes here while a function is not being removed, and while one is, nothing can be saved. */

@@ -45,6 +45,17 @@ describe('without a user', () => {
 });
 
 describe('with a user', () => {
+  test('pulled twice while it is held, it leaves once, and both are told', async () => {
+    const lab = new Lab();
+    const { kernel } = lab.machine;
+    const device = lab.open(VFIO0);
+    lab.bind(device, lab.iommu());
+    const removals = [kernel.removeDevice(NAME), kernel.removeDevice(NAME)];
+    kernel.close(device);
+    await Promise.all(removals);
+    expect(kernel.readdir('/dev/vfio/devices')).toEqual(['vfio1']);
+  });
+
   test('it is asked every ten seconds, may go on meanwhile, and its close ends the removal', async () => {
     const lab = new Lab();
     const { kernel, clock } = lab.machine;
