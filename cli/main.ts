@@ -2,15 +2,11 @@
  * The command line: finds the verb, runs it, and turns every failure into one sentence and an exit status:
  * 2 for a mistake in what was asked, 1 for what went wrong while doing it. Bugs of ours keep their stack trace.
  */
-import { BoardError, boot } from '../boards/index.ts';
-import { ImageError } from '../bridge/host.ts';
-import { ControllerError, NvmeError, SysError } from '../drivers/nvme/index.ts';
-import { EnumerationError } from '../machine/pcie/enumerate.ts';
-import { HardwareThreadError } from '../machine/threads/cpu-port.ts';
-import { UserError } from '../support/user-error.ts';
+import { boot } from '../boards/index.ts';
 import { parseArguments } from './arguments.ts';
 import { findBoard } from './board-option.ts';
 import { boardsCommand } from './boards.ts';
+import { statusOf } from './exit-status.ts';
 import { help, unknownVerb } from './help.ts';
 import { lspci, parseLspciOptions } from './lspci.ts';
 import { type Output, processOutput } from './output.ts';
@@ -62,15 +58,4 @@ export async function main(argv: readonly string[], output: Output = processOutp
     output.error(`doorbell: ${(error as Error).message}`);
     return status;
   }
-}
-
-/** Exit status for an error that its message explains; null for a bug. */
-function statusOf(error: unknown): 1 | 2 | null {
-  if (error instanceof UserError) return error.status;
-  if (error instanceof BoardError || error instanceof EnumerationError || error instanceof ImageError)
-    return 2;
-  if (error instanceof HardwareThreadError) return 1;
-  return error instanceof SysError || error instanceof NvmeError || error instanceof ControllerError
-    ? 1
-    : null;
 }

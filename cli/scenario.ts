@@ -2,7 +2,7 @@
  * `doorbell scenario`: lists the shipped scenarios, or runs one of them or a file of the user's own and prints what
  * happened, what was observed and whether it was expected. Exit status 1 when an expectation does not hold.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { SCENARIOS } from '../scenarios/index.ts';
 import { runScenario, type Scenario, type ScenarioResult, type Settings } from '../scenarios/kit/index.ts';
 import { suggestion } from '../support/nearest.ts';
@@ -10,6 +10,7 @@ import { UserError } from '../support/user-error.ts';
 import { parseArguments, parseSeed } from './arguments.ts';
 import { loadModule } from './load-module.ts';
 import type { Output } from './output.ts';
+import { explained } from './user-stack.ts';
 
 /** Returns the exit status. Throws UserError. */
 export async function scenarioCommand(argv: readonly string[], output: Output): Promise<number> {
@@ -24,7 +25,9 @@ export async function scenarioCommand(argv: readonly string[], output: Output): 
   const scenario = await findScenario(name);
   const settings = changed(scenario, changes);
   const run = runScenario(scenario, settings, { seed: parseSeed(options.seed) });
-  const result = await untilIdle(scenario.name, run);
+  const result = await untilIdle(scenario.name, run).catch((error: unknown) => {
+    throw existsSync(name) ? explained(error, `scenario ${name}`, realpathSync(name)) : error;
+  });
   output.lines(isJson ? [JSON.stringify(result, null, 2)] : describe(scenario, result));
   return result.holds ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 /** Scenarios: every shipped one holds, a file of one's own runs, and mistakes are one sentence. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -187,6 +187,18 @@ describe("a file of one's own", () => {
     expect(await doorbell('scenario', file('nothing.ts', nothing))).toMatchObject({
       status: 2,
       err: 'doorbell: scenario mine: the program must return an object with what it observed, not undefined',
+    });
+  });
+
+  test('a program that throws is told with its own line only', () => {
+    const path = file('throws.mts', own('true').replace('return {', 'null.x; return {'));
+    const line =
+      readFileSync(path, 'utf8')
+        .split('\n')
+        .findIndex((text) => text.includes('null.x')) + 1;
+    expect(inNode(path)).toMatchObject({
+      status: 1,
+      stderr: `doorbell: scenario ${path}:${line}: the program threw TypeError: Cannot read properties of null (reading 'x')\n`,
     });
   });
 
