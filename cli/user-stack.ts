@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../support/user-error.ts';
 import { statusOf } from './exit-status.ts';
 
-const OURS = fileURLToPath(new URL('../', import.meta.url));
+/** The package: this file is in its cli/ or in its dist/cli/. */
+const OURS = fileURLToPath(new URL('../', import.meta.url)).replace(/dist[\\/]$/, '');
 
 /** A sentence with file and line, further frames of the user's below; `error` itself where none is in `file`. */
 export function explained(error: unknown, what: string, file: string): unknown {
