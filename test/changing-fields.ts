@@ -3,16 +3,7 @@
  * variables of functions that functions inside them change. For archive.test.ts.
  */
 import { parseSync } from 'oxc-parser';
-
-interface Node {
-  readonly type: string;
-  readonly start: number;
-  readonly end: number;
-  readonly [key: string]: unknown;
-}
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
+import { isNode, type Node } from './syntax.ts';
 
 /** Everything below a node, in the order of the text. */
 function nodes(node: Node, found: Node[] = []): Node[] {

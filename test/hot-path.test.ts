@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { parseSync } from 'oxc-parser';
 import { describe, expect, test } from 'vitest';
+import { isNode, type Node } from './syntax.ts';
 
 /** The functions that run for every I/O, every doorbell, every translation or every event. */
 const HOT: Readonly<Record<string, readonly string[]>> = {
@@ -96,15 +97,6 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'nvme/slots.ts': ['take', 'give', 'nextFree', 'freeRun'],
   'nvme/sparse-store.ts': ['load', 'stage', '#take'],
 };
-
-interface Node {
-  readonly type: string;
-  readonly start: number;
-  readonly [key: string]: unknown;
-}
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 
 /** The nodes below a node, from top to bottom. Types are no code. */
 function* nodes(node: Node): Generator<Node> {
