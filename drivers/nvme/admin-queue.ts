@@ -57,7 +57,15 @@ export class AdminQueue {
     this.#pages = new DmaPool(space, PAGE_SIZE, DATA_PAGES);
     const memory = this.#memory;
     const dstrd = controller.dstrd;
-    this.queue = new QueuePair({ qid: 0, depth: DEPTH, maxTransfer_bytes, memory, doorbells, dstrd });
+    this.queue = new QueuePair({
+      qid: 0,
+      depth: DEPTH,
+      slack: 1,
+      maxTransfer_bytes,
+      memory,
+      doorbells,
+      dstrd,
+    });
     this.requests = new RequestQueue({ kernel: space.kernel, queue: this.queue, wait, timeout_ns, rescuer });
   }
 
@@ -149,8 +157,8 @@ export class AdminQueue {
   }
 
   /** Creates both queues or none; `vector` -1 makes them without interrupts. */
-  async createQueues({ qid, entries, sqIova, cqIova }: QueuePair, vector: number): Promise<void> {
-    await this.requests.execute(createCompletionQueue(qid, entries, cqIova, vector));
+  async createQueues({ qid, entries, cqEntries, sqIova, cqIova }: QueuePair, vector: number): Promise<void> {
+    await this.requests.execute(createCompletionQueue(qid, cqEntries, cqIova, vector));
     try {
       await this.requests.execute(createSubmissionQueue(qid, entries, sqIova, qid));
     } catch (error) {

@@ -7,7 +7,7 @@ import type { DmaBuffer, DmaSpace } from '../vfio/dma.ts';
 import type { AdminQueue } from './admin-queue.ts';
 import type { Controller } from './controller.ts';
 import { checkQueueOptions, type IoQueueOptions, type NvmeSettings } from './options.ts';
-import { type Doorbells, MAX_DEPTH, type OnStale, QueuePair, queueBytes } from './queue-pair.ts';
+import { type Doorbells, MAX_DEPTH, MAX_SLACK, type OnStale, QueuePair, queueBytes } from './queue-pair.ts';
 import type { ShadowDoorbells } from './shadow-doorbells.ts';
 import { NvmeError } from './status.ts';
 
@@ -74,7 +74,9 @@ export class IoQueues {
     const memory = space.allocate(queueBytes(depth, maxTransfer_bytes));
     const { dstrd } = controller;
     const doorbells = this.shadow ?? this.#parts.doorbells;
-    const queue = new QueuePair({ qid, depth, maxTransfer_bytes, memory, doorbells, dstrd });
+    // Pins, MSI and coalescing look at what the host has not given back, so a queue with interrupts gives back at every reap.
+    const slack = wantsInterrupts ? 1 : Math.min(MAX_SLACK, controller.maxEntries - depth);
+    const queue = new QueuePair({ qid, depth, slack, maxTransfer_bytes, memory, doorbells, dstrd });
     queue.onStale = onStale(queue);
     const vector = wantsInterrupts ? qid : -1;
     const entry: IoQueue = { queue, memory, vector, isCreated: false };

@@ -22,6 +22,8 @@ import { type FailedCommand, NvmeError } from './status.ts';
 export const QUEUE_FULL = -1;
 /** A command identifier is 16 bits, and four of them count how often a slot was used. */
 export const MAX_DEPTH = 4095;
+/** Most entries that a completion queue has beyond the depth: more would save less than 1 ns per command. */
+export const MAX_SLACK = 32;
 
 // Literals, because a constant of another module or of an object costs a load each time; the spec has the
 // last word.
@@ -72,8 +74,10 @@ export type Doorbells = Pick<Mapping, 'write32'>;
 
 export interface QueuePairOptions {
   readonly qid: number;
-  /** Most commands outstanding at once, 1 to MAX_DEPTH. The queues have one entry more. */
+  /** Most commands outstanding at once, 1 to MAX_DEPTH. The submission queue has one entry more. */
   readonly depth: number;
+  /** Entries that the completion queue has more, 1 to MAX_SLACK: as many completions are given back at a time. */
+  readonly slack: number;
   /** Longest transfer of one command. */
   readonly maxTransfer_bytes: number;
   /** `queueBytes(depth, maxTransfer_bytes)` of zeroed memory, from a page boundary on. */
@@ -85,7 +89,7 @@ export interface QueuePairOptions {
 }
 
 const sqBytes = (depth: number): number => alignUp((depth + 1) * SQE.SIZE, PAGE_SIZE);
-const cqBytes = (depth: number): number => alignUp((depth + 1) * CQE.SIZE, PAGE_SIZE);
+const cqBytes = (depth: number): number => alignUp((depth + MAX_SLACK) * CQE.SIZE, PAGE_SIZE);
 
 /** Memory that a queue pair needs: submission queue, completion queue, and a PRP list for every slot. */
 export const queueBytes = (depth: number, maxTransfer_bytes: number): number =>
@@ -107,8 +111,9 @@ export class QueuePair {
   staleCount = 0;
 
   // V8 treats a field that is assigned once as a constant, which a #field without an initializer never is.
-  /** Entries of each queue. */
+  /** Entries of the submission queue and of the completion queue. */
   declare readonly entries: number;
+  declare readonly cqEntries: number;
   declare private readonly doorbells: Doorbells;
   declare private readonly tailDoorbell: number;
   declare private readonly headDoorbell: number;
@@ -117,24 +122,29 @@ export class QueuePair {
   declare private readonly cq: Int32Array;
   declare private readonly slots: Int32Array;
   declare private readonly free: Int32Array;
+  declare private readonly slack: number;
   declare private readonly slotMask: number;
   declare private readonly slotStep: number;
   #freeTop = 0;
   #tail = 0;
   #rungTail = 0;
   #head = 0;
+  #rungHead = 0;
   #phase = PHASE;
   readonly #lists: Int32Array;
   readonly #listsIova: number;
   readonly #listBytes: number;
 
-  constructor({ qid, depth, maxTransfer_bytes, memory, doorbells, dstrd }: QueuePairOptions) {
+  constructor({ qid, depth, slack, maxTransfer_bytes, memory, doorbells, dstrd }: QueuePairOptions) {
     assert(depth >= 1 && depth <= MAX_DEPTH, `queue depth must be 1 to ${MAX_DEPTH}, got ${depth}`);
+    assert(slack >= 1 && slack <= MAX_SLACK, `slack must be 1 to ${MAX_SLACK}, got ${slack}`);
     assert(memory.bytes.length >= queueBytes(depth, maxTransfer_bytes), 'the queue memory is too small');
     this.qid = qid;
     this.depth = depth;
     this.maxTransfer_bytes = maxTransfer_bytes;
+    this.slack = slack;
     this.entries = depth + 1;
+    this.cqEntries = depth + slack;
     this.doorbells = doorbells;
     this.tailDoorbell = sqTailDoorbell(qid, dstrd) - DOORBELL_BASE;
     this.headDoorbell = cqHeadDoorbell(qid, dstrd) - DOORBELL_BASE;
@@ -148,7 +158,7 @@ export class QueuePair {
     this.#listBytes = prpListBytes(maxTransfer_bytes);
     this.sq = new Int32Array(buffer, byteOffset, this.entries * SQE_WORDS);
     this.sqPairs = new Float64Array(buffer, byteOffset, (this.entries * SQE_WORDS) / 2);
-    this.cq = new Int32Array(buffer, byteOffset + cqAt, this.entries * CQE_WORDS);
+    this.cq = new Int32Array(buffer, byteOffset + cqAt, this.cqEntries * CQE_WORDS);
     this.#lists = new Int32Array(buffer, byteOffset + listsAt, (depth * this.#listBytes) / 4);
 
     this.slotStep = 2 ** Math.ceil(Math.log2(depth));
@@ -286,11 +296,8 @@ export class QueuePair {
     this.doorbells.write32(this.tailDoorbell, this.#tail);
   }
 
-  /**
-   * Takes up to `budget` completions, calls `onComplete` for each, and gives their entries back to the
-   * controller with one doorbell write. Returns how many there were.
-   */
-  reap(budget = this.entries): number {
+  /** Takes up to `budget` completions and calls `onComplete` for each. Returns how many there were. */
+  reap(budget = this.cqEntries): number {
     let count = 0;
     while (count < budget) {
       const ready = this.#ready(budget - count);
@@ -299,8 +306,19 @@ export class QueuePair {
       if (this.checksSqid === true) this.#takeChecked(ready);
       else this.#take(ready);
     }
-    if (count > 0) this.doorbells.write32(this.headDoorbell, this.#head);
+    this.#release();
     return count;
+  }
+
+  /**
+   * Gives entries back to the controller, with one doorbell write for `slack` of them or more: it needs them only when the
+   * queue is full (Base 2.1 §3.3.1.2), and less than `slack` with all that can be outstanding do not fill it.
+   */
+  #release(): void {
+    const taken = this.#head - this.#rungHead;
+    if ((taken < 0 ? taken + this.cqEntries : taken) < this.slack) return;
+    this.#rungHead = this.#head;
+    this.doorbells.write32(this.headDoorbell, this.#head);
   }
 
   /**
@@ -318,7 +336,7 @@ export class QueuePair {
       if ((cq[word]! & PHASE) !== phase) break;
       last = word;
       count++;
-      if (++head === this.entries) {
+      if (++head === this.cqEntries) {
         head = 0;
         phase ^= PHASE;
       }
@@ -335,7 +353,7 @@ export class QueuePair {
       const word = (this.#head << CQE_SHIFT) & MASK;
       const ending = cq[word + 3]!;
       // The head moves before the callback, which may throw.
-      if (++this.#head === this.entries) {
+      if (++this.#head === this.cqEntries) {
         this.#head = 0;
         this.#phase ^= PHASE;
       }
@@ -367,7 +385,7 @@ export class QueuePair {
         continue;
       }
       const ending = this.cq[word + 3]!;
-      if (++this.#head === this.entries) {
+      if (++this.#head === this.cqEntries) {
         this.#head = 0;
         this.#phase ^= PHASE;
       }
@@ -382,7 +400,7 @@ export class QueuePair {
     let count = 0;
     while (count < limit && (this.cq[head * CQE_WORDS + 3]! & PHASE) === phase) {
       count++;
-      if (++head === this.entries) {
+      if (++head === this.cqEntries) {
         head = 0;
         phase ^= PHASE;
       }
@@ -404,7 +422,7 @@ export class QueuePair {
 
   /** Empty rings, as the controller will think of them when the queues are created again. */
   restart(): void {
-    this.#tail = this.#rungTail = this.#head = 0;
+    this.#tail = this.#rungTail = this.#head = this.#rungHead = 0;
     this.#phase = PHASE;
     this.cq.fill(0);
   }
@@ -470,6 +488,7 @@ export class QueuePair {
     this.#tail = a.value(this.#tail);
     this.#rungTail = a.value(this.#rungTail);
     this.#head = a.value(this.#head);
+    this.#rungHead = a.value(this.#rungHead);
     this.#phase = a.value(this.#phase);
   }
 }

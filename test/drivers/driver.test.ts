@@ -133,7 +133,9 @@ test('several commands of one turn share a doorbell write', async () => {
   await nvme.namespace(1).read(0, 1);
   kernel.nvme.doorbells.length = 0;
   await nvme.namespace(1).read(0, 64);
-  expect(kernel.nvme.doorbells, 'four commands from tail 1, then their completions').toEqual(['8=5', '12=5']);
+  expect(kernel.nvme.doorbells, 'four commands from tail 1; so few completions are not given back').toEqual([
+    '8=5',
+  ]);
 });
 
 test('surfaces events, and asks for the next one at once', async () => {

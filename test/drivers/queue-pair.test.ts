@@ -10,7 +10,7 @@ const QUEUE_IOVA = 0x9000_0000;
 const MAX_TRANSFER = 64 * 1024;
 
 /** A queue pair and the other side of its memory. */
-function rig(depth: number) {
+function rig(depth: number, slack = 1) {
   const bytes = new Uint8Array(queueBytes(depth, MAX_TRANSFER));
   const view = new DataView(bytes.buffer);
   const doorbells: [offset: number, value: number][] = [];
@@ -19,6 +19,7 @@ function rig(depth: number) {
   const queue = new QueuePair({
     qid: 3,
     depth,
+    slack,
     maxTransfer_bytes: MAX_TRANSFER,
     memory,
     doorbells: mapping as unknown as Mapping,
@@ -37,7 +38,7 @@ function rig(depth: number) {
     CQE.set(view, at, 'SQID', sqid);
     CQE.set(view, at, 'CID', cid);
     CQE.set(view, at, 'STATUS', (status << 1) | phase);
-    tail = (tail + 1) % queue.entries;
+    tail = (tail + 1) % queue.cqEntries;
     if (tail === 0) phase ^= 1;
   };
   return { queue, sqe, complete, doorbells, finished, view };
@@ -87,6 +88,40 @@ describe('a queue pair', () => {
       [TAIL, 2],
       [HEAD, 2],
     ]);
+  });
+
+  test('whatever depth and slack, the completion queue has room for all, and is given back in pieces of the slack', () => {
+    for (let depth = 1; depth <= 7; depth++) {
+      for (let slack = 1; slack <= 7; slack++) {
+        for (let burst = 1; burst <= depth; burst++) {
+          const { queue, sqe, complete, doorbells } = rig(depth, slack);
+          let posted = 0;
+          for (let turn = 0; turn < 5 * (depth + slack); turn++) {
+            for (let i = 0; i < burst; i++) queue.post(NVM.READ, 1, 0, 1);
+            const rung = doorbells.at(-1)?.[1] ?? 0;
+            const taken = (posted + queue.cqEntries - rung) % queue.cqEntries;
+            expect(taken + queue.outstanding, `${depth} ${slack} ${burst}`).toBeLessThan(queue.cqEntries);
+            for (let i = 0; i < burst; i++) complete(sqe((posted + i) % queue.entries).CID);
+            posted += burst;
+            expect(queue.reap()).toBe(burst);
+          }
+          expect(doorbells).toHaveLength(Math.floor(posted / burst / Math.ceil(slack / burst)));
+        }
+      }
+    }
+  });
+
+  test('a callback that throws loses no room: what was taken before it is given back by the next reap', () => {
+    const { queue, sqe, complete, doorbells } = rig(2, 2);
+    queue.onComplete = () => {
+      throw new Error('the callback');
+    };
+    for (const index of [0, 1]) {
+      queue.post(NVM.READ, 1, 0, 1);
+      complete(sqe(index).CID);
+      expect(() => queue.reap()).toThrow('the callback');
+    }
+    expect([queue.reap(), doorbells]).toEqual([0, [[HEAD, 2]]]);
   });
 
   test('is full with as many commands as it is deep, and says so with a value', () => {
