@@ -80,17 +80,20 @@ function unknownName(name: string): number {
   return 2;
 }
 
-/** Adds to each read and write how many times as long as the bare copy it took in this run. */
+/** Adds to each read and write how many times as long as the bare copy, and as the path in C, it took in this run. */
 function withRatios(metrics: readonly Metric[]): Metric[] {
   return metrics.map((metric) => {
     const match = /^functional\.(?:read|write)\.(\d+)\.qd(\d+)(?:\.\w+)*?(\.cold)?\.ns$/.exec(metric.name);
     if (match === null) return metric;
     const [, bytes, depth, cold = ''] = match;
-    const names = [`copy.${bytes}.qd${depth}${cold}.ns`, `copy.${bytes}${cold}.ns`];
-    const copy = metrics.find(({ name }) => names.includes(name));
-    if (copy === undefined) return metric;
-    const ratio = (metric.value / copy.value).toFixed(2);
-    return { ...metric, detail: `${metric.detail}, ${ratio} times ${copy.name.replace(/\.ns$/, '')}` };
+    const copies = [`copy.${bytes}.qd${depth}${cold}.ns`, `copy.${bytes}${cold}.ns`];
+    const details = [metric.detail];
+    for (const names of [copies, [`c.read.${bytes}.qd${depth}${cold}.ns`]]) {
+      const other = metrics.find(({ name }) => names.includes(name));
+      if (other === undefined) continue;
+      details.push(`${(metric.value / other.value).toFixed(2)} times ${other.name.replace(/\.ns$/, '')}`);
+    }
+    return { ...metric, detail: details.join(', ') };
   });
 }
 

@@ -20,7 +20,7 @@ export const isQuick = process.argv.includes('--quick');
 export const WARM_UP_MS = isQuick ? 200 : 1000;
 /** Short samples, many of them. */
 const SAMPLE_MS = 2;
-const SAMPLES = isQuick ? 60 : 500;
+export const SAMPLES = isQuick ? 60 : 500;
 
 export const metric = (name: string, value: number | Time, unit: string, detail: string): Metric =>
   typeof value === 'number'

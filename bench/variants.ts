@@ -22,6 +22,7 @@ import { benchDoorbell, benchEvents, benchIommu, benchTranslation } from './micr
 import { benchControllers, benchPairs } from './queues.ts';
 import { benchPingPong, benchThreadedRead } from './threaded.ts';
 import { benchTimed } from './timed.ts';
+import { benchC } from './yardstick.ts';
 
 export interface Variant {
   readonly run: () => Metric[] | Promise<Metric[]>;
@@ -53,6 +54,13 @@ const throughput = SIZES.flatMap((bytes) => {
     ]),
   ];
 });
+/** The yardstick of the rows that docs/performance.md holds against C. */
+const inC = [
+  [512, 1],
+  [512, 32],
+  [4096, 32],
+  [131_072, 1],
+].map(([bytes, depth]) => entry(`c.read.${bytes}.qd${depth}`, () => benchC(bytes!, depth!), true));
 const cold = [512, 4096, 131_072].flatMap((bytes) => {
   const isQuick = bytes === 4096;
   return [
@@ -64,6 +72,7 @@ const cold = [512, 4096, 131_072].flatMap((bytes) => {
 
 export const VARIANTS: Readonly<Record<string, Variant>> = Object.fromEntries([
   ...throughput,
+  ...inC,
   ...cold,
   entry('functional.read.4096.qd32.sgl', benchSgl, true),
   ...(['4k', '2m', 'off'] as const).map((kind) =>
