@@ -79,8 +79,8 @@ export class Slots {
   private readonly clock: Clock;
   /** Slots with I/O commands, since when there are any, and for how long there were before. */
   #io = 0;
-  #since_ns = 0;
-  #busy_ns = 0;
+  private since_ns = 0;
+  private before_ns = 0;
 
   constructor(memory: Memory, clock: Clock, count: number, maxSegments: number) {
     this.clock = clock;
@@ -155,19 +155,19 @@ export class Slots {
     this.#free -= count;
     this.#cursor = end === this.count ? 0 : end;
     if (sqid === 0) return;
-    if (this.#io === 0) this.#since_ns = this.clock.now;
+    if (this.#io === 0) this.since_ns = this.clock.now;
     this.#io += count;
   }
 
   give(slot: number): void {
     this.busy[slot] = 0;
     this.#free++;
-    if (this.sqid(slot) !== 0 && --this.#io === 0) this.#busy_ns += this.clock.now - this.#since_ns;
+    if (this.sqid(slot) !== 0 && --this.#io === 0) this.before_ns += this.clock.now - this.since_ns;
   }
 
   /** Nanoseconds in which there were I/O commands. */
   get busy_ns(): number {
-    return this.#busy_ns + (this.#io === 0 ? 0 : this.clock.now - this.#since_ns);
+    return this.before_ns + (this.#io === 0 ? 0 : this.clock.now - this.since_ns);
   }
 
   /** The busy slot of a command, or NO_SLOT. */
@@ -228,7 +228,7 @@ export class Slots {
     this.#free = a.value(this.#free);
     this.#cursor = a.value(this.#cursor);
     this.#io = a.value(this.#io);
-    this.#since_ns = a.value(this.#since_ns);
-    this.#busy_ns = a.value(this.#busy_ns);
+    this.since_ns = a.value(this.since_ns);
+    this.before_ns = a.value(this.before_ns);
   }
 }

@@ -43,7 +43,7 @@ export class Histogram {
   max = 0;
   mean = 0;
   /** Sum of squared distances from the mean (Welford). */
-  #squares = 0;
+  private squares = 0;
 
   /** Adds one sample of zero or more. */
   record(value: number): void {
@@ -54,12 +54,12 @@ export class Histogram {
     if (value > this.max) this.max = value;
     const delta = value - this.mean;
     this.mean += delta / this.count;
-    this.#squares += delta * (value - this.mean);
+    this.squares += delta * (value - this.mean);
   }
 
   /** Standard deviation of the samples (n - 1); 0 for fewer than two. */
   get deviation(): number {
-    return this.count < 2 ? 0 : Math.sqrt(this.#squares / (this.count - 1));
+    return this.count < 2 ? 0 : Math.sqrt(this.squares / (this.count - 1));
   }
 
   /** The value below or at which `percent` of the samples lie, as fio takes it; 0 without samples. */
@@ -81,7 +81,7 @@ export class Histogram {
     }
     const count = this.count + other.count;
     const delta = other.mean - this.mean;
-    this.#squares += other.#squares + (delta * delta * this.count * other.count) / count;
+    this.squares += other.squares + (delta * delta * this.count * other.count) / count;
     this.mean += (delta * other.count) / count;
     this.count = count;
     this.min = Math.min(this.min, other.min);
@@ -95,6 +95,6 @@ export class Histogram {
     this.min = a.value(this.min);
     this.max = a.value(this.max);
     this.mean = a.value(this.mean);
-    this.#squares = a.value(this.#squares);
+    this.squares = a.value(this.squares);
   }
 }

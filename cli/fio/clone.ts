@@ -92,10 +92,10 @@ export class Clone {
   #unrung = 0;
   #issued = 0;
   #sinceThink = 0;
-  #phaseAt = 0;
+  private phaseAt = 0;
   /** When the thread began to work on the command it is about to post. */
-  #createdAt = 0;
-  #completedAt = 0;
+  private createdAt = 0;
+  private completedAt = 0;
 
   constructor(parts: CloneParts) {
     const { queue, recorder } = parts;
@@ -148,8 +148,8 @@ export class Clone {
   /** Ends the job at time `at`, on the clock that measures. What is under way does not count; `drain` takes it back. */
   cut(at: number): void {
     if (this.isDone) return;
-    if (!Number.isNaN(this.#phaseAt) && this.#hasBegun)
-      this.#recorder.endPhase(Math.max(0, at - this.#phaseAt), this.workload.isVerifying);
+    if (!Number.isNaN(this.phaseAt) && this.#hasBegun)
+      this.#recorder.endPhase(Math.max(0, at - this.phaseAt), this.workload.isVerifying);
     this.stats.zoneResets = this.workload.zoneResets;
     if (this.#unrung > 0) this.#queue.ring();
     this.#queue.onComplete = (slot) => this.#forget(slot);
@@ -178,14 +178,14 @@ export class Clone {
     flow?.join(this.job.flow);
     this.readyAt = clock.simulated() + startDelay_ns;
     this.#state = 'thinking';
-    this.#phaseAt = Number.NaN;
+    this.phaseAt = Number.NaN;
     return true;
   }
 
   /** The first turn after the start delay, and the end of the ramp: times count from now. */
   #startCounting(now: number): void {
     const { clock, pacer, floor, target } = this.#parts;
-    this.#phaseAt = now;
+    this.phaseAt = now;
     this.#recorder.begin(now);
     const simulated = clock.simulated();
     pacer?.begin(simulated);
@@ -212,12 +212,12 @@ export class Clone {
 
   /** Decides what comes next: another command, completions, waiting, or the end. */
   #think(now: number): void {
-    if (Number.isNaN(this.#phaseAt)) this.#startCounting(now);
+    if (Number.isNaN(this.phaseAt)) this.#startCounting(now);
     this.#watch(now);
     const { outstanding } = this;
     const wakeAt = this.#chooseNext(outstanding);
     if (wakeAt === 0) {
-      this.#createdAt = now;
+      this.createdAt = now;
       this.#spend('submitting', this.#parts.host.submit_ns);
     } else if (this.#unrung > 0) this.#ring();
     else if (outstanding === 0 && wakeAt === NEVER) this.#endPhase(now);
@@ -232,7 +232,7 @@ export class Clone {
   #beforeEnd(wakeAt: number, now: number): number {
     if (wakeAt === NEVER) return NEVER;
     // A nanosecond at least: differences of times are not exact.
-    const left = Math.max(1, this.job.runtime_ns - (now - this.#phaseAt));
+    const left = Math.max(1, this.job.runtime_ns - (now - this.phaseAt));
     return Math.min(wakeAt, this.#parts.clock.simulated() + left);
   }
 
@@ -240,7 +240,7 @@ export class Clone {
   #watch(now: number): void {
     const { floor, target, clock } = this.#parts;
     const { steady } = this.stats;
-    const elapsed = now - this.#phaseAt;
+    const elapsed = now - this.phaseAt;
     if (this.#isRamping) {
       if (elapsed < this.job.ramp_ns) return;
       this.#isRamping = false;
@@ -323,7 +323,7 @@ export class Clone {
     const io = flights.take();
     if (direction === WRITE && verifier !== null) verifier.fill(flights.bufferAt(io), offset, bytes, number);
     flights.post(io, direction, offset, bytes, number);
-    flights.created[io] = this.#createdAt;
+    flights.created[io] = this.createdAt;
     flights.issued[io] = clock.measured();
     this.#isChosen = false;
     if (direction < SYNC) {
@@ -356,7 +356,7 @@ export class Clone {
       const wanted = Math.min(iodepth_batch_complete_min, queue.outstanding);
       if (queue.ready(wanted) < wanted) return false;
     }
-    this.#completedAt = now;
+    this.completedAt = now;
     const taken = queue.reap(iodepth_batch_complete_max);
     if (taken === 0) return false;
     this.#recorder.reaped(taken);
@@ -368,14 +368,14 @@ export class Clone {
     const flights = this.#flights;
     const io = flights.ioOf(slot);
     const { host, onCompletion } = this.#parts;
-    this.#completedAt += host.complete_ns;
+    this.completedAt += host.complete_ns;
     if (onCompletion !== null)
-      onCompletion(flights.created[io]!, flights.issued[io]!, this.#completedAt, this, slot);
+      onCompletion(flights.created[io]!, flights.issued[io]!, this.completedAt, this, slot);
     if (status !== 0) {
       const kind = flights.direction[io] === READ ? 'read' : 'write';
       this.#suffer(kind, EIO, this.#queue.error(slot).message, io);
     }
-    if (flights.isLast(io)) this.#finish(io, this.#completedAt);
+    if (flights.isLast(io)) this.#finish(io, this.completedAt);
   }
 
   /** Every command of an I/O has completed. */
@@ -426,9 +426,9 @@ export class Clone {
   /** Everything of this phase has completed: books its time, and goes on to verification, the next loop or the end. */
   #endPhase(now: number): void {
     const { workload, job, stats } = this;
-    this.#recorder.endPhase(now - this.#phaseAt, workload.isVerifying);
+    this.#recorder.endPhase(now - this.phaseAt, workload.isVerifying);
     stats.zoneResets = workload.zoneResets;
-    this.#phaseAt = now;
+    this.phaseAt = now;
     if (stats.errno === 0 && (workload.beginVerifying() || workload.beginLoop())) return;
     this.#parts.flow?.leave(job.flow, this.#issued);
     this.#state = 'done';
@@ -451,8 +451,8 @@ export class Clone {
     this.#unrung = a.value(this.#unrung);
     this.#issued = a.value(this.#issued);
     this.#sinceThink = a.value(this.#sinceThink);
-    this.#phaseAt = a.value(this.#phaseAt);
-    this.#createdAt = a.value(this.#createdAt);
-    this.#completedAt = a.value(this.#completedAt);
+    this.phaseAt = a.value(this.phaseAt);
+    this.createdAt = a.value(this.createdAt);
+    this.completedAt = a.value(this.completedAt);
   }
 }

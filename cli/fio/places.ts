@@ -25,7 +25,7 @@ export class Places {
   readonly #percentRandom: number;
   #runLeft = 0;
   /** Where the next I/O of a sequence begins, from the start of the zone. */
-  #at: number;
+  private at: number;
   readonly #zone: ZoneWalk | null;
 
   constructor(job: Job, direction: Direction, regionBytes: number, mapped: boolean, random: Random) {
@@ -38,7 +38,7 @@ export class Places {
     this.#run = job.rw_run;
     this.#percentRandom = job.percentage_random[direction];
     this.#chance = job.random && this.#percentRandom < 100 ? random : null;
-    this.#at = this.#sequenceStart();
+    this.at = this.#sequenceStart();
     const blocks = Math.max(1, Math.floor((this.#span - min) / this.#align) + 1);
     this.#order = job.random ? orderOf(blocks, job.distribution, mapped, random) : null;
   }
@@ -55,9 +55,9 @@ export class Places {
     const zone = this.#zone;
     if (zone?.isOver()) {
       zone.advance();
-      this.#at = this.#sequenceStart();
+      this.at = this.#sequenceStart();
     }
-    let at = this.#at;
+    let at = this.at;
     if (this.#order === null) {
       if (at < 0 || at + this.#min > this.#span) at = this.#sequenceStart();
     } else if (this.#runLeft > 0 && at + this.#min <= this.#span) this.#runLeft--;
@@ -67,7 +67,7 @@ export class Places {
     }
     const room = this.#span - at;
     const bytes = want <= room ? want : room - (room % this.#min);
-    this.#at = at + bytes + this.#skip;
+    this.at = at + bytes + this.#skip;
     this.offset = at;
     this.bytes = bytes;
     if (zone !== null) {
@@ -88,7 +88,7 @@ export class Places {
     this.bytes = a.value(this.bytes);
     this.#order?.archive(a);
     this.#runLeft = a.value(this.#runLeft);
-    this.#at = a.value(this.#at);
+    this.at = a.value(this.at);
     this.#zone?.archive(a);
   }
 }

@@ -24,7 +24,7 @@ export class Recorder {
   readonly #bwWindow_ns: number;
   readonly #iopsWindow_ns: number;
   /** When the next sample of a rate can be due. */
-  #lookAt = 0;
+  private lookAt = 0;
   #startedAt = 0;
 
   constructor(stats: JobStats, logs: JobLogs | null) {
@@ -42,7 +42,7 @@ export class Recorder {
       bw.begin(now);
       iops.begin(now);
     }
-    this.#lookAt = now + Math.min(this.#bwWindow_ns, this.#iopsWindow_ns);
+    this.lookAt = now + Math.min(this.#bwWindow_ns, this.#iopsWindow_ns);
     this.#logs?.begin(now);
   }
 
@@ -88,7 +88,7 @@ export class Recorder {
     counts.lat.record(now - created);
     if (this.#logs !== null)
       this.#logs.completed(direction as Direction, bytes, offset, created, issued, now);
-    if (now >= this.#lookAt) this.#sample(now);
+    if (now >= this.lookAt) this.#sample(now);
   }
 
   #sample(now: number): void {
@@ -98,7 +98,7 @@ export class Recorder {
       bw.look(now, bytes, this.#bwWindow_ns);
       iops.look(now, ios, this.#iopsWindow_ns);
     }
-    this.#lookAt = now + Math.min(this.#bwWindow_ns, this.#iopsWindow_ns) / 2;
+    this.lookAt = now + Math.min(this.#bwWindow_ns, this.#iopsWindow_ns) / 2;
   }
 
   /** A phase of the job took `elapsed` ns. */
@@ -120,7 +120,7 @@ export class Recorder {
   /** Saves or loads what changes while the machine runs (support/archive.ts). */
   archive(a: Archive): void {
     this.#logs?.archive(a);
-    this.#lookAt = a.value(this.#lookAt);
+    this.lookAt = a.value(this.lookAt);
     this.#startedAt = a.value(this.#startedAt);
   }
 }

@@ -10,33 +10,33 @@ export class RateSamples {
   mean = 0;
   count = 0;
   /** Sum of squared distances from the mean (Welford). */
-  #squares = 0;
-  #startedAt = 0;
-  #amount = 0;
+  private squares = 0;
+  private startedAt = 0;
+  private amount = 0;
 
   /** Starts the first window. */
   begin(now: number): void {
-    this.#startedAt = now;
+    this.startedAt = now;
   }
 
   /** Ends the window when it is over: `total` is what was counted since the job began. */
   look(now: number, total: number, window_ns: number): void {
-    const elapsed = now - this.#startedAt;
+    const elapsed = now - this.startedAt;
     if (elapsed < window_ns) return;
-    const rate = ((total - this.#amount) * 1e9) / elapsed;
-    this.#startedAt = now;
-    this.#amount = total;
+    const rate = ((total - this.amount) * 1e9) / elapsed;
+    this.startedAt = now;
+    this.amount = total;
     this.count++;
     if (rate < this.min) this.min = rate;
     if (rate > this.max) this.max = rate;
     const delta = rate - this.mean;
     this.mean += delta / this.count;
-    this.#squares += delta * (rate - this.mean);
+    this.squares += delta * (rate - this.mean);
   }
 
   /** Standard deviation of the samples (n - 1); 0 for fewer than two. */
   get deviation(): number {
-    return this.count < 2 ? 0 : Math.sqrt(this.#squares / (this.count - 1));
+    return this.count < 2 ? 0 : Math.sqrt(this.squares / (this.count - 1));
   }
 
   /** Adds a job that ran at the same time: their means add up. */
@@ -45,7 +45,7 @@ export class RateSamples {
     this.min = Math.min(this.min, other.min);
     this.max = Math.max(this.max, other.max);
     this.mean += other.mean;
-    this.#squares += other.#squares;
+    this.squares += other.squares;
     this.count += other.count;
   }
 
@@ -55,8 +55,8 @@ export class RateSamples {
     this.max = a.value(this.max);
     this.mean = a.value(this.mean);
     this.count = a.value(this.count);
-    this.#squares = a.value(this.#squares);
-    this.#startedAt = a.value(this.#startedAt);
-    this.#amount = a.value(this.#amount);
+    this.squares = a.value(this.squares);
+    this.startedAt = a.value(this.startedAt);
+    this.amount = a.value(this.amount);
   }
 }

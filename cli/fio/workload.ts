@@ -35,7 +35,7 @@ export class Workload {
   readonly #isReadBack: boolean;
   /** By direction, simulated time before which a rate allows none; null without rates. */
   readonly #dueAt: Float64Array | null;
-  #left: number;
+  private left: number;
   #ios = 0;
   #writes = 0;
   #unflushed = 0;
@@ -68,13 +68,13 @@ export class Workload {
     const unit = Math.min(job.sizes[WRITE].min, job.blockalign?.[WRITE] ?? job.sizes[WRITE].min);
     this.#written = keepsApart ? new WrittenBlocks(region.bytes, unit, job.verify_backlog) : null;
     this.#readNumber = job.verify !== 'none' && !job.writes ? ANY_WRITE : UNCHECKED;
-    this.#left = job.time_based || job.ramp_ns > 0 ? Number.POSITIVE_INFINITY : region.amount;
+    this.left = job.time_based || job.ramp_ns > 0 ? Number.POSITIVE_INFINITY : region.amount;
     if (job.verify_only) this.#pretend();
   }
 
   /** `verify_only`: the writes of an earlier run are taken as done. */
   #pretend(): void {
-    this.#left = this.#region.amount;
+    this.left = this.#region.amount;
     while (this.next(0)) this.settled(this.direction, this.offset, this.bytes);
   }
 
@@ -100,7 +100,7 @@ export class Workload {
 
   /** Share of the work that has been issued, from 0 to 1; NaN when time decides. */
   get progress(): number {
-    const share = 1 - this.#left / this.#region.amount;
+    const share = 1 - this.left / this.#region.amount;
     return Number.isFinite(share) ? share : Number.NaN;
   }
 
@@ -153,7 +153,7 @@ export class Workload {
       this.#writes++;
       this.#unflushed++;
     }
-    this.#left = Math.max(0, this.#left - amount);
+    this.left = Math.max(0, this.left - amount);
     this.number = direction === WRITE ? this.#writes : this.#readNumber;
     return this.#written === null || direction === READ || this.#release();
   }
@@ -172,7 +172,7 @@ export class Workload {
     if (verdict === WAIT) return false;
     this.#isDrawn = false;
     if (verdict === GO) return this.#count(this.bytes);
-    this.#left = 0;
+    this.left = 0;
     return this.#choose(outstanding);
   }
 
@@ -204,7 +204,7 @@ export class Workload {
       while (index < split.length - 1 && drawn >= split[index]!.percent) drawn -= split[index++]!.percent;
       bytes = split[index]!.bytes;
     } else if (min !== max) bytes = min * (1 + this.#random.below(Math.floor(max / min)));
-    return bytes <= this.#left ? bytes : this.#left - (this.#left % min);
+    return bytes <= this.left ? bytes : this.left - (this.left % min);
   }
 
   #flush(): boolean {
@@ -251,12 +251,12 @@ export class Workload {
   /** The ramp is over: the amount counts from here. */
   restart(): void {
     this.#ios = 0;
-    this.#left = this.#job.time_based ? Number.POSITIVE_INFINITY : this.#region.amount;
+    this.left = this.#job.time_based ? Number.POSITIVE_INFINITY : this.#region.amount;
   }
 
   /** Issues nothing more in this phase. */
   stop(): void {
-    this.#left = 0;
+    this.left = 0;
     this.#isDrawn = false;
     this.#isHeld = false;
     this.#unflushed = 0;
@@ -295,7 +295,7 @@ export class Workload {
     this.#written?.archive(a);
     this.#zones?.archive(a);
     this.#isDrawn = a.value(this.#isDrawn);
-    this.#left = a.value(this.#left);
+    this.left = a.value(this.left);
     this.#ios = a.value(this.#ios);
     this.#writes = a.value(this.#writes);
     this.#unflushed = a.value(this.#unflushed);

@@ -86,13 +86,13 @@ export class Link {
   /** Where the wire's busy times are told, and the port above it. */
   private trace: Trace | null = null;
   private port: { readonly bdf: number } | null = null;
-  #upFreeAt = 0;
-  #downFreeAt = 0;
+  private upFreeAt = 0;
+  private downFreeAt = 0;
   /** When the credits of all writes and reads so far would be back if each had waited for the one before. */
-  #writeCreditsAt = 0;
-  #readCreditsAt = 0;
+  private writeCreditsAt = 0;
+  private readCreditsAt = 0;
   /** The wire is down until then. */
-  #retrainedAt = 0;
+  private retrainedAt = 0;
 
   /** `jitter` is that of `profile.jitter_ns`. */
   constructor(
@@ -138,9 +138,9 @@ export class Link {
     if (this.free) return;
     this.#setRate(generation, lanes);
     const back = this.clock.now + down_ns;
-    this.#upFreeAt = Math.max(this.#upFreeAt, back);
-    this.#downFreeAt = Math.max(this.#downFreeAt, back);
-    this.#retrainedAt = back;
+    this.upFreeAt = Math.max(this.upFreeAt, back);
+    this.downFreeAt = Math.max(this.downFreeAt, back);
+    this.retrainedAt = back;
   }
 
   /** Tells `trace` from now on when the wire is busy, under the number of the port above it. */
@@ -159,8 +159,8 @@ export class Link {
   /** The same for a small write right behind one that reaches the root complex now: only its wire time. */
   follow(length: number): number {
     const ns = (length + REQUEST_BYTES) * this.ns_per_byte;
-    this.#upFreeAt += ns;
-    if (this.trace?.on === true) this.#busy(1, this.#upFreeAt - ns, this.#upFreeAt);
+    this.upFreeAt += ns;
+    if (this.trace?.on === true) this.#busy(1, this.upFreeAt - ns, this.upFreeAt);
     return ns;
   }
 
@@ -174,8 +174,8 @@ export class Link {
     const completions = piecesOf(address, length, this.completion_bytes, this.completionsPerByte);
     const round_ns = 2 * this.propagation_ns + answer_ns;
     // Each request holds a credit until it is answered.
-    this.#readCreditsAt = Math.max(this.#readCreditsAt, now) + requests * round_ns * this.perReadCredit;
-    const wait_ns = Math.max(0, this.#readCreditsAt - now - round_ns);
+    this.readCreditsAt = Math.max(this.readCreditsAt, now) + requests * round_ns * this.perReadCredit;
+    const wait_ns = Math.max(0, this.readCreditsAt - now - round_ns);
     const answered = this.#slipUp(now, requests * REQUEST_BYTES) + wait_ns + answer_ns;
     return this.#down(answered, length + completions * COMPLETION_BYTES) - now;
   }
@@ -194,9 +194,9 @@ export class Link {
     let time = sent;
     for (let link: Link = this; ; link = link.parent) {
       const wire_ns = bytes * link.ns_per_byte;
-      const wait_ns = link.#wait(link.#upFreeAt, time);
-      link.#upFreeAt = Math.max(link.#upFreeAt, time) + wire_ns;
-      if (link.trace?.on === true) link.#busy(1, link.#upFreeAt - wire_ns, link.#upFreeAt);
+      const wait_ns = link.#wait(link.upFreeAt, time);
+      link.upFreeAt = Math.max(link.upFreeAt, time) + wire_ns;
+      if (link.trace?.on === true) link.#busy(1, link.upFreeAt - wire_ns, link.upFreeAt);
       time = time + wait_ns + wire_ns + link.propagation_ns;
       if (link.parent === null) return time;
       time += link.hop_ns;
@@ -210,9 +210,9 @@ export class Link {
       const link = path[index]!;
       if (link.parent !== null) time += link.hop_ns;
       const wire_ns = bytes * link.ns_per_byte;
-      const wait_ns = link.#wait(link.#downFreeAt, time);
-      link.#downFreeAt = Math.max(link.#downFreeAt, time) + wire_ns;
-      if (link.trace?.on === true) link.#busy(0, link.#downFreeAt - wire_ns, link.#downFreeAt);
+      const wait_ns = link.#wait(link.downFreeAt, time);
+      link.downFreeAt = Math.max(link.downFreeAt, time) + wire_ns;
+      if (link.trace?.on === true) link.#busy(0, link.downFreeAt - wire_ns, link.downFreeAt);
       time = time + wait_ns + wire_ns + link.propagation_ns;
     }
     return time;
@@ -222,7 +222,7 @@ export class Link {
   #wait(freeAt: number, time: number): number {
     const wait_ns = this.#chance();
     if (freeAt <= time) return wait_ns;
-    return Math.max(Math.min(freeAt - time, this.packet_ns * 0.5), this.#retrainedAt - time) + wait_ns;
+    return Math.max(Math.min(freeAt - time, this.packet_ns * 0.5), this.retrainedAt - time) + wait_ns;
   }
 
   #chance(): number {
@@ -234,10 +234,10 @@ export class Link {
     let time = sent;
     let through = 0;
     for (let link: Link = this; ; link = link.parent) {
-      link.#writeCreditsAt = Math.max(link.#writeCreditsAt, time) + packets * link.writeCredit_ns;
-      const start = Math.max(link.#upFreeAt, time) + link.#chance();
-      const end = Math.max(start + bytes * link.ns_per_byte, link.#writeCreditsAt - link.creditLoop_ns);
-      link.#upFreeAt = end;
+      link.writeCreditsAt = Math.max(link.writeCreditsAt, time) + packets * link.writeCredit_ns;
+      const start = Math.max(link.upFreeAt, time) + link.#chance();
+      const end = Math.max(start + bytes * link.ns_per_byte, link.writeCreditsAt - link.creditLoop_ns);
+      link.upFreeAt = end;
       if (link.trace?.on === true) link.#busy(1, start, end);
       const arrival = end + link.propagation_ns;
       if (link.parent === null) return Math.max(through, arrival);
@@ -260,11 +260,11 @@ export class Link {
         end = end + link.hop_ns + packet_ns;
         ready += link.hop_ns;
       }
-      const start = Math.max(link.#downFreeAt, ready) + link.#chance();
-      link.#downFreeAt = Math.max(start + bytes * link.ns_per_byte, end);
-      if (link.trace?.on === true) link.#busy(0, start, link.#downFreeAt);
+      const start = Math.max(link.downFreeAt, ready) + link.#chance();
+      link.downFreeAt = Math.max(start + bytes * link.ns_per_byte, end);
+      if (link.trace?.on === true) link.#busy(0, start, link.downFreeAt);
       ready = start + packet_ns + link.propagation_ns;
-      end = link.#downFreeAt + link.propagation_ns;
+      end = link.downFreeAt + link.propagation_ns;
     }
     return end;
   }
@@ -282,11 +282,11 @@ export class Link {
   archive(a: Archive): void {
     this.ns_per_byte = a.value(this.ns_per_byte);
     this.packet_ns = a.value(this.packet_ns);
-    this.#upFreeAt = a.value(this.#upFreeAt);
-    this.#downFreeAt = a.value(this.#downFreeAt);
-    this.#writeCreditsAt = a.value(this.#writeCreditsAt);
-    this.#readCreditsAt = a.value(this.#readCreditsAt);
-    this.#retrainedAt = a.value(this.#retrainedAt);
+    this.upFreeAt = a.value(this.upFreeAt);
+    this.downFreeAt = a.value(this.downFreeAt);
+    this.writeCreditsAt = a.value(this.writeCreditsAt);
+    this.readCreditsAt = a.value(this.readCreditsAt);
+    this.retrainedAt = a.value(this.retrainedAt);
     this.jitter?.archive(a);
   }
 }

@@ -15,8 +15,8 @@ export class UniformMedia implements Media {
   private readonly busy: MediaParts['busy'];
   private readonly unitFreeAt: Float64Array;
   private readonly life_bytes: number;
-  #busFreeAt = 0;
-  #written_bytes = 0;
+  private busFreeAt = 0;
+  private written_bytes = 0;
 
   constructor(profile: UniformProfile, { clock, random, capacity_bytes, busy }: MediaParts) {
     this.clock = clock;
@@ -32,7 +32,7 @@ export class UniformMedia implements Media {
   }
 
   write(offset: number, length: number): number {
-    this.#written_bytes += length;
+    this.written_bytes += length;
     return this.#access(this.profile.write_ns, this.profile.writeBus_bytes_per_ns, offset, length);
   }
 
@@ -47,7 +47,7 @@ export class UniformMedia implements Media {
   discard(): void {}
 
   wear(): number {
-    return this.#written_bytes / this.life_bytes;
+    return this.written_bytes / this.life_bytes;
   }
 
   place(unit: number): number {
@@ -67,11 +67,11 @@ export class UniformMedia implements Media {
       const jitter = (this.random.unit() - 0.5) * jitter_ns;
       const start = Math.max(now, this.unitFreeAt[unit]!);
       const ready = start + access_ns + jitter;
-      this.#busFreeAt = Math.max(this.#busFreeAt, ready) + piece / bus_bytes_per_ns;
-      this.unitFreeAt[unit] = this.#busFreeAt;
+      this.busFreeAt = Math.max(this.busFreeAt, ready) + piece / bus_bytes_per_ns;
+      this.unitFreeAt[unit] = this.busFreeAt;
       const { trace, dma } = this.busy;
-      if (trace.on) trace.emit(T.MEDIA_BUSY, dma.requester, unit, start, this.#busFreeAt);
-      last = Math.max(last, this.#busFreeAt);
+      if (trace.on) trace.emit(T.MEDIA_BUSY, dma.requester, unit, start, this.busFreeAt);
+      last = Math.max(last, this.busFreeAt);
       at += piece;
     }
     return last - now;
@@ -88,7 +88,7 @@ export class UniformMedia implements Media {
   archive(a: Archive): void {
     this.random.archive(a);
     a.contents(this.unitFreeAt);
-    this.#busFreeAt = a.value(this.#busFreeAt);
-    this.#written_bytes = a.value(this.#written_bytes);
+    this.busFreeAt = a.value(this.busFreeAt);
+    this.written_bytes = a.value(this.written_bytes);
   }
 }
