@@ -1,5 +1,5 @@
 /**
- * Finds what is impossible in a board before anything is built. The first problem is one sentence with its path in the
+ * Finds what is impossible in a board before anything is built. Each problem is one sentence with its path in the
  * board, such as `rootPorts[0].device.namespaces[1].size`. What a key may hold alone is in shapes.ts; here is what
  * keys mean together. Not here: resources, which firmware finds out (enumerate.ts).
  */
@@ -7,24 +7,31 @@
 import type { ControllerProfile } from '../nvme/profile.ts';
 import { checkProfile } from '../nvme/profile-check.ts';
 import { MIB } from '../support/numbers.ts';
+import type { Problem } from '../support/shape.ts';
 import type { Board, NvmeBoard, PortBoard } from './board.ts';
 import { drivesOf, type PlacedDrive } from './drives.ts';
 import { checkNamespace } from './namespaces.ts';
 import { BOARD, bytesOf } from './shapes.ts';
 
-/** A board that cannot exist. The message names the board, the place in it and what would be possible. */
+/**
+ * A board that cannot exist. The message has a line for each problem: it names the board, the place in it and what would
+ * be possible.
+ */
 export class BoardError extends Error {
   override readonly name = 'BoardError';
-  /** The place in the board, such as `rootPorts[0].link.lanes`; empty for the whole. */
-  readonly path: string;
-  constructor(board: string, path: string, problem: string) {
-    super(`board ${board}: ${path === '' ? '' : `${path}: `}${problem}`);
-    this.path = path;
+  readonly problems: readonly Problem[];
+  constructor(board: string, problems: readonly Problem[]) {
+    super(problems.map((problem) => `board ${board}: ${sentenceOf(problem)}`).join('\n'));
+    this.problems = problems;
   }
 }
 
+/** `place: what would be possible`, or what is said of the whole board. */
+export const sentenceOf = ({ path, problem }: Problem): string =>
+  path === '' ? problem : `${path}: ${problem}`;
+
 /** Tells that a place in the board is impossible, and why. */
-type Refuse = (path: string, problem: string) => never;
+type Refuse = (path: string, problem: string) => void;
 
 const LIMIT = 4 * 1024 ** 3 - 65_536;
 const LEAST_RAM = 16 * MIB;
@@ -36,16 +43,21 @@ export function devfnOf(at: string): number {
   return device < 32 ? (device << 3) | Number(match![2]) : Number.NaN;
 }
 
-/** Throws BoardError for the first impossible thing in `board`. */
-export function checkBoard(board: Board): void {
-  const refuse: Refuse = (path, problem) => {
-    throw new BoardError(String(board?.name ?? '(unnamed)'), path, problem);
-  };
-  const misshapen = BOARD(board, '');
-  if (misshapen !== null) refuse(misshapen.path, misshapen.problem);
+/**
+ * Throws BoardError for all that is impossible in `board`, and the problems that are known already. What keys mean
+ * together is looked at where each alone can be.
+ */
+export function checkBoard(board: Board, known: readonly Problem[] = []): void {
+  const problems = [...known, ...BOARD(board, '')];
+  if (problems.length === 0) checkTogether(board, problems);
+  if (problems.length > 0) throw new BoardError(String(board?.name ?? '(unnamed)'), problems);
+}
+
+function checkTogether(board: Board, problems: Problem[]): void {
+  const refuse: Refuse = (path, problem) => problems.push({ path, problem });
   const ram = bytesOf(board.ram);
-  if (ram % 65_536 !== 0) refuse('ram', `${ram} bytes are not a multiple of 64 KiB`);
   if (ram < LEAST_RAM) refuse('ram', `${ram} bytes are too few to boot; 16m is the least`);
+  else if (ram % 65_536 !== 0) refuse('ram', `${ram} bytes are not a multiple of 64 KiB`);
   if (ram + bytesOf(board.media) > LIMIT) refuse('media', 'RAM and media together must stay below 4 GiB');
   checkPorts('rootPorts', board.rootPorts, refuse);
   checkSubsystems(drivesOf(board.rootPorts), refuse);
@@ -55,7 +67,10 @@ export function checkBoard(board: Board): void {
 function checkSubsystems(drives: readonly PlacedDrive[], refuse: Refuse): void {
   for (const { path, drive, owner } of drives) {
     if (drive.joins !== true) continue;
-    if (owner === -1) refuse(`${path}.joins`, `no earlier drive has the serial number '${drive.serial}'`);
+    if (owner === -1) {
+      refuse(`${path}.joins`, `no earlier drive has the serial number '${drive.serial}'`);
+      continue;
+    }
     for (const key of ['namespaces', 'capacity'] as const) {
       if (key === 'capacity' ? drive.capacity !== undefined : drive.namespaces.length > 0)
         refuse(`${path}.${key}`, `a controller that joins another has the ${key} of that one`);
@@ -98,15 +113,16 @@ function checkPorts(path: string, ports: readonly PortBoard[], refuse: Refuse): 
   for (const [index, { at }] of ports.entries()) {
     const here = `${path}[${index}]`;
     const devfn = devfnOf(at);
+    const other = places.get(devfn);
     if (Number.isNaN(devfn))
       refuse(`${here}.at`, `'${at}' is not a place on a bus; write device and function such as '04.0'`);
-    const other = places.get(devfn);
-    if (other !== undefined) refuse(`${here}.at`, `'${at}' is already taken by ${other}`);
-    places.set(devfn, here);
+    else if (other !== undefined) refuse(`${here}.at`, `'${at}' is already taken by ${other}`);
+    else places.set(devfn, here);
   }
   for (const [index, { at, device }] of ports.entries()) {
     const here = `${path}[${index}]`;
-    if (!places.has(devfnOf(at) & ~7))
+    const devfn = devfnOf(at);
+    if (!Number.isNaN(devfn) && !places.has(devfn & ~7))
       refuse(`${here}.at`, `nobody finds '${at}' while '${at.slice(0, 2)}.0' is empty`);
     if (device?.kind === 'nvme') checkDrive(`${here}.device`, device, refuse);
     else if (device !== null) checkPorts(`${here}.device.ports`, device.ports, refuse);
@@ -115,8 +131,7 @@ function checkPorts(path: string, ports: readonly PortBoard[], refuse: Refuse): 
 
 function checkDrive(path: string, drive: NvmeBoard, refuse: Refuse): void {
   const { profile, namespaces } = drive;
-  const problem = checkProfile(profile);
-  if (problem !== null) refuse(`${path}.profile (${profile.name})`, problem);
+  for (const problem of checkProfile(profile)) refuse(`${path}.profile (${profile.name})`, problem);
   if (namespaces.length > profile.maxNamespaces) {
     const limit = `${profile.maxNamespaces} of profile ${profile.name} (maxNamespaces)`;
     refuse(`${path}.namespaces`, `${namespaces.length} are more than the ${limit}`);

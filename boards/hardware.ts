@@ -203,11 +203,8 @@ export class Hardware {
     const bytes = bytesOf(namespace.size);
     if (namespace.image === undefined) return new SparseStore(memory, bytes);
     if (openStore === undefined) {
-      throw new BoardError(
-        this.#board.name,
-        `${path}.image`,
-        'this host cannot open image files (no openStore was given)',
-      );
+      const problem = 'this host cannot open image files (no openStore was given)';
+      throw new BoardError(this.#board.name, [{ path: `${path}.image`, problem }]);
     }
     return openStore(namespace.image, bytes, memory, namespace.readOnly ?? false);
   }

@@ -6,7 +6,9 @@ import { SERVER_HOST } from '../machine/timing/host.ts';
 import { GENERIC } from '../nvme/profile.ts';
 import { QEMU } from '../nvme/profile-qemu.ts';
 import { suggestion } from '../support/nearest.ts';
-import { BoardError } from './check.ts';
+import type { Problem } from '../support/shape.ts';
+import type { Board } from './board.ts';
+import { BoardError, checkBoard } from './check.ts';
 import { DEVICES } from './devices/index.ts';
 
 type Data = Readonly<Record<string, unknown>>;
@@ -23,40 +25,60 @@ const isData = (value: unknown): value is Data =>
 
 /**
  * `value`, a board as a file has it, with every `profile: { base, ... }` made whole: objects are merged key by key, lists
- * and everything else replaced. What `host` does not name is as in SERVER_HOST, the host of every board that ships. What is not shaped like a board is left for `checkBoard`. Throws BoardError for a base
- * that is not there.
+ * and everything else replaced. What `host` does not name is as in SERVER_HOST, the host of every board that ships. What
+ * is not shaped like a board is left for `checkBoard`. Throws BoardError for bases that are not there.
  */
 export function completeBoard(value: unknown): unknown {
+  const problems: Problem[] = [];
+  const board = completed(value, problems);
+  if (problems.length > 0) throw new BoardError(String((value as Data).name ?? '(unnamed)'), problems);
+  return board;
+}
+
+/** The board that a file means. Throws BoardError for all that is wrong with it. */
+export function readBoard(value: unknown): Board {
+  const problems: Problem[] = [];
+  const board = completed(value, problems) as Board;
+  checkBoard(board, problems);
+  return board;
+}
+
+function completed(value: unknown, problems: Problem[]): unknown {
   if (!isData(value)) return value;
-  const name = String(value.name ?? '(unnamed)');
   const { host = {} } = value;
   return {
     ...value,
     host: isData(host) ? { ...SERVER_HOST, ...host } : host,
-    rootPorts: completePorts(value.rootPorts, 'rootPorts', name),
+    rootPorts: completePorts(value.rootPorts, 'rootPorts', problems),
   };
 }
 
-function completePorts(ports: unknown, path: string, board: string): unknown {
+function completePorts(ports: unknown, path: string, problems: Problem[]): unknown {
   if (!Array.isArray(ports)) return ports;
   return ports.map((port: unknown, index) => {
     if (!isData(port) || !isData(port.device)) return port;
     const { device } = port;
     const here = `${path}[${index}].device`;
     if (device.kind === 'switch')
-      return { ...port, device: { ...device, ports: completePorts(device.ports, `${here}.ports`, board) } };
+      return {
+        ...port,
+        device: { ...device, ports: completePorts(device.ports, `${here}.ports`, problems) },
+      };
     if (!isData(device.profile) || !('base' in device.profile)) return port;
-    return { ...port, device: { ...device, profile: completeProfile(device.profile, here, board) } };
+    const { base, ...changes } = device.profile;
+    const begun = baseOf(base, `${here}.profile.base`, problems);
+    return { ...port, device: { ...device, profile: merge(begun, changes) } };
   });
 }
 
-function completeProfile({ base, ...changes }: Data, path: string, board: string): unknown {
+/** The profile of that name; one that is as good as another, and a problem, where there is none. */
+function baseOf(base: unknown, path: string, problems: Problem[]): Data {
   const names = Object.keys(BASES);
-  const begun = names.find((name) => name === base);
-  if (begun !== undefined) return merge(BASES[begun] as Data, changes);
-  const problem = `must be the name of a profile, got ${JSON.stringify(base)}`;
+  const name = names.find((each) => each === base);
+  if (name !== undefined) return BASES[name] as Data;
   const hint = suggestion(String(base), names) || `; there are ${names.join(' ')}`;
-  throw new BoardError(board, `${path}.profile.base`, `${problem}${hint}`);
+  problems.push({ path, problem: `must be the name of a profile, got ${JSON.stringify(base)}${hint}` });
+  return GENERIC as unknown as Data;
 }
 
 function merge(base: Data, changes: Data): Data {

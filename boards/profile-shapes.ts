@@ -101,7 +101,7 @@ const media: Shape = (value, path) => {
   const kind = (value as { kind?: unknown } | undefined)?.kind;
   if (kind === 'uniform') return UNIFORM(value, path);
   if (kind === 'nand') return NAND(value, path);
-  return { path, problem: "must be null or have a kind, 'uniform' or 'nand'" };
+  return [{ path, problem: "must be null or have a kind, 'uniform' or 'nand'" }];
 };
 
 const OPERATIONS = fields<OperationTiming>({
@@ -219,14 +219,14 @@ export const PROFILE = fields<ControllerProfile>({
     fields<LbaFormat>({
       block_bytes: powerOfTwo(512, 65_536),
       metadata_bytes: must('0 or a power of two from 8 to 64', (value) => {
-        return value === 0 || metadataBytes(value, '') === null;
+        return value === 0 || metadataBytes(value, '').length === 0;
       }),
       guard_bits: guardBits,
     }),
     1,
   ),
   deallocation_bytes: must('0 or a power of two from 512 to 1 GiB', (value) => {
-    return value === 0 || powerOfTwo(512, 2 ** 30)(value, '') === null;
+    return value === 0 || powerOfTwo(512, 2 ** 30)(value, '').length === 0;
   }),
   atomicBlocks: whole(1, 65_536),
   zeroesDeallocate: flag,

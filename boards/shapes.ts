@@ -135,7 +135,7 @@ const device: Shape = (value, path) => {
   const kind = (value as { kind?: unknown } | undefined)?.kind;
   if (kind === 'nvme') return NVME(value, path);
   if (kind === 'switch') return SWITCH(value, path);
-  return { path, problem: "must be null or have a kind, 'nvme' or 'switch'" };
+  return [{ path, problem: "must be null or have a kind, 'nvme' or 'switch'" }];
 };
 
 const PORT = fields<PortBoard>({ at: text, link: LINK, device: orNull(device) });

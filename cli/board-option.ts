@@ -1,21 +1,23 @@
 /** Boards by name or file: the shipped ones, one for each device profile, and a module or JSON file of the user's own. */
 import { existsSync, statSync } from 'node:fs';
-import { checkBoard } from '../boards/check.ts';
+import { sentenceOf } from '../boards/check.ts';
 import {
   type Board,
   BoardError,
   boardWith,
-  completeBoard,
   DEVICES,
   deviceNamed,
   pc,
   workstation,
   zns,
 } from '../boards/index.ts';
+import { readBoard } from '../boards/personality.ts';
 import { suggestion } from '../support/nearest.ts';
+import type { Problem } from '../support/shape.ts';
 import { UserError } from '../support/user-error.ts';
-import { JsonFile } from './json-file.ts';
+import { JsonFile, type Place } from './json-file.ts';
 import { loadModule } from './load-module.ts';
+import { ModuleSource } from './module-source.ts';
 
 export const BOARDS: readonly Board[] = [pc, workstation, zns];
 
@@ -37,21 +39,45 @@ export async function findBoard(text: string): Promise<Board> {
   const what = `--board ${text}`;
   const isJson = text.endsWith('.json') && !statSync(text).isDirectory();
   const json = isJson ? new JsonFile(what, text) : null;
-  const values =
-    json === null
-      ? Object.values(await loadModule(what, text, 'a board is a .json, .ts or .mjs file'))
-      : [json.value];
-  const board = values.reduce((best, value) => (likeness(value) > likeness(best) ? value : best), undefined);
+  const values = json === null ? await loadModule(what, text, BOARD_FILE) : { default: json.value };
+  const [name, board] = Object.entries(values).reduce(
+    (best, each) => (likeness(each[1]) > likeness(best[1]) ? each : best),
+    ['', undefined],
+  );
   if (likeness(board) === 0) throw new UserError(`${what}: no board in it; a board has ${KEYS.join(', ')}`);
   try {
-    const complete = completeBoard(board) as Board;
-    checkBoard(complete);
-    return complete;
+    return readBoard(board);
   } catch (error) {
     if (!(error instanceof BoardError)) throw error;
-    throw new UserError(`${what}${json === null ? '' : `:${json.lineOf(error.path)}`}: ${error.message}`);
+    throw new UserError(sentences(what, error.problems, json ?? (await ModuleSource.read(text, name))));
   }
 }
+
+const BOARD_FILE = 'a board is a .json, .ts or .mjs file';
+
+/** A line for each problem, in the order of the file where its lines are known. */
+function sentences(
+  what: string,
+  problems: readonly Problem[],
+  source: { find(steps: readonly string[]): Place } | null,
+): string {
+  const told = problems.map((problem) => ({ problem, line: source === null ? 0 : lineOf(problem, source) }));
+  return told
+    .toSorted((one, other) => one.line - other.line)
+    .map(({ problem, line }) => `${what}${line === 0 ? '' : `:${line}`}: ${sentenceOf(problem)}`)
+    .join('\n');
+}
+
+/** The line of a problem: of the first key inside of its place that the sentence names, or of the place. */
+function lineOf({ path, problem }: Problem, source: { find(steps: readonly string[]): Place }): number {
+  const steps = stepsOf(path.replace(/ \(.*\)$/, ''));
+  const named = problem.match(/[a-z][\w.[\]]*/gi) ?? [];
+  const inside = named.map((key) => source.find([...steps, ...stepsOf(key)]));
+  return (inside.find(({ isWhole }) => isWhole) ?? source.find(steps)).line;
+}
+
+/** `rootPorts[0].at` as keys and indexes. */
+const stepsOf = (path: string): string[] => path.match(/[^.[\]]+/g) ?? [];
 
 const KEYS = ['name', 'description', 'ram', 'media', 'host', 'iommu', 'rootPorts'];
 

@@ -110,7 +110,8 @@ and say --board mine.mjs or mine.json wherever a verb takes a board. Its keys (s
                       absent, features, quirks (docs/fidelity.md)
       namespaces      a list of { size }; block_bytes, image, metadata, zones, readOnly, eui64 and others may be there
 The whole of it, with a sentence for each key, is node_modules/doorbell/dist/boards/board.d.ts (boards/board.ts in a
-checkout); whatever cannot exist is refused with its place and what would be possible.`,
+checkout). All that cannot exist is refused at once, a line each: file, line, place and what would be possible. In a module
+the line is that of the key, or of the nearest thing around it where a value is computed or imported.`,
   },
   scenario: {
     summary: 'run a scenario: a board, a program, what happens to it, and what is expected',

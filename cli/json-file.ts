@@ -6,6 +6,13 @@ import { readFileSync } from 'node:fs';
 import { type DocumentNode, evaluate, type MemberNode, parse, type ValueNode } from '@humanwhocodes/momoa';
 import { UserError } from '../support/user-error.ts';
 
+/** Where something stands in a file, or the nearest around it that was found. */
+export interface Place {
+  readonly line: number;
+  /** False where only something around it was found. */
+  readonly isWhole: boolean;
+}
+
 export class JsonFile {
   readonly value: unknown;
   readonly #root: DocumentNode;
@@ -24,21 +31,21 @@ export class JsonFile {
     }
   }
 
-  /** The line of a place such as `rootPorts[0].link.lanes`; where a key is missing, that of what should have it. */
-  lineOf(place: string): number {
+  /** Where the keys and indexes `steps` lead to; where one is missing, what should have it. */
+  find(steps: readonly string[]): Place {
     let { line } = this.#root.body.loc.start;
     let value: ValueNode | undefined = this.#root.body;
-    for (const [step] of place.matchAll(/[^.[\]() ]+/g)) {
+    for (const step of steps) {
       const next: MemberNode | ValueNode | undefined =
         value.type === 'Object'
           ? value.members.findLast(({ name }) => (name.type === 'String' ? name.value : name.name) === step)
           : value.type === 'Array'
             ? value.elements[Number(step)]?.value
             : undefined;
-      if (next === undefined) break;
+      if (next === undefined) return { line, isWhole: false };
       line = next.loc.start.line;
       value = next.type === 'Member' ? next.value : next;
     }
-    return line;
+    return { line, isWhole: true };
   }
 }

@@ -20,20 +20,29 @@ const METADATA_BUFFERS = 3;
 const MOST_FORMATS = 64;
 const SMALLEST_BLOCK = 512;
 
-/** One sentence naming the first impossible combination, or null. What a key may hold alone is not looked at. */
-export function checkProfile(profile: ControllerProfile): string | null {
-  const { maxQueuePairs, doorbellStride, pageMin, pageMax, timing } = profile;
+/** A sentence for each impossible combination, the first of its kind. What a key may hold alone is not looked at. */
+export function checkProfile(profile: ControllerProfile): string[] {
+  const { admin, power = USUAL_POWER, timing } = profile;
+  const misfits = [
+    checkVersion(profile),
+    checkFormats(profile),
+    checkAdmin(admin),
+    checkPower(power),
+    ...checkRules(profile),
+    checkRegisters(profile),
+    checkSlots(profile),
+    timing === null ? null : checkMedia(timing.media),
+  ];
+  return misfits.filter((misfit) => misfit !== null);
+}
+
+/** Pages, and what lies in BAR0 beside each other. */
+function checkRegisters(profile: ControllerProfile): string | null {
+  const { maxQueuePairs, doorbellStride, pageMin, pageMax } = profile;
   const { bar_bytes, msixVectors, msixTable, msixPba } = profile;
   const doorbellEnd = 0x1000 + 2 * (maxQueuePairs + 1) * (4 << doorbellStride);
   const tableEnd = msixTable + 16 * msixVectors;
   const pbaEnd = msixPba + Math.ceil(msixVectors / 64) * 8;
-  const misfit =
-    checkVersion(profile) ??
-    checkFormats(profile) ??
-    checkAdmin(profile.admin) ??
-    checkPower(profile.power ?? USUAL_POWER) ??
-    checkRules(profile);
-  if (misfit !== null) return misfit;
   if (pageMax < pageMin)
     return `pageMax is ${pageMax} and pageMin ${pageMin}: the largest page is the smaller one`;
   if (msixTable % 8 !== 0 || msixPba % 8 !== 0)
@@ -48,6 +57,11 @@ export function checkProfile(profile: ControllerProfile): string | null {
     return `the MSI-X table of ${msixVectors} vectors at ${msixTable} runs into msixPba at ${msixPba}`;
   if (Math.max(tableEnd, pbaEnd) > bar_bytes)
     return `bar_bytes is ${bar_bytes}, too small for the MSI-X table and pending bits`;
+  return null;
+}
+
+/** Commands under way at one time, and the memory that they take. */
+function checkSlots(profile: ControllerProfile): string | null {
   const leastSlots = profile.asyncEvents + 2;
   if (profile.commandSlots < leastSlots) {
     return (
@@ -56,13 +70,11 @@ export function checkProfile(profile: ControllerProfile): string | null {
     );
   }
   const needed = memoryOf(profile);
-  if (needed > CONTROLLER_BYTES) {
-    return (
-      `${profile.commandSlots} commandSlots for transfers of mdts ${profile.mdts} need ${formatSize(needed)} of ` +
-      `controller memory, and there are ${formatSize(CONTROLLER_BYTES)}; lower one of them`
-    );
-  }
-  return timing === null ? null : checkMedia(timing.media);
+  if (needed <= CONTROLLER_BYTES) return null;
+  return (
+    `${profile.commandSlots} commandSlots for transfers of mdts ${profile.mdts} need ${formatSize(needed)} of ` +
+    `controller memory, and there are ${formatSize(CONTROLLER_BYTES)}; lower one of them`
+  );
 }
 
 /** What the version of the specification demands or does not know yet. */

@@ -45,18 +45,18 @@ const SGLS_RESERVED = 3;
 const isOn = (value: AdminProfile[keyof AdminProfile]): boolean =>
   Array.isArray(value) ? value.length > 0 : Boolean(value);
 
-/** One sentence naming the first combination that breaks a rule, or null. */
-export function checkRules(profile: ControllerProfile): string | null {
-  return (
-    checkOptions(profile) ??
-    checkCommandSets(profile) ??
-    checkSgls(profile) ??
-    checkBlocks(profile) ??
-    checkAbsences(profile.absent) ??
-    checkAnnounced(profile) ??
-    checkFeatures(profile) ??
-    checkQuirks(profile)
-  );
+/** A sentence for each combination that breaks a rule, the first of its kind. */
+export function checkRules(profile: ControllerProfile): string[] {
+  return [
+    checkOptions(profile),
+    checkCommandSets(profile),
+    checkSgls(profile),
+    checkBlocks(profile),
+    checkAbsences(profile.absent),
+    checkAnnounced(profile),
+    checkFeatures(profile),
+    checkQuirks(profile),
+  ].filter((problem) => problem !== null);
 }
 
 function checkOptions({ version, admin, writeCache, dirty_bytes }: ControllerProfile): string | null {

@@ -1,8 +1,8 @@
 /**
- * Shapes of plain data that people write by hand: which keys an object has and what each may hold. A shape returns the
- * first thing wrong, as a path and a clause, or null. Not here: what data mean, and rules between fields.
+ * Shapes of plain data that people write by hand: which keys an object has and what each may hold. A shape returns
+ * all that is wrong, each as a path and a clause. Not here: what data mean, and rules between fields.
  */
-import { suggestion } from './nearest.ts';
+import { nearest, suggestion } from './nearest.ts';
 
 export interface Problem {
   /** Where, such as `rootPorts[0].link.lanes`; empty for the whole. */
@@ -11,7 +11,10 @@ export interface Problem {
   readonly problem: string;
 }
 
-export type Shape = (value: unknown, path: string) => Problem | null;
+/** What is wrong with a value that stands at `path`; empty when nothing is. */
+export type Shape = (value: unknown, path: string) => readonly Problem[];
+
+const FINE: readonly Problem[] = [];
 
 /** A value as a message shows it. */
 const show = (value: unknown): string =>
@@ -21,7 +24,7 @@ const show = (value: unknown): string =>
 export const must =
   (what: string, isFit: (value: unknown) => boolean): Shape =>
   (value, path) =>
-    isFit(value) ? null : { path, problem: `must be ${what}, got ${show(value)}` };
+    isFit(value) ? FINE : [{ path, problem: `must be ${what}, got ${show(value)}` }];
 
 export const flag: Shape = must('true or false', (value) => typeof value === 'boolean');
 
@@ -44,9 +47,9 @@ export const oneOf = (...values: readonly (number | string)[]): Shape =>
 export const oneName =
   (names: readonly string[]): Shape =>
   (value, path) => {
-    if (names.includes(value as string)) return null;
+    if (names.includes(value as string)) return FINE;
     const hint = suggestion(String(value), names) || `; there are ${names.join(' ')}`;
-    return { path, problem: `must be a name from the list, got ${show(value)}${hint}` };
+    return [{ path, problem: `must be a name from the list, got ${show(value)}${hint}` }];
   };
 
 /** Printable ASCII of at most `length` characters. */
@@ -61,27 +64,21 @@ export const text: Shape = must('a text', (value) => typeof value === 'string' &
 export const optional =
   (shape: Shape): Shape =>
   (value, path) =>
-    value === undefined ? null : shape(value, path);
+    value === undefined ? FINE : shape(value, path);
 
 export const orNull =
   (shape: Shape): Shape =>
   (value, path) =>
-    value === null ? null : shape(value, path);
+    value === null ? FINE : shape(value, path);
 
 export const list =
   (shape: Shape, least = 0): Shape =>
   (value, path) => {
     if (!Array.isArray(value) || value.length < least) {
-      return {
-        path,
-        problem: `must be a list${least === 0 ? '' : ` of at least ${least}`}, got ${show(value)}`,
-      };
+      const what = `a list${least === 0 ? '' : ` of at least ${least}`}`;
+      return [{ path, problem: `must be ${what}, got ${show(value)}` }];
     }
-    for (const [index, item] of value.entries()) {
-      const problem = shape(item, `${path}[${index}]`);
-      if (problem !== null) return problem;
-    }
-    return null;
+    return value.flatMap((item, index) => shape(item, `${path}[${index}]`));
   };
 
 /** `; it is a.b` for a key of that very name further inside of `value`, the least deep one, or nothing. */
@@ -106,20 +103,22 @@ export const fields =
   <T extends object>(shapes: { readonly [Key in keyof T]-?: Shape }): Shape =>
   (value, path) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
-      return { path, problem: `must be an object, got ${show(value)}` };
+      return [{ path, problem: `must be an object, got ${show(value)}` }];
     const known = Object.keys(shapes);
     const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
-    for (const key of Object.keys(value)) {
-      if (known.includes(key)) continue;
-      return {
-        path: at(key),
-        problem: `is not a key here${elsewhere(key, value) || suggestion(key, known) || `; there are ${known.join(' ')}`}`,
-      };
-    }
-    for (const key of known) {
-      const found = (value as Record<string, unknown>)[key];
-      const problem = shapes[key as keyof T](found, at(key));
-      if (problem !== null) return found === undefined ? { path: at(key), problem: 'is missing' } : problem;
-    }
-    return null;
+    const unknown = Object.keys(value).filter((key) => !known.includes(key));
+    /** Keys that a misspelt one stands for are not missing as well. */
+    const meant = unknown.map((key) => nearest(key, known));
+    return [
+      ...unknown.map((key) => {
+        const advice = elsewhere(key, value) || suggestion(key, known) || `; there are ${known.join(' ')}`;
+        return { path: at(key), problem: `is not a key here${advice}` };
+      }),
+      ...known.flatMap((key) => {
+        const found = (value as Record<string, unknown>)[key];
+        const problems = shapes[key as keyof T](found, at(key));
+        if (found !== undefined || problems.length === 0) return problems;
+        return meant.includes(key) ? [] : [{ path: at(key), problem: 'is missing' }];
+      }),
+    ];
   };

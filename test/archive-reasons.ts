@@ -214,6 +214,7 @@ export const EXEMPT_VARIABLES: Readonly<Record<string, string>> = {
   'errors of cli/fio/tables.ts': 'of the documentation',
   'flows of cli/fio/stage.ts': "archived by each clone's parts",
   'mix of support/random.ts': 'the streams are seeded by then',
+  'problems of boards/check.ts': 'of a board that is being checked',
   'record of machine/trace.ts': SCRATCH,
   'recorders of cli/fio/stage.ts': 'archived by their clones',
   'report of cli/fio/tables.ts': 'of the documentation',

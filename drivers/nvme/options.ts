@@ -72,7 +72,7 @@ const callback = must('a function', (value) => typeof value === 'function');
 
 /** A space can hold a whole machine, which no message should print. */
 const space: Shape = (value, path) =>
-  value instanceof DmaSpace ? null : { path, problem: 'must be a DmaSpace' };
+  value instanceof DmaSpace ? [] : [{ path, problem: 'must be a DmaSpace' }];
 
 /** NCQR is 16 bits and 0's based, and FFFFh is not allowed in it. Base 2.1 §5.1.25.2.1. */
 const MAX_QUEUE_PAIRS = 0xffff;
@@ -103,8 +103,8 @@ const QUEUE = fields<IoQueueOptions>({
 });
 
 function check(shape: Shape, options: unknown, call: string): void {
-  const found = shape(options, '');
-  if (found === null) return;
+  const [found] = shape(options, '');
+  if (found === undefined) return;
   const what = found.path === '' ? 'the options' : `option ${found.path}`;
   throw new RangeError(`${call}: ${what} ${found.problem}`);
 }

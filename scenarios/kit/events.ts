@@ -34,8 +34,8 @@ function checked(
   happen: (machine: Machine) => void,
 ): ScenarioEvent {
   for (const [key, value] of Object.entries(values)) {
-    const wrong = (TAKES[key] ?? COUNT)(value, key);
-    if (wrong !== null) throw new UserError(`${event}: ${key} ${wrong.problem}`);
+    const [wrong] = (TAKES[key] ?? COUNT)(value, key);
+    if (wrong !== undefined) throw new UserError(`${event}: ${key} ${wrong.problem}`);
   }
   return at(values.after_us, what, happen);
 }

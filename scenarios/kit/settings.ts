@@ -13,7 +13,7 @@ export function checkSettings(
 ): void {
   for (const [key, value] of Object.entries(defaults)) {
     const shape = takes?.[key] ?? (typeof value === 'number' ? NUMBER : text);
-    const wrong = shape(settings[key], key);
-    if (wrong !== null) throw new UserError(`scenario ${name}: ${key} ${wrong.problem}`);
+    const [wrong] = shape(settings[key], key);
+    if (wrong !== undefined) throw new UserError(`scenario ${name}: ${key} ${wrong.problem}`);
   }
 }

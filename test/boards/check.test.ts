@@ -56,7 +56,7 @@ const IMPOSSIBLE: readonly (readonly [Loose<Board> & Record<string, unknown>, st
   [{ rootPorts: 'many' }, 'rootPorts: must be a list of at least 1, got "many"'],
   [{ mmioBase: 4096 }, 'mmioBase: must be a multiple of 4096 from 0xc0000000 to 0xfebff000, got 4096'],
   [{ host: null }, 'host: must be an object, got null'],
-  [{ host: {} }, 'host.rootComplex_ns: is missing'],
+  [{ host: { ...pc.host, wakeup_ns: undefined } }, 'host.wakeup_ns: is missing'],
   [{ host: { ...pc.host, store_ns: -1 } }, 'host.store_ns: must be zero or more nanoseconds, got -1'],
   [{ host: { ...pc.host, stor_ns: 1 } }, 'host.stor_ns: is not a key here; did you mean "store_ns"?'],
   [{ iommu: { iotlbEntries: 3 } }, 'iommu.iotlbEntries: must be a power of two from 1 to 65536, got 3'],
@@ -166,7 +166,7 @@ const IMPOSSIBLE: readonly (readonly [Loose<Board> & Record<string, unknown>, st
     `${DRIVE}.profile.bar_bytes: must be a power of two from 8192 to 2147483648, got 12288`,
   ],
   [
-    withProfile({ pageMin: 2, pageMax: 1 }),
+    withProfile({ pageMin: 2, pageMax: 1, mdts: 5 }),
     `${DRIVE}.profile (generic): pageMax is 1 and pageMin 2: the largest page is the smaller one`,
   ],
   [
@@ -213,6 +213,30 @@ describe('a board that cannot exist says why', () => {
     expect(() => boot({ ...pc, ...change } as Board)).toThrow(
       expect.objectContaining({ name: 'BoardError', message: `board pc: ${problem}` }),
     );
+  });
+
+  test('all of it at once, what keys mean together last', () => {
+    const sentences = (change: object): string[] => {
+      try {
+        boot({ ...pc, ...change } as Board);
+      } catch (error) {
+        return (error as Error).message.split('\n');
+      }
+      return [];
+    };
+    const { media, ...others } = pc;
+    const misspelt = { ...others, media: undefined, meda: media, ram: 1.5, ...withLink({ lanes: 3 }) };
+    expect(sentences(misspelt)).toEqual([
+      'board pc: meda: is not a key here; did you mean "media"?',
+      "board pc: ram: must be a size, such as 65536 or '64m', got 1.5",
+      `board pc: ${PORT}.link.lanes: must be 1, 2, 4, 8 or 16, got 3`,
+    ]);
+    const together = { ram: 20_000_000, ...withProfile({ sgls: 3, dirty_bytes: 1, writeCache: false }) };
+    expect(sentences(together)).toEqual([
+      'board pc: ram: 20000000 bytes are not a multiple of 64 KiB',
+      `board pc: ${DRIVE}.profile (generic): dirty_bytes is 1, and without writeCache no written byte can be lost: 0`,
+      `board pc: ${DRIVE}.profile (generic): sgls 0x3: 3 in bits 1:0 is reserved`,
+    ]);
   });
 
   test.each([undefined, null, 'pc', []])('%o is no board', (value) => {

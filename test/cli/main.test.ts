@@ -65,7 +65,7 @@ test("help boards shows a board of one's own that boots, and names every key of 
 describe('mistakes', () => {
   const broken = file('broken.json', '{\n  "name": "x"\n');
   const comma = file('comma.json', '{\n  "name": "x"\n  "ram": "1g"\n}');
-  const empty = file('empty.json', '{"name": "x"}');
+  const empty = file('empty.json', JSON.stringify({ ...pc, description: undefined }));
   const blank = file('blank.json', '');
   const nothing = file('nothing.json', '{"a": 1}');
   const { ram, ...rest } = pc;
@@ -103,23 +103,23 @@ describe('mistakes', () => {
     ],
     [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}:2: Unexpected end of input`],
     [['fio', job, `--board=${comma}`], `doorbell: --board ${comma}:3: Unexpected token String found`],
-    [['fio', job, `--board=${empty}`], `doorbell: --board ${empty}:1: board x: description: is missing`],
+    [['fio', job, `--board=${empty}`], `doorbell: --board ${empty}:1: description: is missing`],
     [
       ['fio', job, `--board=${nothing}`],
       `doorbell: --board ${nothing}: no board in it; a board has name, description, ram, media, host, iommu, rootPorts`,
     ],
     [
       ['lspci', `--board=${misspelt}`],
-      `doorbell: --board ${misspelt}:2: board pc: rma: is not a key here; did you mean "ram"?`,
+      `doorbell: --board ${misspelt}:2: rma: is not a key here; did you mean "ram"?`,
     ],
-    [['lspci', `--board=${lacking}`], `doorbell: --board ${lacking}:1: board pc: ram: is missing`],
+    [['lspci', `--board=${lacking}`], `doorbell: --board ${lacking}:1: ram: is missing`],
     [
       ['fio', job, `--board=${strange}`],
-      `doorbell: --board ${strange}:${lineOf(strange, '"device"')}: board pc: rootPorts[0].device: must be null or have a kind, 'nvme' or 'switch'`,
+      `doorbell: --board ${strange}:${lineOf(strange, '"kind"')}: rootPorts[0].device: must be null or have a kind, 'nvme' or 'switch'`,
     ],
     [
       ['fio', job, `--board=${impossible}`],
-      `doorbell: --board ${impossible}:${lineOf(impossible, '"ram"')}: board mine: ram: `,
+      `doorbell: --board ${impossible}:${lineOf(impossible, '"ram"')}: ram: `,
     ],
     [
       ['lspci', '--board', tmpdir()],
@@ -142,6 +142,72 @@ describe('mistakes', () => {
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toContain(sentence);
     expect(err).not.toContain('\n');
+  });
+
+  test('every mistake of a board in a file has its line, a sentence each', async () => {
+    const told = async (path: string): Promise<string[]> => {
+      const { status, err } = await doorbell('boards', path);
+      expect(status).toBe(2);
+      return err.replaceAll(`--board ${path}:`, '').replace('doorbell: ', '').split('\n');
+    };
+    const profile = { base: 'generic', admin: { format: 'no' }, mdts: 99 };
+    const device = { ...port!.device, profile };
+    const json = {
+      ...pc,
+      ram: 'lots',
+      rootPorts: [{ at: '04.0', link: { ...port!.link, lanes: 3 }, device }],
+    };
+    const mine = file('mistakes.json', JSON.stringify(json, null, 1));
+    expect(await told(mine)).toEqual([
+      `${lineOf(mine, '"ram"')}: ram: must be a size, such as 65536 or '64m', got "lots"`,
+      `${lineOf(mine, '"lanes"')}: rootPorts[0].link.lanes: must be 1, 2, 4, 8 or 16, got 3`,
+      `${lineOf(mine, '"format"')}: rootPorts[0].device.profile.admin.format: must be true or false, got "no"`,
+      `${lineOf(mine, '"mdts"')}: rootPorts[0].device.profile.mdts: must be a whole number from 1 to 12, got 99`,
+    ]);
+    const boards = pathToFileURL(join(import.meta.dirname, '../../boards/index.ts')).href;
+    const source = `import { type Board, linkOf, pc } from '${boards}';
+const slow = { fetch_ns: -1 } as const;
+const profile = {
+  base: 'qmeu',
+  mdts: 99,
+  timing: slow,
+};
+const made = (lanes: number) => linkOf(4, lanes as 4);
+export const mine = {
+  ...pc,
+  name: 'mine',
+  rma: '1g',
+  rootPorts: [
+    { at: '04.0', link: { ...made(4), generation: 9 }, device: { kind: 'nvme', serial: 'A', profile, namespaces: [
+      { size: '64m' },
+      { sise: '64m' },
+    ] } },
+  ],
+} satisfies object as unknown as Board;
+`;
+    expect(await told(file('mistakes.mts', source))).toEqual([
+      '2: rootPorts[0].device.profile.timing.fetch_ns: must be zero or more nanoseconds, got -1',
+      expect.stringMatching(/^4: rootPorts\[0\].device.profile.base: must be .* did you mean "qemu"\?$/),
+      '5: rootPorts[0].device.profile.mdts: must be a whole number from 1 to 12, got 99',
+      '12: rma: is not a key here; did you mean "ram"?',
+      '14: rootPorts[0].link.generation: must be 1, 2, 3, 4 or 5, got 9',
+      '16: rootPorts[0].device.namespaces[1].sise: is not a key here; did you mean "size"?',
+    ]);
+  });
+
+  test('of a module where nobody can tell, the nearest line around it is told', async () => {
+    const boards = pathToFileURL(join(import.meta.dirname, '../../boards/index.ts')).href;
+    const source = `import { pc } from '${boards}';
+const parts = () => ({ ram: 5 });
+export default {
+  media: 0,
+  ...parts(),
+  ...{ ...pc, ...parts() },
+};
+`;
+    const path = file('computed.mjs', source);
+    const { err } = await doorbell('boards', path);
+    expect(err).toBe(`doorbell: --board ${path}:3: ram: 5 bytes are too few to boot; 16m is the least`);
   });
 
   test.each([...BOARDS, ...DEVICES].map(({ name }) => name))('%s as JSON is that board', async (name) => {

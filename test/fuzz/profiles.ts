@@ -39,5 +39,5 @@ export function drawProfile(dice: Dice): ControllerProfile {
       ? { map: { cachedPages: dice.once(4) ? 2 : 1 }, admin: { ...shipped.admin, hostMemory } }
       : {}),
   };
-  return checkProfile(drawn) === null ? drawn : { ...shipped, timing };
+  return checkProfile(drawn).length === 0 ? drawn : { ...shipped, timing };
 }

@@ -90,7 +90,7 @@ describe('formats', () => {
 
   test('a profile cannot have such formats', () => {
     const formats = [{ block_bytes: 512, metadata_bytes: 16, guard_bits: 64 as const }];
-    expect(checkProfile({ ...GENERIC, formats })).toContain('formats[0]: a 64-bit guard');
+    expect(checkProfile({ ...GENERIC, formats })[0]).toContain('formats[0]: a 64-bit guard');
   });
 });
 

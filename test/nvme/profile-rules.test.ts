@@ -11,7 +11,7 @@ import { VERSION } from '../../nvme/spec/registers.ts';
 const OLD = { version: VERSION.V1_3, readyModes: 0, memoryBuffer_bytes: 0 };
 
 test.each([GENERIC, QEMU])('$name is possible', (profile) => {
-  expect(checkProfile(profile)).toBeNull();
+  expect(checkProfile(profile)).toEqual([]);
 });
 
 test.each<[Partial<ControllerProfile>, string]>([
@@ -74,5 +74,5 @@ test.each<[Partial<ControllerProfile>, string]>([
     'features.defaults.ASYNC_EVENT is 0x40: bits 0x00000040 are reserved or not supported',
   ],
 ])('%o', (change, sentence) => {
-  expect(checkProfile({ ...GENERIC, ...change })).toBe(sentence);
+  expect(checkProfile({ ...GENERIC, ...change })).toContain(sentence);
 });

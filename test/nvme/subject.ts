@@ -14,7 +14,7 @@ export class Subject extends Harness {
   constructor(change: Partial<ControllerProfile>) {
     // Resets are quick with few slots.
     const profile = { ...FUNCTIONAL, commandSlots: 16, ...change };
-    expect(checkProfile(profile)).toBeNull();
+    expect(checkProfile(profile)).toEqual([]);
     super({ profile });
     this.enable();
     this.createCq(1, 8);
