@@ -182,7 +182,7 @@ const POWER = fields<PowerProfile>({
   read_nJ: positive,
   write_nJ: positive,
   ambient_K: kelvin,
-  rise_K_per_W: positive,
+  rise_K_per_W: atLeast(0, 'a number of at least 0'),
   settling_ns: positive,
   managed_K: orNull(list(kelvin, 2)),
   throttle: list(atLeast(1, 'at least 1'), 2),

@@ -177,7 +177,7 @@ ${BOARD}`,
   smart-log           the SMART log
   error-log           the error log (-e ENTRIES)
   show-regs           the registers (-H: their fields too)
-  get-feature -f FID  a feature's current value (-H: its fields too)
+  get-feature -f FID  a feature's value, and its data (-H: its fields; -s 1 the default, 2 the saved one, 3 what can be done)
 DRIVE is nvme0, nvme0n1 or the same with /dev/ in front (nvme0).
 ${AFTER}
   --seed N            as for fio

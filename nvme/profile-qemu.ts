@@ -56,7 +56,8 @@ export const QEMU: ControllerProfile = {
   subsystemReset: false,
   memoryBuffer_bytes: 0,
   msiVectors: 0,
-  power: USUAL_POWER,
+  // 323 K, whatever it does.
+  power: { ...USUAL_POWER, ambient_K: 323, rise_K_per_W: 0 },
   admin: {
     ...NO_ADMIN_OPTION,
     namespaceManagement: true,

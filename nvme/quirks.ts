@@ -145,6 +145,11 @@ export const QUIRKS = {
     section: 'Base 2.1 §5.1.12.1.2',
     source: QEMU,
   },
+  countsLittle: {
+    does: 'SMART has 0 for spare, its threshold, power cycles and entries of the error log',
+    section: 'Base 2.1 §5.1.12.1.3',
+    source: QEMU,
+  },
   shortLogs: {
     does:
       'Get Log Page sends no more than the page has, calls an unknown page Invalid Field, looks at NSID in the SMART ' +

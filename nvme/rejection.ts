@@ -41,7 +41,7 @@ export function rejectionSentence({ what, status, field, value, rule, section }:
   return `${[what, status, rule].filter((part) => part !== '').join(': ')} (${where})`;
 }
 
-const SPELLED: Readonly<Record<string, string>> = { IO: 'I/O', OR: 'or', AND: 'and', FOR: 'for', IN: 'in' };
+const SPELLED: Readonly<Record<string, string>> = { IO: 'I/O', OR: 'or', AND: 'and', FOR: 'for', OF: 'of' };
 const ACRONYMS: readonly string[] = [
   'PRP',
   'SGL',

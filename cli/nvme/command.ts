@@ -4,9 +4,11 @@
  */
 import { findNvme, NvmeDriver, NvmeError } from '../../drivers/nvme/index.ts';
 import { NSID_BROADCAST } from '../../nvme/spec/commands.ts';
+import { FEATURE_SELECT } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_CONTROLLER } from '../../nvme/spec/identify.ts';
 import { ERROR_LOG_ENTRY, LID, SMART_LOG } from '../../nvme/spec/logs.ts';
 import { suggestion } from '../../support/nearest.ts';
+import { hex } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
 import { parseArguments } from '../arguments.ts';
 import { LIVE_OPTIONS, liveMachine } from '../live.ts';
@@ -31,6 +33,7 @@ interface Flags {
   readonly nsid: number | null;
   readonly feature: number | null;
   readonly entries: number | null;
+  readonly select: number | null;
   readonly withFields: boolean;
 }
 
@@ -52,8 +55,10 @@ const VERBS: Readonly<Record<string, (request: Request) => Promise<string[]> | s
   'show-regs': ({ driver, flags }) => showRegs((offset) => driver.readRegister(offset), flags.withFields),
   'get-feature': async ({ driver, nsid, flags }) => {
     const { feature } = flags;
+    const select = flags.select ?? FEATURE_SELECT.CURRENT;
     if (feature === null) throw new UserError('nvme get-feature: say which one: -f FID, such as -f 7');
-    return getFeature(feature, await driver.getFeatures(feature, nsid ?? 0), flags.withFields);
+    const known = await driver.getFeature(feature, nsid ?? 0, select);
+    return getFeature(feature, select, known, flags.withFields);
   },
 };
 const NAMES = ['list', ...Object.keys(VERBS)];
@@ -119,14 +124,17 @@ function parsePlace(text: string, drives: number): { drive: number; nsid: number
   return { drive, nsid: found[2] === undefined ? null : Number(found[2]) };
 }
 
-const NUMBERS = { '-n': 'nsid', '-f': 'feature', '-e': 'entries' } as const;
+/** FID has eight bits. */
+const MOST_FEATURE = 0xff;
+const NUMBERS = { '-n': 'nsid', '-f': 'feature', '-e': 'entries', '-s': 'select' } as const;
 
-/** nvme-cli's short flags: `-n 1`, `-f 0x7`, `-e 4`, `-H`. */
+/** nvme-cli's short flags: `-n 1`, `-f 0x7`, `-e 4`, `-s 1`, `-H`. */
 function parseFlags(argv: readonly string[]): { flags: Flags; words: string[] } {
   const numbers: Record<(typeof NUMBERS)[keyof typeof NUMBERS], number | null> = {
     nsid: null,
     feature: null,
     entries: null,
+    select: null,
   };
   let withFields = false;
   const words: string[] = [];
@@ -139,6 +147,13 @@ function parseFlags(argv: readonly string[]): { flags: Flags; words: string[] } 
       throw new UserError(`nvme: unknown flag "${word}"; it takes ${Object.keys(NUMBERS).join(' ')} -H`);
     else words.push(word);
   }
+  const { feature, select } = numbers;
+  if (feature !== null && feature > MOST_FEATURE)
+    throw new UserError(`nvme: -f ${hex(feature)}: features have numbers up to 0xff`);
+  if (select !== null && select > FEATURE_SELECT.CAPABILITIES)
+    throw new UserError(
+      `nvme: -s ${select}: 0 is the current value, 1 the default, 2 the saved one, 3 what can be done`,
+    );
   return { flags: { ...numbers, withFields }, words };
 }
 

@@ -5,16 +5,17 @@ export interface Structure {
   decode(view: DataView, at: number): object;
 }
 
-/** A declared word. */
-export interface Word {
-  decode(word: number): Readonly<Record<string, number>>;
-}
-
 /** How a value is printed. `hex` is C's %#x, which prints a zero without 0x; an OUI has its last byte first. */
 export type Form = 'hex' | 'decimal' | 'text' | 'bytes' | 'oui' | 'uuid';
 
 /** Label, name of the field, form. */
 export type Line = readonly [label: string, field: string, form: Form];
+
+/** 0 degrees Celsius, to whole kelvins. */
+export const KELVIN = 273;
+
+/** `37°C (310 Kelvin)` */
+export const celsius = (kelvin: number): string => `${kelvin - KELVIN}°C (${kelvin} Kelvin)`;
 
 /** C's `%#x`. */
 export const alternateHex = (value: number | bigint): string =>

@@ -1,14 +1,12 @@
 /** `nvme smart-log` and `nvme error-log` in nvme-cli's layout (2.3). */
 import { NSID_BROADCAST } from '../../nvme/spec/commands.ts';
 import { ERROR_LOG_ENTRY, SMART_LOG } from '../../nvme/spec/logs.ts';
-import { statusName, statusSentence } from '../../nvme/spec/status.ts';
-import { alternateHex, wide } from './fields.ts';
+import { statusSentence } from '../../nvme/spec/status.ts';
+import { alternateHex, celsius, wide } from './fields.ts';
+import { specifiedTitle } from './status-title.ts';
 
-const KELVIN = 273;
 /** A data unit is 1000 blocks of 512 bytes. */
 const UNIT_BYTES = 512_000n;
-
-const celsius = (kelvin: number): string => `${kelvin - KELVIN}°C (${kelvin} Kelvin)`;
 
 /** `24 (12.29 MB)`. */
 function dataUnits(bytes: Uint8Array): string {
@@ -16,7 +14,7 @@ function dataUnits(bytes: Uint8Array): string {
   return `${units} (${decimalSize(Number(units * UNIT_BYTES))})`;
 }
 
-const PREFIXES = ['', 'K', 'M', 'G', 'T', 'P', 'E'] as const;
+const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const;
 
 /** Bytes with the largest prefix that leaves at least one: `12.29 MB`. */
 export function decimalSize(bytes: number): string {
@@ -81,7 +79,7 @@ function errorEntry(view: DataView, index: number): string[] {
     `error_count\t: ${entry.ERROR_COUNT}`,
     `sqid\t\t: ${entry.SQID}`,
     `cmdid\t\t: ${alternateHex(entry.CID)}`,
-    `status_field\t: ${alternateHex(status)}(${statusName(code)}: ${statusSentence(code)})`,
+    `status_field\t: ${alternateHex(status)}(${specifiedTitle(code)}: ${statusSentence(code)})`,
     `phase_tag\t: ${entry.STATUS & 1}`,
     `parm_err_loc\t: ${alternateHex(entry.PARAMETER_LOCATION)}`,
     `lba\t\t: ${alternateHex(entry.LBA)}`,

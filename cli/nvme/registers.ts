@@ -1,70 +1,51 @@
-/** `nvme show-regs`: the controller's registers in nvme-cli's layout and order, with fields by name for -H. */
-import {
-  AQA,
-  CAP_HI,
-  CAP_LO,
-  CC,
-  CMBLOC,
-  CMBSZ,
-  CRTO,
-  CSTS,
-  PMRCAP,
-  PMRCTL,
-  PMRSTS,
-  REG,
-  VS,
-} from '../../nvme/spec/registers.ts';
-import type { Word } from './fields.ts';
+/**
+ * `nvme show-regs`: the controller's registers in nvme-cli's layout and order (2.3).
+ * Not here: their fields for -H (register-fields.ts).
+ */
+import { REG } from '../../nvme/spec/registers.ts';
+import { FIELDS, WITHOUT_GAP } from './register-fields.ts';
 
 /** Reads a 32-bit register. */
 export type ReadRegister = (offset: number) => number;
 
-interface Register {
-  readonly label: string;
-  readonly offset: number;
-  /** 64 bits, the high word behind the low one. */
-  readonly isWide?: boolean;
-  /** Fields of the low and of the high word. */
-  readonly fields?: readonly Word[];
-}
-
-const REGISTERS: readonly Register[] = [
-  { label: 'cap', offset: REG.CAP, isWide: true, fields: [CAP_LO, CAP_HI] },
-  { label: 'version', offset: REG.VS, fields: [VS] },
-  { label: 'intms', offset: REG.INTMS },
-  { label: 'intmc', offset: REG.INTMC },
-  { label: 'cc', offset: REG.CC, fields: [CC] },
-  { label: 'csts', offset: REG.CSTS, fields: [CSTS] },
-  { label: 'nssr', offset: REG.NSSR },
-  { label: 'crto', offset: REG.CRTO, fields: [CRTO] },
-  { label: 'aqa', offset: REG.AQA, fields: [AQA] },
-  { label: 'asq', offset: REG.ASQ, isWide: true },
-  { label: 'acq', offset: REG.ACQ, isWide: true },
-  { label: 'cmbloc', offset: REG.CMBLOC, fields: [CMBLOC] },
-  { label: 'cmbsz', offset: REG.CMBSZ, fields: [CMBSZ] },
-  { label: 'bpinfo', offset: REG.BPINFO },
-  { label: 'bprsel', offset: REG.BPRSEL },
-  { label: 'bpmbl', offset: REG.BPMBL, isWide: true },
-  { label: 'cmbmsc', offset: REG.CMBMSC, isWide: true },
-  { label: 'cmbsts', offset: REG.CMBSTS },
-  { label: 'pmrcap', offset: REG.PMRCAP, fields: [PMRCAP] },
-  { label: 'pmrctl', offset: REG.PMRCTL, fields: [PMRCTL] },
-  { label: 'pmrsts', offset: REG.PMRSTS, fields: [PMRSTS] },
-  { label: 'pmrebs', offset: REG.PMREBS },
-  { label: 'pmrswtp', offset: REG.PMRSWTP },
-  { label: 'pmrmscl', offset: REG.PMRMSCL },
-  { label: 'pmrmscu', offset: REG.PMRMSCU },
+/** Label, offset; 64 bits where the high word is behind the low one. */
+const REGISTERS: readonly (readonly [label: string, offset: number, isWide?: boolean])[] = [
+  ['cap     ', REG.CAP, true],
+  ['version ', REG.VS],
+  ['cc      ', REG.CC],
+  ['csts    ', REG.CSTS],
+  ['nssr    ', REG.NSSR],
+  ['crto    ', REG.CRTO],
+  ['intms   ', REG.INTMS],
+  ['intmc   ', REG.INTMC],
+  ['aqa     ', REG.AQA],
+  ['asq     ', REG.ASQ, true],
+  ['acq     ', REG.ACQ, true],
+  ['cmbloc  ', REG.CMBLOC],
+  ['cmbsz   ', REG.CMBSZ],
+  ['bpinfo  ', REG.BPINFO],
+  ['bprsel  ', REG.BPRSEL],
+  ['bpmbl   ', REG.BPMBL, true],
+  ['cmbmsc\t', REG.CMBMSC, true],
+  ['cmbsts\t', REG.CMBSTS],
+  ['pmrcap  ', REG.PMRCAP],
+  ['pmrctl  ', REG.PMRCTL],
+  ['pmrsts  ', REG.PMRSTS],
+  ['pmrebs  ', REG.PMREBS],
+  ['pmrswtp ', REG.PMRSWTP],
+  ['pmrmscl\t', REG.PMRMSCL],
+  ['pmrmscu\t', REG.PMRMSCU],
 ];
 
 /** A line for every register, and for each of its fields where they are asked for. */
 export function showRegs(read: ReadRegister, withFields: boolean): string[] {
-  return REGISTERS.flatMap(({ label, offset, isWide, fields = [] }) => {
-    const words = isWide === true ? [read(offset), read(offset + 4)] : [read(offset)];
-    const value = words.reduceRight((high, word) => (high << 32n) | BigInt(word >>> 0), 0n);
-    const line = `${label.padEnd(8)}: ${value.toString(16)}`;
-    return withFields ? [line, ...fields.flatMap((field, word) => fieldsOf(field, words[word]!))] : [line];
+  return REGISTERS.flatMap(([label, offset, isWide]) => {
+    const words = { low: read(offset) >>> 0, high: isWide === true ? read(offset + 4) >>> 0 : 0 };
+    const value = (BigInt(words.high) << 32n) | BigInt(words.low);
+    const line = `${label}: ${value.toString(16)}`;
+    const fields = withFields ? FIELDS[offset] : undefined;
+    if (fields === undefined) return [line];
+    const gap = WITHOUT_GAP.includes(offset) ? [] : [''];
+    return [line, ...fields(words, value).map((field) => `\t${field}`), ...gap];
   });
 }
-
-const fieldsOf = (field: Word, word: number): string[] =>
-  Object.entries(field.decode(word)).map(([name, value]) => `\t${name.padEnd(8)}: ${value}`);

@@ -3,7 +3,7 @@
  * Not here: enabling the controller (controller.ts), what to do with the answers (driver.ts).
  */
 
-import { FID, HOST_BEHAVIOR, NUMBER_OF_QUEUES } from '../../nvme/spec/features.ts';
+import { FEATURE_SELECT, FEATURES, FID, HOST_BEHAVIOR, NUMBER_OF_QUEUES } from '../../nvme/spec/features.ts';
 import { CNS, IDENTIFY_SIZE, LIST_ENTRIES } from '../../nvme/spec/identify.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
@@ -34,6 +34,13 @@ import type { ShadowDoorbells } from './shadow-doorbells.ts';
 const DEPTH = 31;
 /** Pages for the data of admin commands; more commands with data than this wait for each other. */
 const DATA_PAGES = 4;
+const NO_DATA = new Uint8Array();
+
+/** What Get Features returned: DW0, and the data of features that have some. */
+export interface FeatureValue {
+  readonly value: number;
+  readonly data: Uint8Array;
+}
 
 export interface AdminQueueOptions {
   readonly space: DmaSpace;
@@ -115,8 +122,19 @@ export class AdminQueue {
     return log;
   }
 
-  async getFeatures(fid: number, nsid = 0): Promise<number> {
-    return (await this.requests.execute(getFeatures(fid, 0, nsid))).dw0;
+  /** `select` is one of FEATURE_SELECT. */
+  async getFeature(fid: number, nsid: number, select: number): Promise<FeatureValue> {
+    const command = getFeatures(fid, select, nsid);
+    const bytes = select === FEATURE_SELECT.CAPABILITIES ? 0 : (FEATURES[fid]?.get_bytes ?? 0);
+    if (bytes === 0) return { value: (await this.requests.execute(command)).dw0, data: NO_DATA };
+    const page = await this.#pages.take();
+    try {
+      page.bytes.fill(0, 0, bytes);
+      const { dw0 } = await this.requests.execute(command, { iova: page.iova, bytes });
+      return { value: dw0, data: page.bytes.slice(0, bytes) };
+    } finally {
+      this.#pages.give(page);
+    }
   }
 
   async setFeatures(fid: number, value: number, nsid = 0): Promise<number> {

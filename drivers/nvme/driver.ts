@@ -6,7 +6,7 @@
  * done when commands do not complete (recovery.ts).
  */
 
-import { ASYNC_EVENT_CONFIG, FID } from '../../nvme/spec/features.ts';
+import { ASYNC_EVENT_CONFIG, FEATURE_SELECT, FID } from '../../nvme/spec/features.ts';
 import { CNS, CSI } from '../../nvme/spec/identify.ts';
 import { DOORBELL_BASE } from '../../nvme/spec/registers.ts';
 import type { Archive } from '../../support/archive.ts';
@@ -17,7 +17,7 @@ import { VfioDevice } from '../vfio/device.ts';
 import { type DmaBuffer, DmaSpace } from '../vfio/dma.ts';
 import { Interrupts, vectorsOf } from '../vfio/interrupts.ts';
 import { firstNvme } from '../vfio/sysfs.ts';
-import { AdminQueue } from './admin-queue.ts';
+import { AdminQueue, type FeatureValue } from './admin-queue.ts';
 import { BlockDevice } from './block-device.ts';
 import { describeNamespace, selectCommandSets } from './command-sets.ts';
 import { Controller } from './controller.ts';
@@ -308,8 +308,13 @@ export class NvmeDriver {
   }
 
   /** Current value of a feature (FID). */
-  getFeatures(fid: number, nsid = 0): Promise<number> {
-    return this.#admin.getFeatures(fid, nsid);
+  async getFeatures(fid: number, nsid = 0): Promise<number> {
+    return (await this.#admin.getFeature(fid, nsid, FEATURE_SELECT.CURRENT)).value;
+  }
+
+  /** A feature's value with its data, if it has some; `select` is one of FEATURE_SELECT. */
+  getFeature(fid: number, nsid = 0, select: number = FEATURE_SELECT.CURRENT): Promise<FeatureValue> {
+    return this.#admin.getFeature(fid, nsid, select);
   }
 
   /** Resolves with DW0 of the completion. */

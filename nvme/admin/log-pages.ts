@@ -48,6 +48,8 @@ const CREATE_TELEMETRY = 1;
 /** LIDSP of page 0Dh: the header can be read while the context is established. */
 const HEADER_WITH_CONTEXT = 1;
 const LAST_PERSISTENT_ACTION = 3;
+/** SMART counts in 128 bits. */
+const COUNTER_BYTES = 16;
 
 type Pages = Readonly<Record<number, LogPage>>;
 
@@ -75,7 +77,10 @@ function mandatoryPages({ profile, memory, health, firmware, namespaces }: PageP
     [LID.ERROR]: fixed(health.errors.bytes, (at) => {
       if (!hasQuirk(profile, 'keepsNoErrors')) health.errors.write(u8, at);
     }),
-    [LID.SMART]: fixed(SMART_LOG.SIZE, (at) => health.writeSmart(view, at)),
+    [LID.SMART]: fixed(SMART_LOG.SIZE, (at) => {
+      health.writeSmart(view, at);
+      if (hasQuirk(profile, 'countsLittle')) leaveOut(u8, at);
+    }),
     [LID.FIRMWARE_SLOT]: fixed(FIRMWARE_SLOT_LOG.SIZE, (at) => firmware.writeLog(at)),
     [LID.COMMAND_EFFECTS]: fixed(COMMAND_EFFECTS_LOG.SIZE, (at) => {
       writeWords(view, at + COMMAND_EFFECTS_LOG.ADMIN, adminEffects(profile));
@@ -83,6 +88,14 @@ function mandatoryPages({ profile, memory, health, firmware, namespaces }: PageP
       if (namespaces.hasZones) writeWords(view, at + COMMAND_EFFECTS_LOG.IO, ZONE_EFFECTS);
     }),
   };
+}
+
+/** What the quirk `countsLittle` has no numbers for. */
+function leaveOut(u8: Uint8Array, at: number): void {
+  const { AVAILABLE_SPARE, SPARE_THRESHOLD, POWER_CYCLES, ERROR_LOG_ENTRIES } = SMART_LOG;
+  u8.fill(0, at + AVAILABLE_SPARE, at + SPARE_THRESHOLD + 1);
+  u8.fill(0, at + POWER_CYCLES, at + POWER_CYCLES + COUNTER_BYTES);
+  u8.fill(0, at + ERROR_LOG_ENTRIES, at + ERROR_LOG_ENTRIES + COUNTER_BYTES);
 }
 
 /** Page 12h, and page 13h, which is empty: there is no management interface. */

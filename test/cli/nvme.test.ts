@@ -6,10 +6,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { getFeature } from '../../cli/nvme/features.ts';
 import { idCtrl, idNs } from '../../cli/nvme/identify.ts';
 import { decimalSize, errorLog, smartLog } from '../../cli/nvme/logs.ts';
+import { showRegs } from '../../cli/nvme/registers.ts';
+import { specifiedTitle } from '../../cli/nvme/status-title.ts';
 import { ERROR_LOG_ENTRY } from '../../nvme/spec/logs.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
+import { hex } from '../../support/numbers.ts';
 import { doorbell } from './doorbell.ts';
 
 const golden = (name: string): { view: DataView; text: string } => {
@@ -28,6 +32,40 @@ describe('the same bytes give the same text as nvme-cli', () => {
     const { view, text } = golden(name);
     expect(`${print(view).join('\n')}\n`).toBe(text);
   });
+});
+
+const text = (name: string): string => readFileSync(join(import.meta.dirname, 'nvme-cli', name), 'utf8');
+
+test.each(['show-regs-0', 'show-regs-1', 'show-regs-2'])('%s: registers and their fields', (name) => {
+  const { view, text: printed } = golden(name);
+  const lines = showRegs((offset) => (offset < view.byteLength ? view.getUint32(offset, true) : 0), true);
+  const ofTheRest = lines.findIndex((line) => line.startsWith('pmrcap'));
+  // nvme-cli prints 0 for CRIMT.
+  const comparable = (of: readonly string[]) => of.map((line) => line.replace(/(?<=CRIMT .*: ).*/, '0 secs'));
+  expect(comparable(lines.slice(0, ofTheRest))).toEqual(printed.split('\n').slice(0, ofTheRest));
+});
+
+test('the fields of features, and their data', () => {
+  const cases = text('get-feature.txt').split(/^# /m).slice(1);
+  expect(cases.length).toBeGreaterThan(30);
+  for (const entry of cases) {
+    const [given, ...lines] = entry.trimEnd().split('\n');
+    const flag = (name: string) => new RegExp(`${name} (\\S+)`).exec(given!)?.[1] ?? '';
+    const known = Buffer.from(flag('data'), 'hex');
+    const data = new Uint8Array(Number(flag('of') || known.length));
+    data.set(known);
+    const value = { value: Number(flag('value')), data };
+    const ours = getFeature(Number(flag('fid')), Number(flag('select')), value, given!.endsWith('-H'));
+    expect([given, ...ours]).toEqual([given, ...lines]);
+  }
+});
+
+test('a status has the title that the specification gives it', () => {
+  const titles = text('status-titles.txt').trimEnd().split('\n');
+  expect(titles.map((line) => `${line.slice(0, 4)}${specifiedTitle(Number.parseInt(line, 16))}`)).toEqual(
+    titles,
+  );
+  expect(specifiedTitle(0x1c3)).toBe('status 0x1c3');
 });
 
 describe('an error log entry', () => {
@@ -50,7 +88,7 @@ describe('an error log entry', () => {
       'error_count\t: 3',
       'sqid\t\t: 1',
       'cmdid\t\t: 0xd00',
-      'status_field\t: 0x4080(LBA_OUT_OF_RANGE: The command reaches past the last block of the namespace.)',
+      'status_field\t: 0x4080(LBA Out of Range: The command reaches past the last block of the namespace.)',
       'phase_tag\t: 1',
       'parm_err_loc\t: 0x28',
       'lba\t\t: 0x3b9aca00',
@@ -62,7 +100,7 @@ describe('an error log entry', () => {
 test.each([
   [0, '0.00 B'],
   [999, '999.00 B'],
-  [512_000, '512.00 KB'],
+  [512_000, '512.00 kB'],
   [12_288_000, '12.29 MB'],
 ])('%d bytes are %s', (bytes, text) => expect(decimalSize(bytes)).toBe(text));
 
@@ -110,7 +148,7 @@ describe('a drive', () => {
     const registers = await lines('show-regs', '/dev/nvme0', '-H');
     expect(registers).toContain('cc      : 460061');
     expect(registers).toContain('csts    : 1');
-    expect(registers).toContain('\tIOSQES  : 6');
+    expect(registers).toContain('\tI/O Submission Queue Entry Size (IOSQES): 64 bytes');
   });
 
   test('id-ns takes the namespace from the name or from -n', async () => {
@@ -125,8 +163,25 @@ describe('a drive', () => {
   test('get-feature -H names the fields', async () => {
     expect(await lines('get-feature', '-f', '7', '-H')).toEqual([
       'get-feature:0x07 (Number of Queues), Current value:0x00070007',
-      '\tNSQR: 7',
-      '\tNCQR: 7',
+      '\tNumber of IO Completion Queues Allocated (NCQA): 8',
+      '\tNumber of IO Submission Queues Allocated (NSQA): 8',
+    ]);
+  });
+
+  test('get-feature shows the data of features that have some, and what -s asks for', async () => {
+    expect(await lines('get-feature', '-f', '0x16')).toEqual([
+      'get-feature:0x16 (Host Behavior), Current value:00000000',
+      '       0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f',
+      '0000: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "................"',
+      ...Array.from({ length: 31 }, (_, row) =>
+        expect.stringMatching(`^${hex(0x10 * (row + 1), 4).slice(2)}: 00 `),
+      ),
+    ]);
+    expect(await lines('get-feature', '-f', '0xe', '-H')).toContain('\tIt began at 0 with the last reset.');
+    expect(await lines('get-feature', '-f', '6', '-s', '3')).toEqual([
+      'get-feature:0x06 (Volatile Write Cache), Supported capabilities value:0x00000005',
+      '  Feature is saveable',
+      '  Feature is changeable',
     ]);
   });
 
@@ -138,7 +193,12 @@ describe('a drive', () => {
     [['id-ns', 'nvme0n9'], 'doorbell: nvme: the board has no nvme0n9; nvme0 has nvme0n1, nvme0n2'],
     [['get-feature'], 'doorbell: nvme get-feature: say which one: -f FID, such as -f 7'],
     [['id-ns', '-n', 'one'], 'doorbell: nvme: -n one: it is a number of 32 bits'],
-    [['id-ns', '-x'], 'doorbell: nvme: unknown flag "-x"; it takes -n -f -e -H'],
+    [['id-ns', '-x'], 'doorbell: nvme: unknown flag "-x"; it takes -n -f -e -s -H'],
+    [['get-feature', '-f', '0x100'], 'doorbell: nvme: -f 0x100: features have numbers up to 0xff'],
+    [
+      ['get-feature', '-f', '6', '-s', '4'],
+      'doorbell: nvme: -s 4: 0 is the current value, 1 the default, 2 the saved one, 3 what can be done',
+    ],
   ])('%j', async (argv, sentence) => {
     expect(await doorbell('nvme', ...argv)).toMatchObject({ status: 2, err: sentence });
   });

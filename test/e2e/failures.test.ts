@@ -156,7 +156,7 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
     command[WORD.PRP1] = driver.allocate(PAGE_SIZE).iova;
     expect(failureOf(machine, queue, command)?.message).toContain('LBA_OUT_OF_RANGE');
     expect(machine.explain()).toEqual([
-      `nvme0: Read (SQ 1, CID 0): LBA Out Of Range: block ${disk.blocks} is beyond the last one, ${disk.blocks - 1} ` +
+      `nvme0: Read (SQ 1, CID 0): LBA Out of Range: block ${disk.blocks} is beyond the last one, ${disk.blocks - 1} ` +
         `(CDW10 = 0x${disk.blocks.toString(16)}, NVM Command Set 1.1 §3.3.4)`,
     ]);
     await driver.close();

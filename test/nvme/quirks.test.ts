@@ -9,7 +9,7 @@ import { QUIRK_NAMES, type QuirkName } from '../../nvme/quirks.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
 import { CNS, CTRATT, IDENTIFY_CONTROLLER, OACS } from '../../nvme/spec/identify.ts';
-import { LID } from '../../nvme/spec/logs.ts';
+import { LID, SMART_LOG } from '../../nvme/spec/logs.ts';
 import { CC, CSTS, REG, SHN, SHST } from '../../nvme/spec/registers.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
 import { BAR, CC_NORMAL, PAGE } from './harness.ts';
@@ -212,6 +212,16 @@ const ROWS: Readonly<Record<QuirkName, Row>> = {
       subject.admin({ opcode: 0x7e });
       subject.log(LID.ERROR);
       return subject.dword(0);
+    },
+  },
+  countsLittle: {
+    without: [100, 1, 1],
+    with: [0, 0, 0],
+    probe: (subject) => {
+      subject.admin({ opcode: 0x7e });
+      subject.log(LID.SMART);
+      const spare = (subject.dword(0) >>> 24) & 0xff;
+      return [spare, subject.dword(SMART_LOG.POWER_CYCLES), subject.dword(SMART_LOG.ERROR_LOG_ENTRIES)];
     },
   },
   shortLogs: {
