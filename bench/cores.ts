@@ -1,6 +1,6 @@
 /**
  * Cores for threads: on a busy host two threads that spin may share one and then take turns of milliseconds. Where Linux
- * and taskset are there, the main thread stays on one core and threads started by `start` on another; elsewhere the host
+ * and taskset are there, the main thread stays on one core and threads started by `start` on the others in turn; elsewhere the host
  * decides. Not here: what they measure (threaded.ts).
  */
 import { spawnSync } from 'node:child_process';
@@ -21,17 +21,21 @@ const bind = (thread: string | number, core: number): void => {
   spawnSync('taskset', ['-cp', String(core), String(thread)], { stdio: 'ignore' });
 };
 
-/** Does `start`, and gives the threads that it starts a core of their own. */
+/** Does `start`, and gives each thread that it starts a core of its own while there are enough. */
 export function onOwnCore<Result>(start: () => Result): Result {
   if (!existsSync(TASKS)) return start();
   const known = new Set(readdirSync(TASKS));
   const result = start();
-  const [first, second] = FREE;
-  if (first === undefined || second === undefined) return result;
+  const [first, ...others] = FREE;
+  if (first === undefined || others.length === 0) return result;
   bind(process.pid, first);
-  for (const thread of readdirSync(TASKS)) if (!known.has(thread)) bind(thread, second);
+  const started = readdirSync(TASKS).filter((thread) => !known.has(thread));
+  for (const [index, thread] of started.entries()) bind(thread, others[index % others.length]!);
   return result;
 }
 
 /** As the process started, before anything was bound. */
 const FREE = existsSync(TASKS) ? cores() : [];
+
+/** How many cores there are for threads. */
+export const CORES = FREE.length;

@@ -1,10 +1,13 @@
 /** Reads over several queue pairs of one drive, and over several drives. Not here: one queue (io.ts). */
+import type { Board } from '../boards/board.ts';
+import { boot } from '../boards/boot.ts';
 import { pc } from '../boards/pc.ts';
-import { NvmeDriver } from '../drivers/nvme/index.ts';
+import { findNvme, NvmeDriver } from '../drivers/nvme/index.ts';
 import type { QueuePair } from '../drivers/nvme/queue-pair.ts';
 import { NVM } from '../nvme/spec/commands.ts';
+import type { Kernel } from '../vfio/uapi/kernel.ts';
 import { Counter } from './io.ts';
-import { type Metric, metric, timeOf } from './measure.ts';
+import { type Metric, metric, type Time, timeOf } from './measure.ts';
 import { BLOCK, drive, fill, HOT, openRig, POSITIONS, places } from './rig.ts';
 
 const BYTES = 4096;
@@ -44,11 +47,10 @@ function turn(lanes: readonly Lane[]) {
 }
 
 /** Time of one I/O of `turn`, which does whole turns only. */
-function timeOfTurns(lanes: readonly Lane[]) {
+function timeOfTurns(lanes: readonly Lane[], timer = timeOf): Time {
   const perTurn = lanes.length * DEPTH;
   const run = turn(lanes);
-  const time = timeOf((turns) => run(turns * perTurn));
-  if (lanes.some(({ counter }) => counter.failed > 0)) throw new Error('reads failed');
+  const time = timer((turns) => run(turns * perTurn));
   return { best: time.best / perTurn, median: time.median / perTurn };
 }
 
@@ -59,32 +61,43 @@ export async function benchPairs(pairs: number): Promise<Metric[]> {
   const lanes: Lane[] = [];
   for (let pair = 0; pair < pairs; pair++) lanes.push(await lane(rig.nvme));
   const time = timeOfTurns(lanes);
+  if (lanes.some(({ counter }) => counter.failed > 0)) throw new Error('reads failed');
   await rig.nvme.close();
   return [
     metric(`functional.read.4096.qd32.pairs${pairs}.ns`, time, 'ns', `${pairs} queue pairs, 32 deep each`),
   ];
 }
 
-/** 4 KiB reads at depth 32 on each of `count` drives behind ports of their own. */
-export async function benchControllers(count: number): Promise<Metric[]> {
+/** `count` drives behind root ports of their own. */
+export function boardOf(count: number): Board {
   const port = pc.rootPorts[0]!;
   const rootPorts = Array.from({ length: count }, (_, index) => ({
     ...port,
     at: `${(FIRST_DEVICE + index).toString(16).padStart(2, '0')}.0`,
     device: drive([{ size: '64m' }], `BENCH${index}`),
   }));
-  const { machine, nvme: first } = await openRig({ board: { rootPorts, media: '2g' } });
-  const drivers = [first];
-  for (const { bdf } of machine.controllers.slice(1)) {
-    const bus = (bdf >>> 8).toString(16).padStart(2, '0');
-    drivers.push(await NvmeDriver.open(machine.kernel, { bdf: `0000:${bus}:00.0` }));
-  }
+  return { ...pc, rootPorts, media: '2g' };
+}
+
+/** Time of one 4 KiB read, depth 32 on every drive of a machine. */
+export async function onDrives(kernel: Kernel, timer = timeOf): Promise<Time> {
+  const drivers: NvmeDriver[] = [];
   const lanes: Lane[] = [];
-  for (const driver of drivers) {
+  for (const bdf of findNvme(kernel)) {
+    const driver = await NvmeDriver.open(kernel, { bdf });
+    drivers.push(driver);
     await fill(driver, HOT);
     lanes.push(await lane(driver));
   }
-  const time = timeOfTurns(lanes);
+  const time = timeOfTurns(lanes, timer);
+  if (lanes.some(({ counter }) => counter.failed > 0)) throw new Error('reads failed');
   for (const driver of drivers) await driver.close();
+  return time;
+}
+
+/** 4 KiB reads at depth 32 on each of `count` drives behind ports of their own. */
+export async function benchControllers(count: number): Promise<Metric[]> {
+  const { kernel } = boot(boardOf(count), { pace: 'functional', seed: 1 });
+  const time = await onDrives(kernel);
   return [metric(`functional.read.4096.qd32.drives${count}.ns`, time, 'ns', `${count} drives, 32 deep each`)];
 }

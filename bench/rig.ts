@@ -4,7 +4,7 @@
  */
 import type { Board, NvmeBoard } from '../boards/board.ts';
 import { boot, type Machine, type Pace } from '../boards/boot.ts';
-import { IOMMU_BASE } from '../boards/hardware.ts';
+import { IOMMU_BASE } from '../boards/complexes.ts';
 import { pc } from '../boards/pc.ts';
 import { NvmeDriver } from '../drivers/nvme/index.ts';
 import { DmaSpace } from '../drivers/vfio/dma.ts';

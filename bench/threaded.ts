@@ -10,8 +10,9 @@ import { NvmeDriver, type QueuePair } from '../drivers/nvme/index.ts';
 import { NVM } from '../nvme/spec/commands.ts';
 import { formatSize } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
-import { onOwnCore } from './cores.ts';
+import { CORES, onOwnCore } from './cores.ts';
 import { isQuick, type Metric, metric, type Time, WARM_UP_MS } from './measure.ts';
+import { boardOf, onDrives } from './queues.ts';
 import { BLOCK, fill, HOT, POSITIONS, rungOf } from './rig.ts';
 
 const MEASURE_MS = isQuick ? 500 : 3000;
@@ -137,4 +138,13 @@ export async function benchThreadedRead(
   const detail = `random read of ${formatSize(HOT)}, ${speed}, ${ratio(time, barePingPong())}${perBatch.rung}`;
   const suffix = shadowDoorbells ? '.shadow' : '';
   return [metric(`threaded.read.${bytes}.qd${depth}${suffix}.ns`, time, 'ns', detail)];
+}
+
+/** 4 KiB reads at depth 32 on each of two drives, which share a hardware thread or have one each. */
+export async function benchThreadedDrives(workers: 'shared' | 'each'): Promise<Metric[]> {
+  const machine = onOwnCore(() => bootThreaded(boardOf(2), { workers }));
+  const time = await onDrives(machine.kernel, timeOfShort);
+  await machine.close();
+  const detail = `two drives, 32 deep each, ${workers === 'each' ? 'a thread for each' : 'one thread'}, ${CORES} cores`;
+  return [metric(`threaded.read.4096.qd32.drives2.${workers}.ns`, time, 'ns', detail)];
 }

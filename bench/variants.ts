@@ -20,7 +20,7 @@ import { benchMap } from './map.ts';
 import type { Metric } from './measure.ts';
 import { benchDoorbell, benchEvents, benchIommu, benchTranslation } from './micro.ts';
 import { benchControllers, benchPairs } from './queues.ts';
-import { benchPingPong, benchThreadedRead } from './threaded.ts';
+import { benchPingPong, benchThreadedDrives, benchThreadedRead } from './threaded.ts';
 import { benchTimed } from './timed.ts';
 import { benchC } from './yardstick.ts';
 
@@ -102,6 +102,9 @@ export const VARIANTS: Readonly<Record<string, Variant>> = Object.fromEntries([
         bytes === 4096 && depth === 32,
       ),
     ),
+  ),
+  ...(['shared', 'each'] as const).map((workers) =>
+    entry(`threaded.read.4096.qd32.drives2.${workers}`, () => benchThreadedDrives(workers)),
   ),
   entry('threaded.read.512.qd32.shadow', () => benchThreadedRead(512, 32, true)),
   // (e) mappings and translations.

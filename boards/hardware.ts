@@ -1,14 +1,14 @@
 /**
- * The hardware of a board: root complex, IOMMU, ports, controllers, over a given memory, clock and way for interrupts.
- * It is the same at every pace; at a free one every cost in the board becomes zero.
+ * The hardware of a board, or of one complex of it: root complex, IOMMU, ports, controllers, over a given memory, clock
+ * and way for interrupts. It is the same at every pace; at a free one every cost in the board becomes zero.
  * Not here: who programs it (software.ts), which thread it runs in (boot.ts, threaded.ts).
  */
 
 import { IommuUnit } from '../iommu/unit.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { MessageTarget } from '../machine/interrupts.ts';
-import { IO_APIC, IO_APIC_BASE, IO_APIC_SOURCE, IoApic, PCI_INPUT } from '../machine/io-apic.ts';
-import { Memory } from '../machine/memory.ts';
+import { IO_APIC, IoApic, ioApicBase, ioApicSource, PCI_INPUT } from '../machine/io-apic.ts';
+import { Memory, type SharedBytes } from '../machine/memory.ts';
 import { Bridge, portDescription } from '../machine/pcie/bridge.ts';
 import type { FunctionDescription } from '../machine/pcie/capabilities.ts';
 import { DmaPort } from '../machine/pcie/dma-port.ts';
@@ -29,12 +29,11 @@ import { alignUp } from '../support/numbers.ts';
 import { random } from '../support/random.ts';
 import type { Board, NamespaceBoard, NvmeBoard, PortBoard } from './board.ts';
 import { BoardError, devfnOf } from './check.ts';
+import { type Complex, iommuBase, wholeBoard } from './complexes.ts';
 import { drivesOf, type PlacedDrive } from './drives.ts';
 import { namespaceOptions } from './namespaces.ts';
 import { bytesOf } from './shapes.ts';
 
-/** Physical address of the remapping unit's registers. */
-export const IOMMU_BASE = 0xfed9_0000;
 /** Refusals that are kept for `explain`. */
 const REJECTIONS_KEPT = 64;
 
@@ -51,10 +50,12 @@ export interface HardwareParts {
   /** Seed of every random stream. */
   readonly seed: number;
   readonly openStore?: OpenStore | undefined;
+  /** The part of the board that is built; all of it when absent. */
+  readonly complex?: Complex;
 }
 
 /** RAM and device memory of a board. `shared` is that of another thread that already has it. */
-export function memoryOf(board: Board, shared?: WebAssembly.Memory): Memory {
+export function memoryOf(board: Board, shared?: SharedBytes): Memory {
   const local = bytesOf(board.media) + drivesOf(board.rootPorts).length * CONTROLLER_BYTES;
   return new Memory(bytesOf(board.ram), alignUp(local, 65_536), shared);
 }
@@ -87,7 +88,7 @@ export class Hardware {
 
   /** Throws BoardError when an image cannot be opened here. `board` has been checked. */
   constructor(board: Board, parts: HardwareParts) {
-    const { clock, memory, trace, interrupts, isFree } = parts;
+    const { clock, memory, trace, interrupts, isFree, complex = wholeBoard(board) } = parts;
     const host = hostOf(board, isFree);
     this.#board = board;
     this.#parts = parts;
@@ -95,14 +96,16 @@ export class Hardware {
     trace.listenToRejections((_, bdf, rejection) => this.#rejected(bdf, rejection));
     this.iommu = new IommuUnit({ memory, trace, interrupts, host, options: board.iommu });
     this.rootComplex = new RootComplex({ clock, memory, trace, translator: this.iommu, host });
-    this.rootComplex.mapBlock(IOMMU_BASE, this.iommu.registerBytes, this.iommu);
+    this.rootComplex.mapBlock(iommuBase(complex.index), this.iommu.registerBytes, this.iommu);
+    const source = ioApicSource(complex.index);
     const ioApic = new IoApic({
-      deliver: (address, data) => void this.iommu.interrupt(IO_APIC_SOURCE, address, data),
+      deliver: (address, data) => void this.iommu.interrupt(source, address, data),
     });
     this.#ioApic = ioApic;
-    this.rootComplex.mapBlock(IO_APIC_BASE, IO_APIC.SIZE, ioApic);
+    this.rootComplex.mapBlock(ioApicBase(complex.index), IO_APIC.SIZE, ioApic);
     this.rootComplex.onWire = (pin, isAsserted) => ioApic.drive(PCI_INPUT + pin - 1, isAsserted);
-    for (const { devfn, bridge } of this.#ports('ROOT_PORT', board.rootPorts, null, 'rootPorts')) {
+    const { rootPorts } = board;
+    for (const { devfn, bridge } of this.#ports('ROOT_PORT', rootPorts, null, 'rootPorts', complex.ports)) {
       this.rootComplex.plug(devfn, bridge);
     }
   }
@@ -123,10 +126,17 @@ export class Hardware {
     this.#rejections.push(`${name}: ${rejectionSentence(rejection)}`);
   }
 
-  /** The ports of one bus with what is behind them. Ports that share a device number are its functions. */
-  #ports(kind: PortKind, ports: readonly PortBoard[], parent: Link | null, path: string): BusPlace[] {
+  /** Ports of one bus, all or some, with what is behind them. Those that share a device number are its functions. */
+  #ports(
+    kind: PortKind,
+    ports: readonly PortBoard[],
+    parent: Link | null,
+    path: string,
+    some: readonly number[] = [...ports.keys()],
+  ): BusPlace[] {
     const places = ports.map(({ at }) => devfnOf(at));
-    return ports.map((port, index) => {
+    return some.map((index) => {
+      const port = ports[index]!;
       const devfn = places[index]!;
       const multifunction = places.some((other) => other !== devfn && other >>> 3 === devfn >>> 3);
       const description = { ...portDescription(kind, port.link), multifunction };
@@ -141,7 +151,7 @@ export class Hardware {
     const bridge = new Bridge(path, description, link);
     link.tell(this.#parts.trace, bridge);
     const { device } = port;
-    if (device?.kind === 'nvme') bridge.plug(0, this.#drive(device, link, port));
+    if (device?.kind === 'nvme') bridge.plug(0, this.#drive(device, link, port, `${path}.device`));
     else if (device !== null) {
       const upstream = new Bridge(`${path}.device`, portDescription('UPSTREAM', port.link), null);
       bridge.plug(0, upstream);
@@ -151,9 +161,10 @@ export class Hardware {
     return bridge;
   }
 
-  #drive(drive: NvmeBoard, link: Link, port: PortBoard): NvmeController {
+  #drive(drive: NvmeBoard, link: Link, port: PortBoard, path: string): NvmeController {
     const { clock, memory, trace, isFree, seed } = this.#parts;
-    const name = `nvme${this.controllers.length}`;
+    const number = this.#drives.findIndex((placed) => placed.path === path);
+    const name = `nvme${number}`;
     const profile = isFree ? { ...drive.profile, timing: null } : drive.profile;
     const controller = new NvmeController({
       name,
@@ -166,7 +177,7 @@ export class Hardware {
       link: port.link,
       random: random(seed, `${this.#board.name}.${name}.media`),
       firmware: jitterOf(profile.timing?.firmwareJitter_ns, seed, `${this.#board.name}.${name}.firmware`),
-      subsystem: this.#subsystem(this.#drives[this.controllers.length]!),
+      subsystem: this.#subsystem(this.#drives[number]!),
     });
     this.controllers.push(controller);
     this.#groups.push(drive.group);

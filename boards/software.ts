@@ -4,9 +4,11 @@
  * Not here: the hardware (hardware.ts), programs (drivers/, cli/).
  */
 
-import { IommuDriver } from '../iommu/driver.ts';
+import { INCLUDE_ALL, IommuDriver } from '../iommu/driver.ts';
+import { IommuUnits } from '../iommu/units.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { Interrupts } from '../machine/interrupts.ts';
+import { ioApicOf } from '../machine/io-apic.ts';
 import type { Memory } from '../machine/memory.ts';
 import { Pages } from '../machine/pages.ts';
 import { enumerate, type Topology } from '../machine/pcie/enumerate.ts';
@@ -15,7 +17,7 @@ import type { HostProfile } from '../machine/timing/host.ts';
 import type { Archive } from '../support/archive.ts';
 import { Dmesg } from '../vfio/dmesg.ts';
 import { EmulatedKernel } from '../vfio/kernel.ts';
-import { IOMMU_BASE } from './hardware.ts';
+import { iommuBase } from './complexes.ts';
 
 export interface SoftwareParts {
   readonly clock: Clock;
@@ -30,7 +32,18 @@ export interface SoftwareParts {
   readonly remapsInterrupts: boolean | undefined;
   /** The IOMMU group that the board gives to a function; asked after firmware has numbered the buses. */
   readonly groupOf: (bdf: number) => number | undefined;
+  /** What tables of firmware say when there are several root complexes; one has everything when absent. */
+  readonly complexes?: Complexes | undefined;
 }
+
+/** Each root complex has a remapping unit and an I/O APIC (complexes.ts). */
+export interface Complexes {
+  readonly count: number;
+  /** Index of the one that a function is below. */
+  readonly ownerOf: (bdf: number) => number;
+}
+
+const ONE: Complexes = { count: 1, ownerOf: () => 0 };
 
 /** Firmware, IOMMU driver and kernel, booted. */
 export class Software {
@@ -38,18 +51,31 @@ export class Software {
   readonly pages: Pages;
   readonly topology: Topology;
   readonly kernel: EmulatedKernel;
-  readonly #iommu: IommuDriver;
+  readonly #iommu: IommuUnits;
 
-  constructor({ mmioBase, ...parts }: SoftwareParts) {
+  constructor({ mmioBase, complexes = ONE, ...parts }: SoftwareParts) {
     const { clock, rootComplex } = parts;
     const pages = new Pages(parts.memory);
     const dmesg = new Dmesg(() => clock.now);
     this.pages = pages;
     this.topology = enumerate(rootComplex, { mmioBase });
     const log = (line: string): void => dmesg.log(line);
-    this.#iommu = new IommuDriver({ ...parts, pages, bus: rootComplex, base: IOMMU_BASE, dmesg: log });
+    const { count, ownerOf } = complexes;
+    const units = Array.from({ length: count }, (_, unit) => {
+      const flags = unit === count - 1 ? INCLUDE_ALL : 0;
+      return new IommuDriver({
+        ...parts,
+        pages,
+        bus: rootComplex,
+        base: iommuBase(unit),
+        unit,
+        flags,
+        dmesg: log,
+      });
+    });
+    this.#iommu = new IommuUnits(units, (requester) => ioApicOf(requester) ?? ownerOf(requester));
     this.#iommu.boot();
-    this.kernel = new EmulatedKernel({ ...parts, pages, iommu: this.#iommu, dmesg });
+    this.kernel = new EmulatedKernel({ ...parts, pages, iommu: this.#iommu, dmesg, ioApicOf: ownerOf });
   }
 
   /** IOMMU faults as dmesg has them or will have them in a moment. */

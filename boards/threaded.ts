@@ -1,33 +1,40 @@
 /**
- * The threaded pace: the hardware of a board in a thread of its own, firmware and kernel in the caller's, over the same
- * models (docs/threads.md). Nothing costs simulated time; time is the host's. Both ends are put together here.
+ * The threaded pace: the hardware of a board in threads of its own, firmware and kernel in the caller's, over the same
+ * models (docs/threads.md). One thread has all of it, or each drive has one with a root complex of its own. Nothing costs simulated time; time is the host's. Both ends are put together here.
  * Not here: how a thread is made and what time it is (bridge/threads.ts), what passes between them (machine/threads/).
  */
 import { Clock } from '../machine/clock.ts';
 import { Interrupts } from '../machine/interrupts.ts';
-import type { Memory } from '../machine/memory.ts';
+import type { Memory, SharedBytes } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { Topology } from '../machine/pcie/enumerate.ts';
+import { HostBridge } from '../machine/pcie/host-bridge.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
+import { CpuInbox } from '../machine/threads/cpu-inbox.ts';
 import { CpuPort, HardwareThreadError } from '../machine/threads/cpu-port.ts';
 import { changeState, HardwareLoop, RemoteInterrupts } from '../machine/threads/hardware-loop.ts';
 import { HostClock } from '../machine/threads/host-clock.ts';
 import { RemotePci } from '../machine/threads/remote-pci.ts';
-import { KIND, makeWindow, STATE, WORD, writeText } from '../machine/threads/window.ts';
+import { KIND, makeInbox, makeWindow, STATE, WORD, writeText } from '../machine/threads/window.ts';
 import type { HostProfile } from '../machine/timing/host.ts';
 import { Trace } from '../machine/trace.ts';
 import type { EmulatedKernel } from '../vfio/kernel.ts';
 import type { Board } from './board.ts';
-import { checkBoard } from './check.ts';
+import { checkBoard, devfnOf } from './check.ts';
+import { blocksOf, type Complex, splitBoard, wholeBoard } from './complexes.ts';
 import { Hardware, hostOf, memoryOf, type OpenStore } from './hardware.ts';
-import { Software } from './software.ts';
+import { type Complexes, Software } from './software.ts';
 
 /** What a hardware thread begins with. All of it can be cloned into another thread, where its memory is shared. */
 export interface HardwareStart {
   readonly board: Board;
   readonly seed: number;
-  readonly ram: WebAssembly.Memory;
+  readonly bytes: SharedBytes;
+  /** Shared with the CPU's thread, and the inbox with all threads. */
   readonly window: Int32Array;
+  readonly inbox: Int32Array;
+  /** What of the board the thread has. */
+  readonly complex: Complex;
 }
 
 /** A thread that runs `runHardware`. */
@@ -47,47 +54,63 @@ export interface ThreadHost {
 export interface ThreadedOptions {
   /** Seed of every random stream; 1 when absent. */
   readonly seed?: number;
-  /** How long the hardware thread may take to answer before it counts as dead; 10 s when absent. */
+  /** How long a hardware thread may take to answer before it counts as dead; 10 s when absent. */
   readonly timeout_ms?: number;
+  /** `shared`, when absent: one hardware thread has the whole board. `each`: every drive has one (complexes.ts). */
+  readonly workers?: 'shared' | 'each';
 }
 
 /** Questions of the CPU's side that are no bus accesses. */
 const ASK = { REJECTIONS: 0, GROUPS: 1 } as const;
 
-/** A machine at the threaded pace. Programs use `kernel`, as at every pace; `close` ends the hardware's thread. */
+/** One hardware thread as the CPU has it. */
+interface Lane {
+  readonly complex: Complex;
+  readonly port: CpuPort;
+  readonly thread: HardwareThread;
+}
+
+/** A machine at the threaded pace. Programs use `kernel`, as at every pace; `close` ends the hardware's threads. */
 export class ThreadedMachine {
   readonly board: Board;
   readonly pace = 'threaded';
   readonly host: HostProfile;
   readonly clock: Clock;
   readonly memory: Memory;
-  /** What the CPU's side emits: interrupts. The hardware's tracepoints stay in its thread, and are off. */
+  /** What the CPU's side emits: interrupts. The hardware's tracepoints stay in its threads, and are off. */
   readonly trace: Trace;
   readonly pages: Pages;
   readonly rootComplex: PciHost;
   readonly topology: Topology;
   readonly kernel: EmulatedKernel;
-  readonly #port: CpuPort;
-  readonly #thread: HardwareThread;
+  readonly #lanes: Lane[];
   readonly #software: Software;
 
-  /** Throws BoardError, EnumerationError, or HardwareThreadError when the thread cannot start. */
-  constructor(board: Board, threads: ThreadHost, { seed = 1, timeout_ms }: ThreadedOptions = {}) {
+  /** Throws BoardError, EnumerationError, or HardwareThreadError when a thread cannot start. */
+  constructor(board: Board, threads: ThreadHost, options: ThreadedOptions = {}) {
     checkBoard(board);
-    const window = makeWindow();
+    const { seed = 1, timeout_ms, workers = 'shared' } = options;
     const host = hostOf(board, true);
     const memory = memoryOf(board);
-    const port = new CpuPort(window, timeout_ms);
-    const clock = new HostClock(threads.hostNow, port);
+    const inbox = new CpuInbox(makeInbox());
+    const complexes = workers === 'each' ? splitBoard(board) : [wholeBoard(board)];
+    const ports = complexes.map(
+      (complex) => new CpuPort(makeWindow(), inbox, nameOf(board, complex, complexes), timeout_ms),
+    );
+    const clock = new HostClock(threads.hostNow, inbox, ports);
     const trace = new Trace(clock);
     const interrupts = new Interrupts(clock, trace, host.interrupt_ns);
-    port.interrupts = interrupts;
-    this.#thread = threads.spawn({ board, seed, ram: memory.wasm, window });
-    port.start();
-    const rootComplex = new RemotePci(clock, port);
+    inbox.interrupts = interrupts;
+    this.#lanes = complexes.map((complex, index) => {
+      const port = ports[index]!;
+      const { window } = port;
+      const start = { board, seed, bytes: memory.shared, window, inbox: inbox.words, complex };
+      return { complex, port, thread: threads.spawn(start) };
+    });
+    for (const port of ports) port.start();
+    const { rootComplex, owners } = join(board, clock, this.#lanes);
     const { mmioBase, remapsInterrupts } = board;
-    const groupOf = (bdf: number) => groupsFrom(port.ask(ASK.GROUPS)).get(bdf);
-    this.#port = port;
+    const groupOf = (bdf: number) => groupsFrom(this.#lanes.map(({ port }) => port.ask(ASK.GROUPS))).get(bdf);
     this.#software = new Software({
       clock,
       memory,
@@ -97,6 +120,7 @@ export class ThreadedMachine {
       mmioBase,
       remapsInterrupts,
       groupOf,
+      complexes: owners,
     });
     this.board = board;
     this.host = host;
@@ -112,50 +136,77 @@ export class ThreadedMachine {
   /** What went wrong lately, as `Machine.explain` tells it; for a hardware thread that is gone, how it went. */
   explain(): string[] {
     try {
-      const rejections = this.#port.ask(ASK.REJECTIONS);
-      return [...this.#software.faults, ...(rejections === '' ? [] : rejections.split('\n'))];
+      const rejections = this.#lanes.flatMap(({ port }) => linesOf(port.ask(ASK.REJECTIONS)));
+      return [...this.#software.faults, ...rejections];
     } catch (error) {
       if (error instanceof HardwareThreadError) return [error.message];
       throw error;
     }
   }
 
-  /** Switches the machine off. Resolves when the hardware's thread is gone. */
+  /** Switches the machine off. Resolves when the hardware's threads are gone. */
   async close(): Promise<void> {
-    try {
-      this.#port.call(KIND.HALT, 0, 0);
-    } catch (error) {
-      if (!(error instanceof HardwareThreadError)) throw error;
+    for (const { port } of this.#lanes) {
+      try {
+        port.call(KIND.HALT, 0, 0);
+      } catch (error) {
+        if (!(error instanceof HardwareThreadError)) throw error;
+      }
     }
-    await this.#thread.end();
+    await Promise.all(this.#lanes.map(({ thread }) => thread.end()));
   }
+}
+
+/** A thread as messages name it: by its root ports, when there are others. */
+function nameOf({ rootPorts }: Board, { ports }: Complex, all: readonly Complex[]): string {
+  if (all.length === 1) return 'the hardware thread';
+  return `the hardware thread of ${ports.map((port) => `root port ${rootPorts[port]!.at}`).join(' and ')}`;
+}
+
+/** What the CPU reaches of all threads, and which of them a function is in. */
+function join(
+  board: Board,
+  clock: Clock,
+  lanes: readonly Lane[],
+): { rootComplex: PciHost; owners?: Complexes } {
+  const hosts = lanes.map(({ port }) => new RemotePci(clock, port));
+  if (hosts.length === 1) return { rootComplex: hosts[0]! };
+  const parts = lanes.map(({ complex }, index) => ({
+    host: hosts[index]!,
+    ports: complex.ports.map((port) => devfnOf(board.rootPorts[port]!.at)),
+    blocks: blocksOf(complex),
+  }));
+  const rootComplex = new HostBridge(clock, parts);
+  return { rootComplex, owners: { count: lanes.length, ownerOf: (bdf) => rootComplex.ownerOf(bdf) } };
 }
 
 /** The body of a hardware thread: builds the hardware and serves the CPU until it halts. */
 export function runHardware(
-  { board, seed, ram, window }: HardwareStart,
+  start: HardwareStart,
   { hostNow, openStore }: { readonly hostNow: () => number; readonly openStore?: OpenStore },
 ): void {
+  const { board, seed, window, inbox, complex } = start;
   try {
     const clock = new Clock();
     const trace = new Trace(clock);
-    const memory = memoryOf(board, ram);
-    const interrupts = new RemoteInterrupts(window);
-    const hardware = new Hardware(board, { clock, memory, trace, interrupts, isFree: true, seed, openStore });
+    const memory = memoryOf(board, start.bytes);
+    const interrupts = new RemoteInterrupts(inbox);
+    const parts = { clock, memory, trace, interrupts, isFree: true, seed, openStore, complex };
+    const hardware = new Hardware(board, parts);
     const answer = (question: number): string =>
       question === ASK.GROUPS ? groupsText(hardware) : hardware.rejections.join('\n');
-    new HardwareLoop({ window, clock, rootComplex: hardware.rootComplex, hostNow, answer }).run();
+    new HardwareLoop({ window, inbox, clock, rootComplex: hardware.rootComplex, hostNow, answer }).run();
   } catch (error) {
-    died(window, (error as Error).message);
+    died(start, (error as Error).message);
     throw error;
   }
 }
 
-/** Tells the CPU that the hardware thread is gone, and why, unless it knows how the thread ended. */
-export function died(window: Int32Array, reason: string): void {
+/** Tells the CPU that a hardware thread is gone, and why, unless it knows how the thread ended. */
+export function died({ window, inbox }: HardwareStart, reason: string): void {
   if (Atomics.load(window, WORD.STATE) > STATE.RUNNING) return;
   writeText(window, reason);
-  changeState(window, STATE.DIED);
+  changeState(window, inbox, STATE.DIED);
 }
 
 /** The IOMMU groups that the board gives, as lines of function and group. */
@@ -166,10 +217,7 @@ const groupsText = (hardware: Hardware): string =>
     .map((pair) => pair.join(' '))
     .join('\n');
 
-const groupsFrom = (text: string): Map<number, number> =>
-  new Map(
-    text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => line.split(' ').map(Number) as [number, number]),
-  );
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
+
+const groupsFrom = (texts: readonly string[]): Map<number, number> =>
+  new Map(texts.flatMap(linesOf).map((line) => line.split(' ').map(Number) as [number, number]));

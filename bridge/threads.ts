@@ -1,5 +1,5 @@
 /**
- * The threaded pace on Node: a worker thread for the hardware of a machine, and the host's clock.
+ * The threaded pace on Node: worker threads for the hardware of a machine, and the host's clock.
  * Not here: what the thread does (boards/threaded.ts), what passes between the threads (machine/threads/).
  */
 import { Worker } from 'node:worker_threads';
@@ -17,8 +17,8 @@ import './host.ts';
 export const hostNow = (): number => performance.now() * 1e6;
 
 /**
- * Boots `board` with its hardware in a worker thread; images are opened there. The thread keeps no process alive that
- * has nothing else to do. Throws BoardError, EnumerationError, or HardwareThreadError when the thread cannot start.
+ * Boots `board` with its hardware in worker threads; images are opened there. They keep no process alive that has nothing
+ * else to do. Throws BoardError, EnumerationError, or HardwareThreadError when a thread cannot start.
  */
 export function bootThreaded(board: Board, options: ThreadedOptions = {}): ThreadedMachine {
   return new ThreadedMachine(board, { hostNow, spawn }, options);
@@ -30,8 +30,8 @@ function spawn(start: HardwareStart): HardwareThread {
   const worker = new Worker(new URL(script, import.meta.url), { workerData: start, execArgv: [] });
   worker.unref();
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  worker.on('error', ({ message }) => died(start.window, message));
-  worker.on('exit', (status) => died(start.window, `it ended with status ${status}`));
+  worker.on('error', ({ message }) => died(start, message));
+  worker.on('exit', (status) => died(start, `it ended with status ${status}`));
   return {
     async end() {
       const timer = setTimeout(() => void worker.terminate(), GRACE_MS);

@@ -1,6 +1,6 @@
 /**
- * One address space of devices: a page table, and the invalidations that every change of it needs (Linux strict mode:
- * the range is gone from hardware when `unmap` returns). Made and attached by driver.ts.
+ * One address space of devices: a page table, and the invalidations that every change of it needs in every unit that has
+ * the domain (Linux strict mode: the range is gone from hardware when `unmap` returns). Made and attached by driver.ts.
  * Not here: how entries are written (page-table.ts), which IOVA goes where (vfio/).
  */
 import { assert } from '../support/assert.ts';
@@ -17,22 +17,27 @@ export interface MapOptions {
   readonly leafLevelMax?: LeafLevel;
 }
 
+/** What one unit has of a domain while requesters below it are attached; its driver keeps it. */
+export interface DomainUse {
+  readonly queue: QueueClient;
+  /** Domain id in that unit. */
+  readonly id: number;
+  /** Requesters attached. */
+  attached: number;
+}
+
 export class Domain {
-  /** Domain id in its unit; 0 while no device is attached. The driver sets it. */
-  id = 0;
-  /** Requesters attached. The driver counts them. */
-  attached = 0;
+  /** One for each unit that has it. */
+  readonly uses: DomainUse[] = [];
   readonly table: PageTable;
   /** First address that devices cannot name. */
   readonly end: number;
-  readonly #queue: QueueClient;
   /** Hardware may remember that a page was absent, so that maps need invalidation too. */
   readonly #cachingMode: boolean;
 
-  constructor(table: PageTable, queue: QueueClient, capabilities: Capabilities) {
+  constructor(table: PageTable, capabilities: Capabilities) {
     this.table = table;
     this.end = Math.min(table.end, 2 ** capabilities.guestAddressBits);
-    this.#queue = queue;
     this.#cachingMode = capabilities.cachingMode;
   }
 
@@ -65,13 +70,13 @@ export class Domain {
 
   /** Gives all tables back. No device may be attached. */
   free(): void {
-    assert(this.attached === 0, 'a domain is freed while devices are attached');
+    assert(this.uses.length === 0, 'a domain is freed while devices are attached');
     this.table.free();
   }
 
   #invalidate(iova: number, bytes: number, leafOnly: boolean): void {
-    if (this.attached > 0) {
-      const error = this.#queue.range(this.id, iova, bytes, leafOnly);
+    for (const { queue, id } of this.uses) {
+      const error = queue.range(id, iova, bytes, leafOnly);
       assert(error === 0, 'hardware refused an invalidation');
     }
     if (this.table.hasRetired) this.table.freeRetired();

@@ -14,7 +14,7 @@ import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { hex, highWord, lowWord } from '../support/numbers.ts';
 import { type Capabilities, type CapabilityWords, decodeCapabilities } from './capabilities.ts';
-import { Domain } from './domain.ts';
+import { Domain, type DomainUse } from './domain.ts';
 import { FaultHandler, type FaultReport, type RateLimit } from './fault-handler.ts';
 import { InterruptTable } from './interrupt-table.ts';
 import { PageTable } from './page-table.ts';
@@ -36,8 +36,19 @@ const BUSES = 256;
 const NONE = -1;
 /** Domain 0 tags absent entries in caching mode; 1 is kept for pass-through. Linux hands out neither. */
 const RESERVED_DOMAINS = 2;
-/** DRHD flag: the unit serves every device that no other one lists. */
-const INCLUDE_ALL = 1;
+/** DRHD flag: the unit serves every device that no other one lists (INCLUDE_PCI_ALL, VT-d 4.1 §8.3). */
+export const INCLUDE_ALL = 1;
+
+/** What the kernel knows of DMA remapping, by one unit or by several (units.ts). */
+export interface Iommu {
+  /** What every unit can do. */
+  readonly capabilities: Capabilities;
+  readonly words: CapabilityWords;
+  messagesOf(requester: number): MessageSource;
+  createDomain(): Domain | null;
+  attach(requester: number, domain: Domain): number;
+  detach(requester: number): void;
+}
 
 export interface IommuDriverParts {
   /** How the CPU reaches registers: the root complex. Addresses are physical. */
@@ -46,6 +57,8 @@ export interface IommuDriverParts {
   readonly base: number;
   /** Number in its name, `dmar0`. */
   readonly unit?: number;
+  /** Of its DRHD; INCLUDE_ALL when absent. */
+  readonly flags?: number;
   readonly clock: Clock;
   readonly memory: Memory;
   readonly pages: Pages;
@@ -57,11 +70,12 @@ export interface IommuDriverParts {
   readonly rateLimit?: RateLimit | null;
 }
 
-export class IommuDriver {
+export class IommuDriver implements Iommu {
   readonly name: string;
   readonly capabilities: Capabilities;
   readonly #unit: number;
   readonly #base: number;
+  readonly #flags: number;
   /** CAP and ECAP as the unit shows them. */
   readonly words: CapabilityWords;
   readonly #registers: RegisterBlock;
@@ -89,6 +103,7 @@ export class IommuDriver {
     this.#unit = parts.unit ?? 0;
     this.name = `dmar${this.#unit}`;
     this.#base = base;
+    this.#flags = parts.flags ?? INCLUDE_ALL;
     this.#registers = {
       read32: (offset) => bus.read32(base + offset),
       write32: (offset, value) => bus.write32(base + offset, value),
@@ -141,23 +156,26 @@ export class IommuDriver {
 
   /** Brings the unit up: every device is blocked from here on until it is attached. Returns 0 or -ENOMEM. */
   boot(): number {
-    this.#announce();
-    this.#root = this.#pages.allocate(1);
-    if (this.#root === NONE) return -ENOMEM;
-    const error = this.#queue.open();
-    if (error !== 0) return error;
-    this.#enable(GCMD.QIE.mask);
-    if (!this.#remapInterrupts()) return -ENOMEM;
-    for (const absent of ['RMRR', 'ATSR', 'SATC']) this.#dmesg(`DMAR: No ${absent} found`);
-    this.#dmesg(`DMAR: ${this.name}: Using Queued invalidation`);
-    this.#write64(REG.RTADDR, this.#root);
-    this.#once(GCMD.SRTP.mask);
-    this.#queue.allContexts();
-    this.#queue.allTranslations();
-    if (this.capabilities.cachingMode) this.#dmesg('DMAR: IOMMU batching disallowed due to virtualization');
-    this.#installFaultInterrupt();
-    this.#enable(GCMD.TE.mask);
-    this.#dmesg('DMAR: Intel(R) Virtualization Technology for Directed I/O');
+    return IommuDriver.bootAll([this]);
+  }
+
+  /** Brings all units of a machine up, each step in all of them before the next one, as Linux does. */
+  static bootAll(units: readonly IommuDriver[]): number {
+    const { capabilities } = units[0]!;
+    const dmesg = units[0]!.#dmesg;
+    dmesg(`DMAR: Host address width ${capabilities.guestAddressBits}`);
+    for (const unit of units) unit.#announce();
+    for (const unit of units) {
+      const error = unit.#openQueue();
+      if (error !== 0) return error;
+    }
+    if (!units.every((unit) => unit.#remapInterrupts())) return -ENOMEM;
+    if (units[0]!.#interruptTable !== null) dmesg('DMAR-IR: Enabled IRQ remapping in xapic mode');
+    for (const absent of ['RMRR', 'ATSR', 'SATC']) dmesg(`DMAR: No ${absent} found`);
+    for (const unit of units) unit.#setRoot();
+    if (capabilities.cachingMode) dmesg('DMAR: IOMMU batching disallowed due to virtualization');
+    for (const unit of units) unit.#translate();
+    dmesg('DMAR: Intel(R) Virtualization Technology for Directed I/O');
     return 0;
   }
 
@@ -172,7 +190,7 @@ export class IommuDriver {
     if (root === NONE) return null;
     const levels = levelsOfWidth(this.#width);
     const table = new PageTable(this.#memory, this.#pages, root, levels, this.capabilities.leafLevelMax);
-    return new Domain(table, this.#queue, this.capabilities);
+    return new Domain(table, this.capabilities);
   }
 
   /** The domain a requester is attached to, or null. */
@@ -188,19 +206,20 @@ export class IommuDriver {
     if (this.#attached.has(requester)) this.detach(requester);
     const table = this.#contextTable(requester >>> 8);
     if (table === NONE) return -ENOMEM;
-    if (domain.attached === 0 && !this.#assignId(domain)) return -ENOSPC;
-    domain.attached++;
+    const use = this.#useOf(domain) ?? this.#enter(domain);
+    if (use === null) return -ENOSPC;
+    use.attached++;
     this.#attached.set(requester, domain);
 
     const ram = this.#memory.u32;
     const at = this.#contextWord(table, requester);
     ram[at + 3] = 0;
-    ram[at + 2] = CONTEXT_DOMAIN.encode({ AW: this.#width, DID: domain.id });
+    ram[at + 2] = CONTEXT_DOMAIN.encode({ AW: this.#width, DID: use.id });
     ram[at + 1] = highWord(domain.table.root);
     ram[at] = domain.table.root | CONTEXT.encode({ P: 1, TT: TRANSLATION_TYPE.SECOND_STAGE });
     if (this.capabilities.cachingMode) {
       this.#queue.context(0, requester);
-      this.#queue.domain(domain.id);
+      this.#queue.domain(use.id);
     }
     return 0;
   }
@@ -210,15 +229,16 @@ export class IommuDriver {
     const domain = this.#attached.get(requester);
     if (domain === undefined) return;
     this.#attached.delete(requester);
+    const use = this.#useOf(domain)!;
     const ram = this.#memory.u32;
     const at = this.#contextWord(this.#contextTables[requester >>> 8]!, requester);
     ram[at] = CONTEXT.P.set(ram[at]!, 0);
-    this.#queue.context(domain.id, requester);
-    this.#queue.domain(domain.id);
+    this.#queue.context(use.id, requester);
+    this.#queue.domain(use.id);
     ram.fill(0, at, at + CONTEXT_ENTRY_BYTES / 4);
-    if (--domain.attached > 0) return;
-    this.#domainIds[domain.id] = 0;
-    domain.id = 0;
+    if (--use.attached > 0) return;
+    this.#domainIds[use.id] = 0;
+    domain.uses.splice(domain.uses.indexOf(use), 1);
   }
 
   // ---- bringing up --------------------------------------------------------------------------------------------------
@@ -228,9 +248,17 @@ export class IommuDriver {
     const version = this.#registers.read32(REG.VER);
     const quad = (low: number, high: number): string => ((BigInt(high) << 32n) | BigInt(low)).toString(16);
     const registers = `ver ${version >>> 4}:${version & 15} cap ${quad(capLow, capHigh)} ecap ${quad(ecapLow, ecapHigh)}`;
-    this.#dmesg(`DMAR: Host address width ${this.capabilities.guestAddressBits}`);
-    this.#dmesg(`DMAR: DRHD base: ${hex(this.#base, 14)} flags: ${hex(INCLUDE_ALL)}`);
+    this.#dmesg(`DMAR: DRHD base: ${hex(this.#base, 14)} flags: ${hex(this.#flags)}`);
     this.#dmesg(`DMAR: ${this.name}: reg_base_addr ${this.#base.toString(16)} ${registers}`);
+  }
+
+  /** Memory for the root table, and queued invalidation. Returns 0 or -ENOMEM. */
+  #openQueue(): number {
+    this.#root = this.#pages.allocate(1);
+    if (this.#root === NONE) return -ENOMEM;
+    const error = this.#queue.open();
+    if (error === 0) this.#enable(GCMD.QIE.mask);
+    return error;
   }
 
   /** Returns false without memory for the table. */
@@ -244,8 +272,20 @@ export class IommuDriver {
     this.#once(GCMD.SIRTP.mask);
     this.#queue.allInterrupts();
     this.#enable(GCMD.IRE.mask);
-    this.#dmesg('DMAR-IR: Enabled IRQ remapping in xapic mode');
     return true;
+  }
+
+  #setRoot(): void {
+    this.#dmesg(`DMAR: ${this.name}: Using Queued invalidation`);
+    this.#write64(REG.RTADDR, this.#root);
+    this.#once(GCMD.SRTP.mask);
+    this.#queue.allContexts();
+    this.#queue.allTranslations();
+  }
+
+  #translate(): void {
+    this.#installFaultInterrupt();
+    this.#enable(GCMD.TE.mask);
   }
 
   #installFaultInterrupt(): void {
@@ -301,16 +341,21 @@ export class IommuDriver {
     return (table + (requester & 0xff) * CONTEXT_ENTRY_BYTES) >>> 2;
   }
 
-  /** Gives the domain the lowest free id. */
-  #assignId(domain: Domain): boolean {
+  #useOf(domain: Domain): DomainUse | undefined {
+    return domain.uses.find(({ queue }) => queue === this.#queue);
+  }
+
+  /** Gives the domain the lowest free id here; null when there is none. */
+  #enter(domain: Domain): DomainUse | null {
     const id = this.#domainIds.indexOf(0);
     if (id === -1) {
       this.#dmesg(`DMAR: ${this.name}: No free domain ids`);
-      return false;
+      return null;
     }
     this.#domainIds[id] = 1;
-    domain.id = id;
-    return true;
+    const use = { queue: this.#queue, id, attached: 0 };
+    domain.uses.push(use);
+    return use;
   }
 
   /** Saves or loads what changes while the machine runs (support/archive.ts). */

@@ -9,12 +9,19 @@ import { bits } from '../support/bits.ts';
 import { type MessageTarget, MSI_BASE } from './interrupts.ts';
 import type { RegisterBlock } from './pcie/root-complex.ts';
 
-/** Where a PC has it. */
+/** Where a PC has it; further ones follow page by page. */
 export const IO_APIC_BASE = 0xfec0_0000;
 /** Registers: an index, the window onto what it selects, and the end of an interrupt by its vector. */
 export const IO_APIC = { SELECT: 0x00, WINDOW: 0x10, EOI: 0x40, SIZE: 0x1000 } as const;
 /** Requester id of its messages, on a bus without functions: f0:1f.0, as the device scope of the DMAR table names it. */
 export const IO_APIC_SOURCE = 0xf0f8;
+const FUNCTIONS = 8;
+/** Physical address of the I/O APIC with number `index`, and the requester id of its messages. */
+export const ioApicBase = (index: number): number => IO_APIC_BASE + index * IO_APIC.SIZE;
+export const ioApicSource = (index: number): number => IO_APIC_SOURCE - index * FUNCTIONS;
+/** Number of the I/O APIC that has a requester id; null for those of functions. */
+export const ioApicOf = (requester: number): number | null =>
+  requester >>> 8 === IO_APIC_SOURCE >>> 8 ? (IO_APIC_SOURCE - requester) / FUNCTIONS : null;
 /** Indexes: version, and two words for each entry of the redirection table. */
 export const IO_APIC_INDEX = { VERSION: 0x01, TABLE: 0x10 } as const;
 /** The low word of an entry; MODE is bit 2 of the message's address. REMOTE_IRR: sent and not yet ended. */
@@ -22,7 +29,8 @@ export const REDIRECTION = bits({ VECTOR: [7, 0], MODE: 11, REMOTE_IRR: 14, LEVE
 /** The high word: bits 19:4 of the message's address. */
 export const REDIRECTION_HI = bits({ ADDRESS: [31, 16] });
 const VERSION = bits({ VERSION: [7, 0], LAST_ENTRY: [23, 16] });
-const INPUTS = 24;
+/** Inputs of one I/O APIC. */
+export const INPUTS = 24;
 /** INTA to INTD of the root complex are these inputs and the next three. */
 export const PCI_INPUT = 16;
 

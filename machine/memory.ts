@@ -100,6 +100,13 @@ const COPY_FILL_WASM = Uint8Array.of(
   0x0b, //             memory.fill, end
 );
 
+/** What another thread needs in order to see the same bytes; it can be cloned into one. */
+export interface SharedBytes {
+  readonly wasm: WebAssembly.Memory;
+  /** One word: where the device-local memory that nobody has reserved yet begins. */
+  readonly cursor: Uint32Array;
+}
+
 export class Memory {
   readonly buffer: SharedArrayBuffer;
   readonly u8: Uint8Array;
@@ -114,26 +121,24 @@ export class Memory {
   readonly copy: (to: number, from: number, length: number) => void;
   /** Fills `length` bytes with the byte `value`. */
   readonly fill: (at: number, value: number, length: number) => void;
-  /** What another thread needs in order to see the same bytes. */
-  readonly wasm: WebAssembly.Memory;
+  readonly shared: SharedBytes;
   /** Whether another thread looks at these bytes meanwhile. */
   private readonly isShared: boolean;
-  #reserved: number;
 
   /**
    * RAM of `ramBytes` and room for `localBytes` of device-local memory. Untouched bytes cost the host nothing.
-   * `shared` is the memory of another thread whose bytes these are, of the same sizes; only one of the two reserves.
+   * `shared` is the memory of another thread whose bytes these are, of the same sizes.
    */
-  constructor(ramBytes: number, localBytes: number, shared?: WebAssembly.Memory) {
+  constructor(ramBytes: number, localBytes: number, shared?: SharedBytes) {
     assert(ramBytes > 0 && ramBytes % WASM_PAGE === 0, `RAM must be a multiple of 64 KiB, got ${ramBytes}`);
     const pages = Math.ceil((ramBytes + localBytes) / WASM_PAGE);
     assert(
       pages <= MAX_PAGES,
       `RAM and device memory together must stay below 4 GiB, got ${pages} pages of 64 KiB`,
     );
-    const memory = shared ?? new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.wasm = memory;
+    const memory = shared?.wasm ?? new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.isShared = shared !== undefined;
+    this.shared = shared ?? { wasm: memory, cursor: cursorAt(ramBytes) };
     this.buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.u8 = new Uint8Array(this.buffer);
     this.u16 = new Uint16Array(this.buffer);
@@ -142,18 +147,17 @@ export class Memory {
     this.f64 = new Float64Array(this.buffer);
     this.view = new DataView(this.buffer);
     this.ramBytes = ramBytes;
-    this.#reserved = ramBytes;
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(COPY_FILL_WASM), {
       m: { m: memory },
     });
     this.copy = exports['copy'] as Memory['copy'];
     this.fill = exports['fill'] as Memory['fill'];
-    this.#check();
+    if (shared === undefined) this.#check();
   }
 
   /** Bytes of device-local memory that are still free. */
   get localFree(): number {
-    return this.buffer.byteLength - this.#reserved;
+    return this.buffer.byteLength - this.shared.cursor[0]!;
   }
 
   /**
@@ -161,10 +165,13 @@ export class Memory {
    * Returns its offset, or -1 when there is not enough left. It is never given back.
    */
   reserve(length: number, align = 64): number {
-    const at = alignUp(this.#reserved, align);
-    if (at + length > this.buffer.byteLength) return -1;
-    this.#reserved = at + length;
-    return at;
+    const { cursor } = this.shared;
+    for (;;) {
+      const free = Atomics.load(cursor, 0);
+      const at = alignUp(free, align);
+      if (at + length > this.buffer.byteLength) return -1;
+      if (Atomics.compareExchange(cursor, 0, free, at + length) === free) return at;
+    }
   }
 
   /**
@@ -189,8 +196,15 @@ export class Memory {
   archive(a: Archive): void {
     a.same(this.ramBytes, 'the size of RAM');
     a.same(this.buffer.byteLength, 'the size of RAM and device memory');
-    const reserved = this.#reserved;
-    this.#reserved = a.value(reserved);
-    a.pages(this.u8, Math.max(reserved, this.#reserved));
+    const { cursor } = this.shared;
+    const reserved = cursor[0]!;
+    cursor[0] = a.value(reserved);
+    a.pages(this.u8, Math.max(reserved, cursor[0]!));
   }
+}
+
+function cursorAt(offset: number): Uint32Array {
+  const cursor = new Uint32Array(new SharedArrayBuffer(4));
+  cursor[0] = offset;
+  return cursor;
 }

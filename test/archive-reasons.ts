@@ -115,7 +115,7 @@ export const EXEMPT: readonly (readonly [name: string, fields: string, why: stri
   ['Interrupts', '#ioctls', SCRATCH],
   ['Interrupts', '#counter', SCRATCH],
   ['IoctlPage', 'view', VIEW],
-  ['Domain', 'id attached', CALLS],
+  ['Domain', 'uses', CALLS],
   ['EventMessage', '#registers', VIEW],
   ['FaultLog', '#registers', VIEW],
   ['InvalidationQueue', '#registers', VIEW],

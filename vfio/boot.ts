@@ -2,9 +2,8 @@
  * What the kernel does before the first system call: finds the PCI functions, puts them into iommu groups, gives every
  * function that is not a bridge to vfio-pci, and fills /sys and /dev.
  */
-import type { IommuDriver } from '../iommu/driver.ts';
+import type { Iommu } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
-import { IO_APIC_SOURCE } from '../machine/io-apic.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
 import { BRIDGE } from '../machine/pcie/spec.ts';
 import { readArrival } from './arrival.ts';
@@ -28,13 +27,15 @@ import { addDriver, addGroup, addPciDevice, addVfioDevice } from './sysfs.ts';
 export interface BootParts {
   readonly clock: Clock;
   readonly rootComplex: PciHost;
-  readonly iommu: Pick<IommuDriver, 'messagesOf'>;
+  readonly iommu: Pick<Iommu, 'messagesOf'>;
   readonly process: Process;
   readonly files: FileTable;
   readonly dmesg: Dmesg;
   readonly abi: AbiLevel;
   /** The number of a function's iommu group; undefined lets the kernel number it. */
   readonly groupOf: (bdf: number) => number | undefined;
+  /** Number of the I/O APIC that the wires of a function on bus 0 reach. */
+  readonly ioApicOf: (devfn: number) => number;
   /** The driver of a function that is not a bridge: `vfio-pci`, or another one that keeps user space out. */
   readonly driverOf: (bdf: number) => string;
 }
@@ -70,8 +71,9 @@ export class MachineInventory implements Inventory {
     this.#parts = parts;
     this.pci = scanPci(parts.rootComplex);
     this.#groups = groupDevices(this.pci, parts.groupOf);
-    const { clock, rootComplex, iommu } = parts;
-    this.#lines = new IrqLines({ clock, rootComplex, messages: iommu.messagesOf(IO_APIC_SOURCE) });
+    const { clock, rootComplex, iommu, ioApicOf } = parts;
+    const messagesOf = (requester: number) => iommu.messagesOf(requester);
+    this.#lines = new IrqLines({ clock, rootComplex, messagesOf, ioApicOf });
     this.tree.directory('/dev/vfio/devices');
     for (const device of this.pci) this.#add(device);
   }

@@ -4,7 +4,7 @@
  * Not here: what files do (cdev.ts, iommufd/, legacy/, eventfd.ts, file-tree.ts), booting (boot.ts).
  */
 
-import type { IommuDriver } from '../iommu/driver.ts';
+import type { Iommu } from '../iommu/driver.ts';
 import type { Clock } from '../machine/clock.ts';
 import type { Memory } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
@@ -54,10 +54,12 @@ export interface KernelParts {
   readonly memory: Memory;
   readonly pages: Pages;
   readonly rootComplex: PciHost;
-  readonly iommu: IommuDriver;
+  readonly iommu: Iommu;
   readonly host: HostProfile;
   /** The number of a function's iommu group; absent or undefined lets the kernel number it. */
   readonly groupOf?: (bdf: number) => number | undefined;
+  /** Number of the I/O APIC that the wires of a function on bus 0 reach; 0 when absent. */
+  readonly ioApicOf?: (devfn: number) => number;
   /** The driver of a function that is not a bridge; `vfio-pci` for all of them when absent. */
   readonly driverOf?: (bdf: number) => string;
   /** The log, when others have written to it before the kernel boots. */
@@ -97,8 +99,18 @@ export class EmulatedKernel implements Kernel {
     this.process = new Process(parts.memory, parts.pages);
     const { process, files, dmesg } = this;
     const groupOf = parts.groupOf ?? (() => undefined);
+    const ioApicOf = parts.ioApicOf ?? (() => 0);
     const driverOf = parts.driverOf ?? (() => 'vfio-pci');
-    this.#inventory = new MachineInventory({ ...parts, process, files, dmesg, abi, groupOf, driverOf });
+    this.#inventory = new MachineInventory({
+      ...parts,
+      process,
+      files,
+      dmesg,
+      abi,
+      groupOf,
+      ioApicOf,
+      driverOf,
+    });
     const { tree } = this.#inventory;
     this.#removals = new Removals(clock, tree, (pci) => this.#inventory.forget(pci));
     tree.device('/dev/vfio/vfio', () => new ContainerFile({ process, iommu, abi }));

@@ -1,23 +1,19 @@
 /**
- * The CPU's end of a window: sends requests to the hardware thread, waits for answers, takes interrupts. Waiting is
- * spinning, then sleeping, and it has a bound: when the other thread has died or says nothing, HardwareThreadError.
- * Not here: what requests mean (remote-pci.ts), the other end (hardware-loop.ts).
+ * The CPU's end of a window: sends requests to a hardware thread, waits for answers. Waiting is spinning, then sleeping,
+ * and it has a bound: when the other thread has died or says nothing, HardwareThreadError.
+ * Not here: what requests mean (remote-pci.ts), the other end (hardware-loop.ts), interrupts (cpu-inbox.ts).
  */
-import type { MessageTarget } from '../interrupts.ts';
-import { collectMessages } from './interrupt-counters.ts';
+import type { CpuInbox } from './cpu-inbox.ts';
 import { SleepFlag } from './sleep-flag.ts';
 import { KIND, REQUEST, REQUESTS, readText, STATE, WORD } from './window.ts';
 
-/** The hardware thread has died, hangs, or was switched off; the message says which. */
+/** A hardware thread has died, hangs, or was switched off; the message says which. */
 export class HardwareThreadError extends Error {
   override readonly name = 'HardwareThreadError';
 }
 
 /** Looks before sleeping: some 100 µs. Shorter ones fall asleep by accident (reference/performance.md §5). */
 const SPINS = 20_000;
-/** Longest sleep of a CPU that has nothing to do, after so many pauses in a row: completions in memory wake nobody. */
-const PAUSE_MS = 0.05;
-const PAUSES = 10_000;
 /** Sleeps are cut into pieces, so that a thread that died without a word is noticed. */
 const SLICE_MS = 50;
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -30,23 +26,23 @@ const MASK = REQUESTS - 1;
 
 export class CpuPort {
   readonly window: Int32Array;
-  /** Who takes interrupts; set once, before the first arrives. */
-  interrupts: MessageTarget | null = null;
-  private readonly sleeping: SleepFlag;
+  private readonly inbox: CpuInbox;
   private readonly hardware: SleepFlag;
+  /** The thread as messages name it. */
+  private readonly name: string;
   private readonly timeout_ms: number;
   /** Sequence of the last request, and the last one that there is room for. */
   #sent = 0;
   #room = REQUESTS;
-  #pauses = 0;
   #silentAt = 0;
   #failure = '';
 
-  /** `timeout_ms`: how long the hardware thread may take to start, to answer, or to make room; 10 s when absent. */
-  constructor(window: Int32Array, timeout_ms = DEFAULT_TIMEOUT_MS) {
+  /** `timeout_ms`: how long the thread `name` may take to start, to answer, or to make room; 10 s when absent. */
+  constructor(window: Int32Array, inbox: CpuInbox, name: string, timeout_ms = DEFAULT_TIMEOUT_MS) {
     this.window = window;
+    this.inbox = inbox;
+    this.name = name;
     this.timeout_ms = timeout_ms;
-    this.sleeping = new SleepFlag(window, WORD.CPU_SLEEP);
     this.hardware = new SleepFlag(window, WORD.HARDWARE_SLEEP);
   }
 
@@ -54,7 +50,7 @@ export class CpuPort {
   start(): void {
     const isStarted = () => Atomics.load(this.window, WORD.STATE) !== STATE.STARTING;
     this.#await(isStarted, 'started', Math.max(START_TIMEOUT_MS, this.timeout_ms));
-    this.#check();
+    this.check();
   }
 
   /** Sends a request and returns its sequence number. The request is on its way when the call returns. */
@@ -67,7 +63,7 @@ export class CpuPort {
     window[at + ADDRESS] = address;
     window[at + VALUE] = value;
     this.#sent = sequence;
-    this.#pauses = 0;
+    this.inbox.pauses = 0;
     Atomics.store(window, at, sequence);
     this.hardware.wake();
     return sequence;
@@ -75,7 +71,7 @@ export class CpuPort {
 
   /** Sends a request and waits for its answer, a 32-bit integer. Throws HardwareThreadError. */
   call(kind: number, address: number, value: number): number {
-    this.#check();
+    this.check();
     const { window } = this;
     const sequence = this.send(kind, address, value);
     for (let spins = 0; spins < SPINS; spins++) {
@@ -89,24 +85,6 @@ export class CpuPort {
   ask(question: number): string {
     this.call(KIND.ASK, question, 0);
     return readText(this.window);
-  }
-
-  /** Takes every interrupt that has arrived. Returns false when there was none. */
-  collect(): boolean {
-    if (!collectMessages(this.window, this.interrupts!)) return false;
-    this.#pauses = 0;
-    return true;
-  }
-
-  /** Gives the processor away for a moment, for a longer one after many in a row. Throws HardwareThreadError. */
-  pause(): void {
-    this.#check();
-    if (++this.#pauses > PAUSES) this.sleep(PAUSE_MS);
-  }
-
-  /** Sleeps until an interrupt arrives, at most `timeout_ms`. */
-  sleep(timeout_ms: number): void {
-    this.sleeping.sleep(() => Atomics.load(this.window, WORD.ARRIVED) !== 0, timeout_ms);
   }
 
   /**
@@ -133,24 +111,22 @@ export class CpuPort {
     for (let waited_ms = 0; !isDone(); ) {
       const { window } = this;
       const isOver = () => isDone() || Atomics.load(window, WORD.STATE) > STATE.RUNNING;
-      if (!this.sleeping.sleep(isOver, SLICE_MS)) waited_ms += SLICE_MS;
+      if (!this.inbox.sleeping.sleep(isOver, SLICE_MS)) waited_ms += SLICE_MS;
       if (isDone()) return;
       if (waited_ms >= timeout_ms) {
-        this.#failure = `the hardware thread has not ${what} for ${timeout_ms} ms: it hangs or was ended`;
+        this.#failure = `${this.name} has not ${what} for ${timeout_ms} ms: it hangs or was ended`;
       }
-      this.#check();
+      this.check();
     }
   }
 
-  /** Throws when the hardware thread is gone. */
-  #check(): void {
+  /** Throws HardwareThreadError when the thread is gone. */
+  check(): void {
     if (this.#failure !== '') throw new HardwareThreadError(this.#failure);
     const state = Atomics.load(this.window, WORD.STATE);
     if (state <= STATE.RUNNING) return;
     this.#failure =
-      state === STATE.ENDED
-        ? 'the machine was switched off'
-        : `the hardware thread died: ${readText(this.window)}`;
+      state === STATE.ENDED ? 'the machine was switched off' : `${this.name} died: ${readText(this.window)}`;
     throw new HardwareThreadError(this.#failure);
   }
 }

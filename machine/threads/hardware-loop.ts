@@ -8,7 +8,7 @@ import type { MessageTarget } from '../interrupts.ts';
 import type { RootComplex } from '../pcie/root-complex.ts';
 import { countMessage } from './interrupt-counters.ts';
 import { SleepFlag } from './sleep-flag.ts';
-import { KIND, REQUEST, REQUESTS, STATE, WORD, writeText } from './window.ts';
+import { INBOX, KIND, REQUEST, REQUESTS, STATE, WORD, writeText } from './window.ts';
 
 /** Looks before sleeping: 100 µs and more. */
 const SPINS = 20_000;
@@ -23,24 +23,26 @@ const { WORDS, KIND: KIND_WORD, ADDRESS, VALUE } = REQUEST;
 const { WRITE32, LAST_POSTED } = KIND;
 const MASK = REQUESTS - 1;
 
-/** Sends interrupts of the hardware to the CPU of a window. */
+/** Sends interrupts of the hardware to the CPU of an inbox. */
 export class RemoteInterrupts implements MessageTarget {
-  private readonly window: Int32Array;
+  private readonly inbox: Int32Array;
   private readonly cpu: SleepFlag;
 
-  constructor(window: Int32Array) {
-    this.window = window;
-    this.cpu = new SleepFlag(window, WORD.CPU_SLEEP);
+  constructor(inbox: Int32Array) {
+    this.inbox = inbox;
+    this.cpu = new SleepFlag(inbox, INBOX.CPU_SLEEP);
   }
 
   deliver(address: number, data: number): void {
-    countMessage(this.window, address, data);
+    countMessage(this.inbox, address, data);
     this.cpu.wake();
   }
 }
 
 export interface HardwareLoopParts {
   readonly window: Int32Array;
+  /** That of the CPU. */
+  readonly inbox: Int32Array;
   readonly clock: Clock;
   readonly rootComplex: RootComplex;
   /** The host's clock in nanoseconds. */
@@ -51,6 +53,7 @@ export interface HardwareLoopParts {
 
 export class HardwareLoop {
   private readonly window: Int32Array;
+  private readonly inbox: Int32Array;
   private readonly clock: Clock;
   private readonly rootComplex: RootComplex;
   private readonly hostNow: () => number;
@@ -64,18 +67,19 @@ export class HardwareLoop {
 
   constructor(parts: HardwareLoopParts) {
     this.window = parts.window;
+    this.inbox = parts.inbox;
     this.clock = parts.clock;
     this.rootComplex = parts.rootComplex;
     this.hostNow = parts.hostNow;
     this.answer = parts.answer;
     this.sleeping = new SleepFlag(parts.window, WORD.HARDWARE_SLEEP);
-    this.cpu = new SleepFlag(parts.window, WORD.CPU_SLEEP);
+    this.cpu = new SleepFlag(parts.inbox, INBOX.CPU_SLEEP);
     this.#origin = parts.hostNow();
   }
 
   /** Runs until the CPU halts it. */
   run(): void {
-    changeState(this.window, STATE.RUNNING);
+    changeState(this.window, this.inbox, STATE.RUNNING);
     for (let idle = 0; !this.#isHalted; ) {
       this.#followHost();
       if (this.#look()) idle = 0;
@@ -84,7 +88,7 @@ export class HardwareLoop {
         idle = 0;
       }
     }
-    changeState(this.window, STATE.ENDED);
+    changeState(this.window, this.inbox, STATE.ENDED);
   }
 
   /** Looks for requests for a while. Returns whether there was one. A function of its own, so that it is compiled whole. */
@@ -176,8 +180,8 @@ export class HardwareLoop {
   }
 }
 
-/** Tells the CPU what has become of the hardware thread; the state publishes a text that was left before. */
-export function changeState(window: Int32Array, state: number): void {
+/** Tells the CPU what has become of a hardware thread; the state publishes a text that was left before. */
+export function changeState(window: Int32Array, inbox: Int32Array, state: number): void {
   Atomics.store(window, WORD.STATE, state);
-  new SleepFlag(window, WORD.CPU_SLEEP).wake();
+  new SleepFlag(inbox, INBOX.CPU_SLEEP).wake();
 }

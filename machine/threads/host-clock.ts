@@ -1,9 +1,10 @@
 /**
- * The clock of a CPU whose hardware runs in another thread: time is the host's, and goes on by itself. Waiting for
- * something means to let the other thread work, and to take the interrupts that it sends.
+ * The clock of a CPU whose hardware runs in other threads: time is the host's, and goes on by itself. Waiting for
+ * something means to let them work, and to take the interrupts that they send.
  * Not here: the hardware's own clock (hardware-loop.ts), where the host's time comes from (the caller).
  */
 import { Clock } from '../clock.ts';
+import type { CpuInbox } from './cpu-inbox.ts';
 import type { CpuPort } from './cpu-port.ts';
 import { KIND } from './window.ts';
 
@@ -12,15 +13,17 @@ const STEP_MS = 1000;
 
 export class HostClock extends Clock {
   readonly #hostNow: () => number;
-  readonly #port: CpuPort;
+  readonly #inbox: CpuInbox;
+  readonly #ports: readonly CpuPort[];
   /** The host's time at power-on, less what was skipped. */
   #origin: number;
 
   /** `hostNow` is a clock in nanoseconds that never goes back. */
-  constructor(hostNow: () => number, port: CpuPort) {
+  constructor(hostNow: () => number, inbox: CpuInbox, ports: readonly CpuPort[]) {
     super();
     this.#hostNow = hostNow;
-    this.#port = port;
+    this.#inbox = inbox;
+    this.#ports = ports;
     this.#origin = hostNow();
   }
 
@@ -33,29 +36,42 @@ export class HostClock extends Clock {
   override advance(delay: number): void {
     if (delay > 0) {
       this.#origin -= delay;
-      this.#port.call(KIND.ADVANCE, 0, delay);
+      for (const port of this.#ports) port.call(KIND.ADVANCE, 0, delay);
       this.observe();
     }
-    this.#port.collect();
+    this.#inbox.collect();
   }
 
   /** Waits for an interrupt or an event, one second at most. */
   override step(): boolean {
-    if (this.#port.collect() || this.#runDue()) return true;
-    this.#port.pause();
-    this.#port.sleep(STEP_MS);
-    return this.#port.collect() || this.#runDue();
+    if (this.#inbox.collect() || this.#runDue()) return true;
+    this.#pause();
+    this.#inbox.sleep(STEP_MS);
+    return this.#inbox.collect() || this.#runDue();
   }
 
   override idle(deadline: number): boolean {
-    const port = this.#port;
-    if (port.collect()) return true;
+    if (this.#inbox.collect()) return true;
     if (deadline === Number.POSITIVE_INFINITY) {
-      if (this.pending === 0 && port.isSilent()) return false;
+      if (this.#isSilent()) return false;
     } else if (this.observe() >= deadline) return true;
-    port.pause();
-    port.collect();
+    this.#pause();
+    this.#inbox.collect();
     return true;
+  }
+
+  /** Throws HardwareThreadError when a thread is gone. */
+  #pause(): void {
+    for (const port of this.#ports) port.check();
+    this.#inbox.pause();
+  }
+
+  /** Every port is asked: each remembers what it found last time. */
+  #isSilent(): boolean {
+    if (this.pending > 0) return false;
+    let isSilent = true;
+    for (const port of this.#ports) isSilent = port.isSilent() && isSilent;
+    return isSilent;
   }
 
   #runDue(): boolean {

@@ -1,7 +1,8 @@
 /**
- * The window: the words that a CPU thread and a hardware thread share besides RAM. A ring of requests in one direction,
- * one answer and counters of interrupts in the other, and what says who sleeps (docs/threads.md).
- * Not here: the two ends (cpu-port.ts, hardware-loop.ts, interrupt-counters.ts).
+ * The words that threads share besides RAM (docs/threads.md). A window is between the CPU's thread and one hardware
+ * thread: a ring of requests in one direction, one answer in the other, and what says who sleeps. The inbox is the CPU's,
+ * and every hardware thread writes to it: counters of interrupts, and whether the CPU sleeps.
+ * Not here: the ends (cpu-port.ts, cpu-inbox.ts, hardware-loop.ts, interrupt-counters.ts).
  */
 
 /** Requests that may be under way, a power of two: the credits of the CPU. */
@@ -37,7 +38,7 @@ export const VECTORS = 64 << 8;
 /** Longest text, in UTF-16 code units, one per word. */
 export const TEXT_MAX = 32_768;
 
-/** Words by their meaning. What one side stores lies 256 bytes from what the other stores. */
+/** Words of a window by their meaning. What one side stores lies 256 bytes from what the other stores. */
 export const WORD = {
   /** Requests that the hardware has taken, told now and then. */
   TAKEN: 0,
@@ -47,22 +48,32 @@ export const WORD = {
   HARDWARE_SLEEP: 128,
   /** While the hardware sleeps with nothing scheduled: the sequence of the last request it has taken; else 0. */
   SILENT: 192,
-  CPU_SLEEP: 256,
-  /** One bit for every 512 vectors with counters that are not 0. */
-  ARRIVED: 320,
-  STATE: 384,
-  TEXT_LENGTH: 385,
-  REQUESTS: 448,
-  COUNTERS: 448 + REQUESTS * REQUEST.WORDS,
-  SUMMARY: 448 + REQUESTS * REQUEST.WORDS + VECTORS,
-  TEXT: 448 + REQUESTS * REQUEST.WORDS + VECTORS + VECTORS / 32,
+  STATE: 256,
+  TEXT_LENGTH: 257,
+  REQUESTS: 320,
+  TEXT: 320 + REQUESTS * REQUEST.WORDS,
 } as const;
 
-export const WINDOW_WORDS = WORD.TEXT + TEXT_MAX;
+/** Words of the inbox. */
+export const INBOX = {
+  CPU_SLEEP: 0,
+  /** One bit for every 512 vectors with counters that are not 0. */
+  ARRIVED: 64,
+  COUNTERS: 128,
+  SUMMARY: 128 + VECTORS,
+} as const;
+
+const WINDOW_WORDS = WORD.TEXT + TEXT_MAX;
+const INBOX_WORDS = INBOX.SUMMARY + VECTORS / 32;
+
+const sharedWords = (count: number): Int32Array =>
+  new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT));
 
 /** A window that no thread has used yet. */
-export const makeWindow = (): Int32Array =>
-  new Int32Array(new SharedArrayBuffer(WINDOW_WORDS * Int32Array.BYTES_PER_ELEMENT));
+export const makeWindow = (): Int32Array => sharedWords(WINDOW_WORDS);
+
+/** An inbox without interrupts. */
+export const makeInbox = (): Int32Array => sharedWords(INBOX_WORDS);
 
 /** Leaves a text for the other side; whoever stores something atomically afterwards publishes it. */
 export function writeText(window: Int32Array, text: string): number {

@@ -100,17 +100,17 @@ describe('domains', () => {
   test('129: ids are the lowest free from 2, per attachment', () => {
     const { driver } = boot();
     const [a, b] = [driver.createDomain()!, driver.createDomain()!];
-    expect([a.id, driver.domainsUsed]).toEqual([0, 2]);
+    expect([a.uses, driver.domainsUsed]).toEqual([[], 2]);
     driver.attach(DEVICE, a);
     driver.attach(DEVICE + 8, a);
     driver.attach(DEVICE + 16, b);
-    expect([a.id, b.id, driver.domainsUsed]).toEqual([2, 3, 4]);
+    expect([a.uses[0]!.id, b.uses[0]!.id, driver.domainsUsed]).toEqual([2, 3, 4]);
     driver.detach(DEVICE);
-    expect(a.id).toBe(2);
+    expect(a.uses[0]!.id).toBe(2);
     driver.detach(DEVICE + 8);
-    expect([a.id, driver.domainsUsed]).toEqual([0, 3]);
+    expect([a.uses, driver.domainsUsed]).toEqual([[], 3]);
     driver.attach(DEVICE, a);
-    expect(a.id).toBe(2);
+    expect(a.uses[0]!.id).toBe(2);
   });
 
   test('attach, move to another domain, detach', () => {

@@ -3,7 +3,7 @@
  * devices are bound to; a bound device holds the file, so that closing the descriptor first is fine.
  * Not here: the requests (*-requests.ts, option.ts, fault-queue.ts), what they act on (ioas.ts, hwpt.ts, device.ts).
  */
-import type { IommuDriver } from '../../iommu/driver.ts';
+import type { Iommu } from '../../iommu/driver.ts';
 import { assert } from '../../support/assert.ts';
 import { OpenFile } from '../file.ts';
 import { EINVAL, ENODEV, ENOTTY, EPERM } from '../uapi/errno.ts';
@@ -116,7 +116,7 @@ export class IommufdContext extends OpenFile implements IommufdBinder {
   readonly #table: readonly Command[];
 
   /** `abi` is the release of Linux whose requests the context knows. */
-  constructor(host: IommufdHost, iommu: IommuDriver, abi: AbiLevel = '6.12') {
+  constructor(host: IommufdHost, iommu: Iommu, abi: AbiLevel = '6.12') {
     super();
     this.#state = new ContextState(this, host, iommu, abi);
     this.#argument = new Argument(host.process);

@@ -4,7 +4,7 @@
  * it again (linux-abi.md §4.9).
  * Not here: which page table an IOAS stands for (attach.ts).
  */
-import type { IommuDriver } from '../../iommu/driver.ts';
+import type { Iommu } from '../../iommu/driver.ts';
 import { MSI_BASE, MSI_END } from '../../machine/interrupts.ts';
 import type { IommuGroup } from '../iommu-group.ts';
 import { EINVAL } from '../uapi/errno.ts';
@@ -18,12 +18,12 @@ const MSI_WINDOW = { start: BigInt(MSI_BASE), last: BigInt(MSI_END) };
 
 export class DeviceGroup {
   readonly group: IommuGroup;
-  readonly #iommu: IommuDriver;
+  readonly #iommu: Iommu;
   /** The devices that are attached. */
   readonly #devices: BoundDevice[] = [];
   #hwpt: Hwpt | null = null;
 
-  constructor(group: IommuGroup, iommu: IommuDriver) {
+  constructor(group: IommuGroup, iommu: Iommu) {
     this.group = group;
     this.#iommu = iommu;
   }

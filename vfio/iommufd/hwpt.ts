@@ -4,7 +4,7 @@
  * Not here: entries and invalidation (iommu/domain.ts), who is attached (device.ts).
  */
 import type { Domain, MapOptions } from '../../iommu/domain.ts';
-import type { IommuDriver } from '../../iommu/driver.ts';
+import type { Iommu } from '../../iommu/driver.ts';
 import { LEAF_BYTES } from '../../iommu/spec/structures.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { EINVAL, ENOMEM } from '../uapi/errno.ts';
@@ -15,7 +15,7 @@ import { IommufdObject, type ObjectTable } from './objects.ts';
 /** Where a page table lives: the context's objects and the driver of the hardware. */
 interface Home {
   readonly objects: ObjectTable;
-  readonly iommu: IommuDriver;
+  readonly iommu: Iommu;
 }
 
 export class Hwpt extends IommufdObject implements PageTable {

@@ -2,7 +2,7 @@
  * What all requests of one iommufd context share: its objects, its process, the IOMMU's driver, and the modes of the
  * context. Not here: the file (context.ts), the requests (*-requests.ts).
  */
-import type { IommuDriver } from '../../iommu/driver.ts';
+import type { Iommu } from '../../iommu/driver.ts';
 import type { OpenFile } from '../file.ts';
 import type { IommuGroup } from '../iommu-group.ts';
 import type { IommufdHost } from './client.ts';
@@ -17,7 +17,7 @@ export type AbiLevel = '6.12' | '6.19';
 export class ContextState {
   readonly objects = new ObjectTable();
   readonly host: IommufdHost;
-  readonly iommu: IommuDriver;
+  readonly iommu: Iommu;
   readonly abi: AbiLevel;
   /** The file itself, for objects that keep the context alive. */
   readonly file: OpenFile;
@@ -28,7 +28,7 @@ export class ContextState {
   /** The IOAS that container requests act on. */
   #compat: Ioas | null = null;
 
-  constructor(file: OpenFile, host: IommufdHost, iommu: IommuDriver, abi: AbiLevel) {
+  constructor(file: OpenFile, host: IommufdHost, iommu: Iommu, abi: AbiLevel) {
     this.file = file;
     this.host = host;
     this.iommu = iommu;

@@ -4,7 +4,7 @@
  * Not here: what the driver does (type1.ts, type1-requests.ts), groups (group.ts), a container on /dev/iommu
  * (iommufd/container-requests.ts).
  */
-import type { IommuDriver } from '../../iommu/driver.ts';
+import type { Iommu } from '../../iommu/driver.ts';
 import { OpenFile } from '../file.ts';
 import type { AbiLevel } from '../iommufd/state.ts';
 import type { Process } from '../process.ts';
@@ -23,7 +23,7 @@ import { checkExtension, type1Request } from './type1-requests.ts';
 
 export interface ContainerHost {
   readonly process: Process;
-  readonly iommu: IommuDriver;
+  readonly iommu: Iommu;
   /** The nesting type was taken back in 6.13. */
   readonly abi: AbiLevel;
 }

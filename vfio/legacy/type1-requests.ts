@@ -2,7 +2,7 @@
  * The requests of a container with a type1 driver: arguments in the order Linux checks them, results back to the
  * caller (linux-abi.md §7). Not here: what they do (type1.ts), dirty bitmaps (type1-dirty.ts).
  */
-import type { IommuDriver } from '../../iommu/driver.ts';
+import type { Iommu } from '../../iommu/driver.ts';
 import { ECAP } from '../../iommu/spec/registers.ts';
 import { alignUp, PAGE_SIZE } from '../../support/numbers.ts';
 import { capability, dmaAvailable, iovaRanges } from '../info-capabilities.ts';
@@ -42,7 +42,7 @@ import { BITMAP_BYTES_MAX, dirtyPages, loadBitmap, writeBitmap } from './type1-d
 export function checkExtension(
   driver: Type1 | null,
   extension: number,
-  { iommu, abi }: { readonly iommu: IommuDriver; readonly abi: AbiLevel },
+  { iommu, abi }: { readonly iommu: Iommu; readonly abi: AbiLevel },
 ): number {
   switch (extension) {
     case VFIO_TYPE1_IOMMU:

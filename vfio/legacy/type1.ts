@@ -5,7 +5,7 @@
  * Not here: arguments (type1-requests.ts), dirty bitmaps (type1-dirty.ts), what may be mapped (dma-pages.ts).
  */
 import type { Domain } from '../../iommu/domain.ts';
-import type { IommuDriver } from '../../iommu/driver.ts';
+import type { Iommu } from '../../iommu/driver.ts';
 import { LEAF_BYTES } from '../../iommu/spec/structures.ts';
 import { MSI_BASE, MSI_END } from '../../machine/interrupts.ts';
 import { PAGE_MASK } from '../../support/numbers.ts';
@@ -53,7 +53,7 @@ export interface DmaRange {
 }
 
 export class Type1 {
-  readonly iommu: IommuDriver;
+  readonly iommu: Iommu;
   /** Type1v2: an unmap covers mappings whole or fails. */
   readonly version2: boolean;
   readonly mappings = new AreaList<DmaMapping>();
@@ -65,7 +65,7 @@ export class Type1 {
   readonly #process: Process;
   readonly #domain: Domain;
 
-  private constructor(process: Process, iommu: IommuDriver, domain: Domain, version2: boolean) {
+  private constructor(process: Process, iommu: Iommu, domain: Domain, version2: boolean) {
     this.#process = process;
     this.iommu = iommu;
     this.#domain = domain;
@@ -77,7 +77,7 @@ export class Type1 {
   }
 
   /** Returns -ENOMEM when there is no page for its page table. */
-  static create(process: Process, iommu: IommuDriver, version2: boolean): Type1 | number {
+  static create(process: Process, iommu: Iommu, version2: boolean): Type1 | number {
     const domain = iommu.createDomain();
     return domain === null ? -ENOMEM : new Type1(process, iommu, domain, version2);
   }
