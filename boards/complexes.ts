@@ -3,8 +3,13 @@
  * servers have one for every stack of root ports. What shares state stays together: everything below a root port, and
  * the controllers of one drive. Not here: the hardware of one (hardware.ts), which thread it runs in (threaded.ts).
  */
+
+import type { Clock } from '../machine/clock.ts';
 import { IO_APIC, ioApicBase } from '../machine/io-apic.ts';
+import { HostBridge } from '../machine/pcie/host-bridge.ts';
+import type { PciHost } from '../machine/pcie/pci-host.ts';
 import type { Board } from './board.ts';
+import { devfnOf } from './check.ts';
 import { drivesOf } from './drives.ts';
 
 /** Physical address of the registers of the first remapping unit; those of others follow. */
@@ -22,12 +27,6 @@ export interface Complex {
 }
 
 export const iommuBase = (index: number): number => IOMMU_BASE + index * IOMMU_ROOM;
-
-/** What a complex has besides its root ports, by address. */
-export const blocksOf = ({ index }: Complex) => [
-  { base: iommuBase(index), bytes: IOMMU_ROOM },
-  { base: ioApicBase(index), bytes: IO_APIC.SIZE },
-];
 
 /** All root ports below one complex. */
 export const wholeBoard = ({ rootPorts }: Board): Complex => ({
@@ -48,4 +47,31 @@ export function splitBoard({ rootPorts }: Board): Complex[] {
   const ports = Array.from({ length: Math.max(1, Math.min(found.length, MOST)) }, (): number[] => []);
   for (const [port, home] of homes.entries()) ports[found.indexOf(home) % MOST]!.push(port);
   return ports.map((own, index) => ({ index, ports: own }));
+}
+
+/** What tables of firmware say of several root complexes. */
+export interface Complexes {
+  readonly count: number;
+  /** Index of the one that a function is below. */
+  readonly ownerOf: (bdf: number) => number;
+}
+
+/** Complexes that the CPU reaches by `hosts`, as one; `complexes` is absent where there is but one. */
+export function joinComplexes(
+  { rootPorts }: Board,
+  clock: Clock,
+  complexes: readonly Complex[],
+  hosts: readonly PciHost[],
+): { readonly rootComplex: PciHost; readonly complexes?: Complexes } {
+  if (hosts.length === 1) return { rootComplex: hosts[0]! };
+  const parts = complexes.map(({ index, ports }) => ({
+    host: hosts[index]!,
+    ports: ports.map((port) => devfnOf(rootPorts[port]!.at)),
+    blocks: [
+      { base: iommuBase(index), bytes: IOMMU_ROOM },
+      { base: ioApicBase(index), bytes: IO_APIC.SIZE },
+    ],
+  }));
+  const bridge = new HostBridge(clock, parts);
+  return { rootComplex: bridge, complexes: { count: parts.length, ownerOf: (bdf) => bridge.ownerOf(bdf) } };
 }

@@ -17,7 +17,7 @@ import type { HostProfile } from '../machine/timing/host.ts';
 import type { Archive } from '../support/archive.ts';
 import { Dmesg } from '../vfio/dmesg.ts';
 import { EmulatedKernel } from '../vfio/kernel.ts';
-import { iommuBase } from './complexes.ts';
+import { type Complexes, iommuBase } from './complexes.ts';
 
 export interface SoftwareParts {
   readonly clock: Clock;
@@ -32,15 +32,8 @@ export interface SoftwareParts {
   readonly remapsInterrupts: boolean | undefined;
   /** The IOMMU group that the board gives to a function; asked after firmware has numbered the buses. */
   readonly groupOf: (bdf: number) => number | undefined;
-  /** What tables of firmware say when there are several root complexes; one has everything when absent. */
+  /** Absent where one root complex has everything. */
   readonly complexes?: Complexes | undefined;
-}
-
-/** Each root complex has a remapping unit and an I/O APIC (complexes.ts). */
-export interface Complexes {
-  readonly count: number;
-  /** Index of the one that a function is below. */
-  readonly ownerOf: (bdf: number) => number;
 }
 
 const ONE: Complexes = { count: 1, ownerOf: () => 0 };

@@ -8,7 +8,6 @@ import { Interrupts } from '../machine/interrupts.ts';
 import type { Memory, SharedBytes } from '../machine/memory.ts';
 import type { Pages } from '../machine/pages.ts';
 import type { Topology } from '../machine/pcie/enumerate.ts';
-import { HostBridge } from '../machine/pcie/host-bridge.ts';
 import type { PciHost } from '../machine/pcie/pci-host.ts';
 import { CpuInbox } from '../machine/threads/cpu-inbox.ts';
 import { CpuPort, HardwareThreadError } from '../machine/threads/cpu-port.ts';
@@ -20,10 +19,10 @@ import type { HostProfile } from '../machine/timing/host.ts';
 import { Trace } from '../machine/trace.ts';
 import type { EmulatedKernel } from '../vfio/kernel.ts';
 import type { Board } from './board.ts';
-import { checkBoard, devfnOf } from './check.ts';
-import { blocksOf, type Complex, splitBoard, wholeBoard } from './complexes.ts';
+import { checkBoard } from './check.ts';
+import { type Complex, joinComplexes, splitBoard, wholeBoard } from './complexes.ts';
 import { Hardware, hostOf, memoryOf, type OpenStore } from './hardware.ts';
-import { type Complexes, Software } from './software.ts';
+import { Software } from './software.ts';
 
 /** What a hardware thread begins with. All of it can be cloned into another thread, where its memory is shared. */
 export interface HardwareStart {
@@ -65,7 +64,6 @@ const ASK = { REJECTIONS: 0, GROUPS: 1 } as const;
 
 /** One hardware thread as the CPU has it. */
 interface Lane {
-  readonly complex: Complex;
   readonly port: CpuPort;
   readonly thread: HardwareThread;
 }
@@ -83,7 +81,7 @@ export class ThreadedMachine {
   readonly rootComplex: PciHost;
   readonly topology: Topology;
   readonly kernel: EmulatedKernel;
-  readonly #lanes: Lane[];
+  readonly #lanes: readonly Lane[];
   readonly #software: Software;
 
   /** Throws BoardError, EnumerationError, or HardwareThreadError when a thread cannot start. */
@@ -105,10 +103,11 @@ export class ThreadedMachine {
       const port = ports[index]!;
       const { window } = port;
       const start = { board, seed, bytes: memory.shared, window, inbox: inbox.words, complex };
-      return { complex, port, thread: threads.spawn(start) };
+      return { port, thread: threads.spawn(start) };
     });
     for (const port of ports) port.start();
-    const { rootComplex, owners } = join(board, clock, this.#lanes);
+    const hosts = ports.map((port) => new RemotePci(clock, port));
+    const { rootComplex, complexes: owners } = joinComplexes(board, clock, complexes, hosts);
     const { mmioBase, remapsInterrupts } = board;
     const groupOf = (bdf: number) => groupsFrom(this.#lanes.map(({ port }) => port.ask(ASK.GROUPS))).get(bdf);
     this.#software = new Software({
@@ -161,23 +160,6 @@ export class ThreadedMachine {
 function nameOf({ rootPorts }: Board, { ports }: Complex, all: readonly Complex[]): string {
   if (all.length === 1) return 'the hardware thread';
   return `the hardware thread of ${ports.map((port) => `root port ${rootPorts[port]!.at}`).join(' and ')}`;
-}
-
-/** What the CPU reaches of all threads, and which of them a function is in. */
-function join(
-  board: Board,
-  clock: Clock,
-  lanes: readonly Lane[],
-): { rootComplex: PciHost; owners?: Complexes } {
-  const hosts = lanes.map(({ port }) => new RemotePci(clock, port));
-  if (hosts.length === 1) return { rootComplex: hosts[0]! };
-  const parts = lanes.map(({ complex }, index) => ({
-    host: hosts[index]!,
-    ports: complex.ports.map((port) => devfnOf(board.rootPorts[port]!.at)),
-    blocks: blocksOf(complex),
-  }));
-  const rootComplex = new HostBridge(clock, parts);
-  return { rootComplex, owners: { count: lanes.length, ownerOf: (bdf) => rootComplex.ownerOf(bdf) } };
 }
 
 /** The body of a hardware thread: builds the hardware and serves the CPU until it halts. */

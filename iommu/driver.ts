@@ -267,7 +267,7 @@ export class IommuDriver implements Iommu {
     if (table === null) return true;
     if (!table.open()) return false;
     const base = this.#base.toString(16);
-    this.#dmesg(`DMAR-IR: IOAPIC id 0 under DRHD base  0x${base} IOMMU ${this.#unit}`);
+    this.#dmesg(`DMAR-IR: IOAPIC id ${this.#unit} under DRHD base  0x${base} IOMMU ${this.#unit}`);
     this.#write64(REG.IRTA, table.address);
     this.#once(GCMD.SIRTP.mask);
     this.#queue.allInterrupts();
