@@ -99,6 +99,13 @@ describe('a hardware thread that fails', () => {
     ).toBe('HardwareThreadError: the hardware thread died: out of luck');
   });
 
+  test('is named by its root ports where there are several', () => {
+    const host = hostOfBody(`${RUN} setInterval(() => {}, 1000);`);
+    expect(thrown(() => new ThreadedMachine(workstation, host, { timeout_ms: 100, workers: 'each' }))).toBe(
+      'HardwareThreadError: the hardware thread of root port 04.0 has not answered a configuration cycle for 100 ms: it hangs or was ended',
+    );
+  });
+
   test('says nothing: the wait has a bound', () => {
     const host = hostOfBody(`${RUN} setInterval(() => {}, 1000);`);
     expect(thrown(() => new ThreadedMachine(pc, host, { timeout_ms: 100 }))).toBe(

@@ -1,18 +1,21 @@
 /**
- * The stress test of the threaded pace: pages are unmapped while commands that write to them are under way in the other
+ * The stress test of the threaded pace: pages are unmapped while commands that write to them are under way in another
  * thread, and used for something else at once. Whatever the device wrote, it wrote before the unmap returned: the proof
  * that invalidation, its wait descriptor and the order of memory hold. `npm run soak` does it for millions of I/Os.
  */
 import { expect, test } from 'vitest';
-import { pc } from '../../boards/index.ts';
+import { type Board, pc } from '../../boards/index.ts';
 import { bootThreaded } from '../../bridge/threads.ts';
-import { NvmeDriver, type QueuePair } from '../../drivers/nvme/index.ts';
-import { DMA_BIDIRECTIONAL, type DmaSpace } from '../../drivers/vfio/dma.ts';
+import { findNvme, NvmeDriver, type QueuePair } from '../../drivers/nvme/index.ts';
+import { DMA_BIDIRECTIONAL, DmaSpace } from '../../drivers/vfio/dma.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
 import { runs } from '../runs.ts';
 
+const [PORT] = pc.rootPorts;
+/** A second drive, which is a hardware thread of its own. */
+const TWO: Board = { ...pc, rootPorts: [PORT!, { ...PORT!, at: '06.0' }] };
 const DEPTH = 32;
 const BLOCKS = PAGE_SIZE / 512;
 const WORDS = PAGE_SIZE / 4;
@@ -64,40 +67,42 @@ function holds(words: Int32Array, value: number): boolean {
 /** Keeps `DEPTH` reads under way, and takes back the pages of some of them: before the doorbell, and behind it. */
 class Stress {
   readonly outcome: Outcome = { early: 0, late: 0, wrong: [] };
-  readonly #queue: QueuePair;
+  readonly #queues: readonly QueuePair[];
   readonly #pages: Pages;
   readonly #draw = random(1, 'unmap');
-  readonly #pageOf: Int32Array;
+  /** By queue and slot. */
+  readonly #pageOf: readonly Int32Array[];
   /** Per page: 0, or the canary it was filled with when it was taken back. */
   readonly #canaries = new Int32Array(DEPTH);
   readonly #free = Array.from({ length: DEPTH }, (_, page) => page);
 
-  constructor(queue: QueuePair, pages: Pages) {
-    this.#queue = queue;
+  constructor(queues: readonly QueuePair[], pages: Pages) {
+    this.#queues = queues;
     this.#pages = pages;
-    this.#pageOf = new Int32Array(queue.depth);
-    queue.onComplete = (slot, status) => this.#complete(this.#pageOf[slot]!, status);
+    this.#pageOf = queues.map(({ depth }) => new Int32Array(depth));
+    for (const [index, queue] of queues.entries())
+      queue.onComplete = (slot, status) => this.#complete(this.#pageOf[index]![slot]!, status);
   }
 
   run(ios: number): void {
-    const queue = this.#queue;
     const draw = this.#draw;
     let posted = 0;
-    while (posted < ios || queue.outstanding > 0) {
+    while (posted < ios || this.#free.length < DEPTH) {
       const inFlight: number[] = [];
       for (; this.#free.length > 0 && posted < ios; posted++) inFlight.push(this.#post());
       if (draw.below(4) === 0) this.#takeBackOne(inFlight);
-      queue.ring();
+      for (const queue of this.#queues) queue.ring();
       if (draw.below(4) === 0) this.#takeBackOne(inFlight);
-      queue.reap();
+      for (const queue of this.#queues) queue.reap();
     }
   }
 
   #post(): number {
     const page = this.#free.pop()!;
     const lba = this.#draw.below(64) * BLOCKS;
-    const slot = this.#queue.postAt(NVM.READ, 1, lba, BLOCKS, this.#pages.iovas[page]!, PAGE_SIZE);
-    this.#pageOf[slot] = page;
+    const index = this.#draw.below(this.#queues.length);
+    const slot = this.#queues[index]!.postAt(NVM.READ, 1, lba, BLOCKS, this.#pages.iovas[page]!, PAGE_SIZE);
+    this.#pageOf[index]![slot] = page;
     return page;
   }
 
@@ -127,19 +132,25 @@ class Stress {
   }
 }
 
-test('no DMA happens after an unmap has returned', async () => {
-  const machine = bootThreaded(pc);
-  const driver = await NvmeDriver.open(machine.kernel, {});
+test.each([
+  ['in one thread', pc, 'shared', runs(50_000, 5_000_000)],
+  ['in two threads that share the pages', TWO, 'each', runs(5_000, 1_000_000)],
+] as const)('no DMA happens after an unmap has returned, %s', async (_, board, workers, ios) => {
+  const machine = bootThreaded(board, { workers });
+  const space = new DmaSpace(machine.kernel);
   const block = new Uint8Array(new Int32Array(64 * WORDS).fill(MEDIUM).buffer);
-  await driver.namespace(1).write(0, block);
-  const queue = await driver.createQueuePair({ depth: DEPTH });
-  const ios = runs(50_000, 5_000_000);
-  const stress = new Stress(queue, new Pages(driver.space));
+  const drivers: NvmeDriver[] = [];
+  for (const bdf of findNvme(machine.kernel))
+    drivers.push(await NvmeDriver.open(machine.kernel, { bdf, space }));
+  for (const driver of drivers) await driver.namespace(1).write(0, block);
+  const queues = await Promise.all(drivers.map((driver) => driver.createQueuePair({ depth: DEPTH })));
+  const stress = new Stress(queues, new Pages(space));
   stress.run(ios);
   const { early, late, wrong } = stress.outcome;
   expect(wrong.slice(0, 5)).toEqual([]);
   expect(early, 'unmaps that came before the data').toBeGreaterThan(ios / 1000);
   expect(late, 'unmaps that came behind the data').toBeGreaterThan(ios / 1000);
-  await driver.close();
+  for (const driver of drivers) await driver.close();
+  space.close();
   await machine.close();
 });
