@@ -7,7 +7,8 @@
 export const APART: Readonly<Record<string, string>> = {
   'machine/threads/': 'of the threaded pace, which cannot be saved',
   'boards/threaded.ts': 'of the threaded pace, which cannot be saved',
-  'machine/pcie/host-bridge.ts': 'of machines with several root complexes, which are those of the threaded pace',
+  'machine/pcie/host-bridge.ts':
+    'of machines with several root complexes, which are those of the threaded pace',
   'machine/pcie/enumerate.ts': 'firmware: over before the kernel boots',
   'vfio/legacy/': 'VFIO groups and containers: a job opens its drives through cdev and iommufd',
   'vfio/iommufd/': 'changed by ioctl(2) alone, which a job does not call while it runs',
