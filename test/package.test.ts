@@ -1,6 +1,6 @@
 /**
  * The package as its users get it: built, packed, installed in an empty folder, then run, imported
- * and type-checked there. Built beside the checkout, so that its own dist/ stays what it is.
+ * and type-checked there. A checkout whose dist/ is old is built beside it, so that this stays what it is.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -11,12 +11,14 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isBuilt, ROOT } from './built.ts';
 import { readmeProgram } from './e2e/readme.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -27,7 +29,6 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Manifest {
   readonly name: string;
-  readonly version: string;
   readonly files: readonly string[];
   readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
 }
@@ -51,20 +52,25 @@ const PROGRAMS = { five: FIVE_LINES, readme: readmeProgram(), wrong: WRONG } as 
 const run = (command: string, ...argv: string[]): string =>
   execFileSync(command, argv, { cwd: home, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** Builds, packs and installs the package. */
-function install(): void {
+/** The folder with a build of these sources: the checkout where its dist/ is one, else a copy. */
+function built(): string {
+  const changed = (path: string) => statSync(join(root, path)).mtimeMs;
+  if (isBuilt(ROOT) && changed('index.ts') <= changed('dist')) return root;
   const staged = join(folder, 'staged');
   const build = ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(staged, 'dist')];
   execFileSync(process.execPath, [compiler, ...build]);
   for (const path of ['package.json', ...manifest.files]) {
     if (path !== 'dist') cpSync(join(root, path), join(staged, path), { recursive: true });
   }
-  const quiet = ['--prefer-offline', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund'];
-  execFileSync('npm', ['pack', ...quiet, '--pack-destination', folder], { cwd: staged, stdio: 'ignore' });
+  return staged;
+}
+
+/** Packs and installs the package: `--install-links` makes a tarball of the folder and unpacks that. */
+function install(): void {
   mkdirSync(home);
   writeFileSync(join(home, 'package.json'), '{ "private": true }');
-  const tarball = join(folder, `${manifest.name}-${manifest.version}.tgz`);
-  execFileSync('npm', ['install', ...quiet, tarball], { cwd: home, stdio: 'ignore' });
+  const quiet = ['--prefer-offline', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund'];
+  execFileSync('npm', ['install', '--install-links', ...quiet, built()], { cwd: home, stdio: 'ignore' });
 }
 
 /** Compiles the user's programs, and the declarations of the package with them. Returns what the compiler says. */

@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-
-const { isBuilt } = (await import(join(import.meta.dirname, '../../cli/entry.js'))) as {
-  isBuilt(root: URL): boolean;
-};
+import { isBuilt } from '../built.ts';
 
 const ROOMS = 'support machine iommu nvme vfio drivers boards bridge cli scenarios'.split(' ');
 const [BEFORE, BUILT, AFTER] = [1000, 2000, 3000];

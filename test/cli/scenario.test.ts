@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { reason } from '../../cli/load-module.ts';
 import { SCENARIOS } from '../../scenarios/index.ts';
@@ -21,6 +20,7 @@ import {
   retrain,
   runScenario,
 } from '../../scenarios/kit/index.ts';
+import { isBuilt, ROOT } from '../built.ts';
 import { doorbell } from './doorbell.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'doorbell-scenario-'));
@@ -140,10 +140,13 @@ describe('the command', () => {
 });
 
 describe("a file of one's own", () => {
-  const kit = pathToFileURL(join(import.meta.dirname, '../../scenarios/kit/index.ts')).href;
-  const file = (name: string, text: string): string => {
+  const kit = new URL('scenarios/kit/index.ts', ROOT).href;
+  /** The kit of the command in a process of its own: what that command runs from. */
+  const kitInNode = isBuilt(ROOT) ? new URL('dist/scenarios/kit/index.js', ROOT).href : kit;
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  const file = (name: string, text: string, from = kit): string => {
     const path = join(folder, name);
-    writeFileSync(path, text.replace("'doorbell/scenario'", `'${kit}'`));
+    writeFileSync(path, text.replace("'doorbell/scenario'", `'${from}'`));
     return path;
   };
   const own = (expectation: string): string => `
@@ -178,7 +181,7 @@ describe("a file of one's own", () => {
 
   test('a program that never finishes, or returns nothing, is told so', async () => {
     const never = own('true').replace('return {', 'await new Promise(() => {}); return {');
-    expect(inNode(file('never.mts', never))).toMatchObject({
+    expect(inNode(file('never.mjs', never, kitInNode))).toMatchObject({
       status: 1,
       stdout: '',
       stderr: 'doorbell: scenario mine: the program did not finish, and nothing is left to happen\n',
@@ -190,25 +193,22 @@ describe("a file of one's own", () => {
     });
   });
 
-  test('a program that throws is told with its own line only', () => {
+  test('a program that throws is told with its own line only', async () => {
     const path = file('throws.mts', own('true').replace('return {', 'null.x; return {'));
     const line =
       readFileSync(path, 'utf8')
         .split('\n')
         .findIndex((text) => text.includes('null.x')) + 1;
-    expect(inNode(path)).toMatchObject({
+    expect(await doorbell('scenario', path)).toMatchObject({
       status: 1,
-      stderr: `doorbell: scenario ${path}:${line}: the program threw TypeError: Cannot read properties of null (reading 'x')\n`,
+      err: `doorbell: scenario ${path}:${line}: the program threw TypeError: Cannot read properties of null (reading 'x')`,
     });
   });
 
   test('a .ts file that Node takes for CommonJS is told what to do', () => {
     mkdirSync(join(folder, 'commonjs'));
     file('commonjs/package.json', '{}');
-    const path = file(
-      'commonjs/mine.ts',
-      own('true').replace("'doorbell/scenario'", `'${new URL(kit).pathname}'`),
-    );
+    const path = file('commonjs/mine.ts', own('true'), new URL(kitInNode).pathname);
     expect(inNode(path)).toMatchObject({
       status: 2,
       stderr: `doorbell: scenario ${path}: it is taken for CommonJS; put "type": "module" into the package.json beside it, or name it .mts\n`,
