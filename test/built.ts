@@ -3,7 +3,7 @@
 /** The checkout. */
 export const ROOT = new URL('../', import.meta.url);
 
-/** `isBuilt` of cli/entry.js, which is JavaScript for Nodes that read nothing else. */
-export const { isBuilt } = (await import(new URL('cli/entry.js', ROOT).href)) as {
+/** `isBuilt` of bridge/, which is JavaScript for Nodes that read nothing else. */
+export const { isBuilt } = (await import(new URL('bridge/built.js', ROOT).href)) as {
   isBuilt(root: URL): boolean;
 };

@@ -115,6 +115,7 @@ test('brings along what the lock file says and leaves nothing out', () => {
   expect(readdirSync(installed).sort()).toEqual([
     'LICENSE',
     'README.md',
+    'bridge',
     'cli',
     'dist',
     'package.json',

@@ -17,6 +17,7 @@ export class Pool {
       filename: packageFile('cli/sweep-worker.js'),
       minThreads: 1,
       maxThreads: threads,
+      execArgv: [],
     });
   }
 
