@@ -21,14 +21,11 @@ export class BoardError extends Error {
   override readonly name = 'BoardError';
   readonly problems: readonly Problem[];
   constructor(board: string, problems: readonly Problem[]) {
-    super(problems.map((problem) => `board ${board}: ${sentenceOf(problem)}`).join('\n'));
+    const said = problems.map(({ path, problem }) => `${path === '' ? '' : `${path}: `}${problem}`);
+    super(said.map((sentence) => `board ${board}: ${sentence}`).join('\n'));
     this.problems = problems;
   }
 }
-
-/** `place: what would be possible`, or what is said of the whole board. */
-export const sentenceOf = ({ path, problem }: Problem): string =>
-  path === '' ? problem : `${path}: ${problem}`;
 
 /** Tells that a place in the board is impossible, and why. */
 type Refuse = (path: string, problem: string) => void;

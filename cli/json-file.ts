@@ -5,15 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { type DocumentNode, evaluate, type MemberNode, parse, type ValueNode } from '@humanwhocodes/momoa';
 import { UserError } from '../support/user-error.ts';
+import type { Place, Source } from './problems.ts';
 
-/** Where something stands in a file, or the nearest around it that was found. */
-export interface Place {
-  readonly line: number;
-  /** False where only something around it was found. */
-  readonly isWhole: boolean;
-}
-
-export class JsonFile {
+export class JsonFile implements Source {
   readonly value: unknown;
   readonly #root: DocumentNode;
 

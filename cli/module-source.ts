@@ -4,7 +4,7 @@
  * Not here: running the module (load-module.ts).
  */
 import { readFileSync } from 'node:fs';
-import type { Place } from './json-file.ts';
+import type { Place, Source } from './problems.ts';
 
 /** What is read of oxc-parser's tree, which is ESTree with TypeScript's nodes. */
 interface Node {
@@ -18,10 +18,12 @@ const part = (node: Node, name: string): Node | null => (node[name] ?? null) as 
 /** What a name or a key is called; the value of a text or a number. */
 const nameOf = (node: Node | null): string => String(node?.name ?? node?.value ?? '');
 
-/** `x as T`, `x satisfies T`, `x!`, `(x)`: all are x. */
+/** `x as T`, `x satisfies T`, `x!`, `(x)`: all are x; and so are calls of what only gives it a type. */
 const WRAPPED = /^(TSAsExpression|TSSatisfiesExpression|TSNonNullExpression|ParenthesizedExpression)$/;
 
-export class ModuleSource {
+const TYPES = 'defineScenario';
+
+export class ModuleSource implements Source {
   readonly #text: string;
   readonly #exported: Node;
   /** What names of the module stand for. */
@@ -89,12 +91,15 @@ export class ModuleSource {
 
   /** The expression that a name of the module or a wrapped one stands for. */
   #resolve(node: Node): Node {
-    const inner = WRAPPED.test(node.type)
-      ? part(node, 'expression')
-      : node.type === 'Identifier'
-        ? (this.#values.get(nameOf(node)) ?? null)
-        : null;
+    const inner = this.#inner(node);
     return inner === null ? node : this.#resolve(inner);
+  }
+
+  #inner(node: Node): Node | null {
+    if (WRAPPED.test(node.type)) return part(node, 'expression');
+    if (node.type === 'Identifier') return this.#values.get(nameOf(node)) ?? null;
+    const isTyped = node.type === 'CallExpression' && nameOf(part(node, 'callee')) === TYPES;
+    return isTyped ? (parts(node, 'arguments')[0] ?? null) : null;
   }
 
   #lineAt(offset: number): number {

@@ -6,10 +6,13 @@ import { existsSync, realpathSync } from 'node:fs';
 import { SCENARIOS } from '../scenarios/index.ts';
 import { runScenario, type Scenario, type ScenarioResult, type Settings } from '../scenarios/kit/index.ts';
 import { suggestion } from '../support/nearest.ts';
+import { fields, list, must, optional, type Shape, text } from '../support/shape.ts';
 import { UserError } from '../support/user-error.ts';
 import { parseArguments, parseSeed } from './arguments.ts';
 import { loadModule } from './load-module.ts';
+import { ModuleSource } from './module-source.ts';
 import type { Output } from './output.ts';
+import { type Source, sentencesOf } from './problems.ts';
 import { explained } from './user-stack.ts';
 
 /** Returns the exit status. Throws UserError. */
@@ -22,11 +25,13 @@ export async function scenarioCommand(argv: readonly string[], output: Output): 
     output.lines(isJson ? [JSON.stringify(SCENARIOS.map(summary), null, 2)] : SCENARIOS.flatMap(listing));
     return 0;
   }
-  const scenario = await findScenario(name);
+  const { scenario, source } = await findScenario(name);
   const settings = changed(scenario, changes);
   const run = runScenario(scenario, settings, { seed: parseSeed(options.seed) });
   const result = await untilIdle(scenario.name, run).catch((error: unknown) => {
-    throw existsSync(name) ? explained(error, `scenario ${name}`, realpathSync(name)) : error;
+    if (source === undefined) throw error;
+    const place = source?.find(['board']).line;
+    throw explained(error, `scenario ${name}`, realpathSync(name), place);
   });
   output.lines(isJson ? [JSON.stringify(result, null, 2)] : describe(scenario, result));
   return result.holds ? 0 : 1;
@@ -57,38 +62,51 @@ function takeOwn(argv: readonly string[]): { changes: string[]; isJson: boolean;
   return { changes, isJson, others };
 }
 
-async function findScenario(text: string): Promise<Scenario> {
+/** A scenario, and the source of its file if it is in one; null: its lines are not known. */
+interface Found {
+  readonly scenario: Scenario;
+  readonly source?: Source | null;
+}
+
+async function findScenario(text: string): Promise<Found> {
   const shipped = SCENARIOS.find(({ name }) => name === text);
-  if (shipped !== undefined) return shipped;
+  if (shipped !== undefined) return { scenario: shipped };
   if (!existsSync(text)) {
     const names = SCENARIOS.map(({ name }) => name);
     const advice = suggestion(text, names) || '; "doorbell scenario list" names them';
     throw new UserError(`scenario ${text}: neither a scenario nor a file${advice}`);
   }
   const module = await loadModule(`scenario ${text}`, text, 'a scenario is a .ts or .mjs file');
-  const found = Object.values(module).find((value) => typeof value === 'object' && value !== null);
-  const missing = found === undefined ? 'no object in it' : shortcoming(found as Partial<Scenario>);
-  if (missing !== null)
-    throw new UserError(`scenario ${text}: ${missing}; export default defineScenario({ ... })`);
-  return found as Scenario;
+  const found = Object.entries(module).find(([, value]) => typeof value === 'object' && value !== null);
+  if (found === undefined)
+    throw new UserError(`scenario ${text}: no object in it; export default defineScenario({ ... })`);
+  const [name, scenario] = found;
+  const problems = SCENARIO(scenario, '');
+  const source = await ModuleSource.read(text, name);
+  if (problems.length > 0) throw new UserError(sentencesOf(`scenario ${text}`, problems, source));
+  return { scenario: scenario as Scenario, source };
 }
 
-const KEYS = ['name', 'teaches', 'settings', 'takes', 'board', 'events', 'program', 'expect'] as const;
+const callable = (of: string): Shape =>
+  must(`a function of the ${of}`, (value) => typeof value === 'function');
+const valuesAre = (what: string, isFit: (value: unknown) => boolean, least = 0): Shape =>
+  must(what, (value) => {
+    const values = typeof value === 'object' && value !== null ? Object.values(value) : null;
+    return values !== null && values.length >= least && values.every(isFit);
+  });
+const isFunction = (value: unknown): boolean => typeof value === 'function';
 
-const OPTIONAL: readonly string[] = ['events', 'takes'];
-
-/** What keeps an object from being a scenario, as a clause, or null. */
-function shortcoming(value: Partial<Scenario>): string | null {
-  const unknown = Object.keys(value).find((key) => !KEYS.some((known) => known === key));
-  if (unknown !== undefined) return `"${unknown}" is not a key of a scenario${suggestion(unknown, KEYS)}`;
-  const missing = KEYS.find((key) => !OPTIONAL.includes(key) && value[key] === undefined);
-  if (missing !== undefined) return `the scenario has no "${missing}"`;
-  if (typeof value.board !== 'function') return '"board" must be a function of the settings';
-  if (typeof value.program !== 'function') return '"program" must be a function of the context';
-  const opaque = Object.entries(value.takes ?? {}).find(([, shape]) => typeof shape !== 'function');
-  if (opaque !== undefined) return `"takes.${opaque[0]}" must be a shape such as whole(1, 64)`;
-  return Object.keys(value.expect!).length === 0 ? '"expect" is empty, so nothing could fail' : null;
-}
+/** What an object is that can be run. */
+const SCENARIO = fields<Scenario>({
+  name: text,
+  teaches: list(text, 3),
+  settings: valuesAre('an object of numbers and texts', (value) => /^(number|string)$/.test(typeof value)),
+  takes: optional(valuesAre('an object of shapes such as whole(1, 64)', isFunction)),
+  board: callable('settings'),
+  events: optional(callable('settings')),
+  program: callable('context'),
+  expect: valuesAre('an object of sentences with a function each, at least one', isFunction, 1),
+});
 
 /** The settings with what `--set` changes. */
 function changed({ name, settings }: Scenario, changes: readonly string[]): Settings {

@@ -38,19 +38,22 @@ export const whole = (low: number, high: number): Shape =>
 export const atLeast = (low: number, what: string): Shape =>
   must(what, (value) => Number.isFinite(value) && (value as number) >= low);
 
-export const oneOf = (...values: readonly (number | string)[]): Shape =>
-  must(`${values.slice(0, -1).join(', ')} or ${values.at(-1)}`, (value) =>
-    values.includes(value as number | string),
-  );
-
-/** One of many names; a wrong one is answered with the nearest. */
-export const oneName =
-  (names: readonly string[]): Shape =>
+/** One of `values`; a wrong one is answered with the nearest text. */
+const hinted =
+  (what: string, values: readonly (number | string)[], otherwise = ''): Shape =>
   (value, path) => {
-    if (names.includes(value as string)) return FINE;
-    const hint = suggestion(String(value), names) || `; there are ${names.join(' ')}`;
-    return [{ path, problem: `must be a name from the list, got ${show(value)}${hint}` }];
+    if (values.includes(value as number | string)) return FINE;
+    const texts = values.filter((each) => typeof each === 'string');
+    const hint = (typeof value === 'string' && suggestion(value, texts)) || otherwise;
+    return [{ path, problem: `must be ${what}, got ${show(value)}${hint}` }];
   };
+
+export const oneOf = (...values: readonly (number | string)[]): Shape =>
+  hinted(`${values.slice(0, -1).join(', ')} or ${values.at(-1)}`, values);
+
+/** One of many names, which are told where none is near. */
+export const oneName = (names: readonly string[]): Shape =>
+  hinted('a name from the list', names, `; there are ${names.join(' ')}`);
 
 /** Printable ASCII of at most `length` characters. */
 export const ascii = (length: number): Shape =>

@@ -16,7 +16,7 @@ import { POLLIN } from '../../vfio/uapi/mman.ts';
 import type { AnyMachine } from '../pace.ts';
 import type { Interrupt } from './clone.ts';
 import { TRIM_BYTES, TrimRanges } from './commands.ts';
-import type { Job } from './job-file.ts';
+import { type Job, sentenceAbout } from './job-file.ts';
 import { bufferBytes, type Room } from './region.ts';
 import { fileOf, type Target, type Targets } from './targets.ts';
 import { ZoneMap } from './zone-map.ts';
@@ -110,7 +110,7 @@ export class Drives {
     const options = { depth, interrupts, preferred: cpusOf(job, clone).map(queueOfCpu) };
     const queue = await driver.createQueuePair(options).catch((error: unknown) => {
       if (!(error instanceof RangeError)) throw error;
-      throw new UserError(`${job.where}: job "${job.name}": ${error.message}`);
+      throw new UserError(sentenceAbout(job, error.message, ['iodepth', 'numjobs', 'bs']));
     });
     const buffer_bytes = bufferBytes(job, PAGE_SIZE);
     const buffer = driver.allocate(buffer_bytes * job.iodepth);

@@ -1,18 +1,19 @@
 /**
  * Reads a fio job file: sections, `key=value` lines, comments, ${ENVIRONMENT}. `[global]` applies to the jobs after it.
- * Every mistake is a UserError with file, line, key and the nearest known one.
+ * All mistakes of a file are told in one UserError, a line each with file, line, key and the nearest known one.
  * Not here: what a key means (keys.ts), sizes of namespaces (targets.ts).
  */
 import { suggestion } from '../../support/nearest.ts';
 import { UserError } from '../../support/user-error.ts';
-import { IGNORED, OPTIONS, SYNCHRONOUS, UNSUPPORTED } from './keys.ts';
+import { ALIASES, IGNORED, OPTIONS, SYNCHRONOUS, UNSUPPORTED } from './keys.ts';
 import { DEFAULT_OPTIONS, type JobOptions, type Triple } from './options.ts';
 
 /** One job of the file with its clones still together. */
 export interface Job extends Readonly<JobOptions> {
   readonly name: string;
-  /** `FILE:LINE` of the section's head, for errors that are found later. */
+  /** `FILE:LINE` of the section's head, and of each key that the section has or that `[global]` gives it (`mistakeIn`). */
   readonly where: string;
+  readonly places: ReadonlyMap<string, string>;
   /** Largest I/O of each direction, in bytes. */
   readonly bs: Triple;
   readonly random: boolean;
@@ -38,11 +39,12 @@ interface Section {
   readonly line: number;
   readonly options: JobOptions;
   readonly given: [key: string, text: string][];
+  readonly places: Map<string, string>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Parses the text of `file`. With `only`, jobs of other names are left out. Throws UserError for the first mistake. */
+/** Parses the text of `file`. With `only`, jobs of other names are left out. Throws UserError. */
 export function parseJobFile(
   text: string,
   file: string,
@@ -52,7 +54,8 @@ export function parseJobFile(
   const sections: Section[] = [];
   const globals: [string, string][] = [];
   const ignored = new Set<string>();
-  let base = DEFAULT_OPTIONS;
+  const mistakes: string[] = [];
+  let base: Pick<Section, 'options' | 'places'> = { options: DEFAULT_OPTIONS, places: new Map() };
   let section: Section | undefined;
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const where = `${file}:${index + 1}`;
@@ -60,10 +63,11 @@ export function parseJobFile(
     if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
     const head = /^\[(.+)\]$/.exec(line);
     if (head !== null) {
-      if (section?.name === 'global') base = section.options;
+      if (section?.name === 'global') base = section;
       const name = head[1]!;
       const given = name === 'global' ? globals : [];
-      section = { name, line: index + 1, options: { ...base }, given };
+      const { options, places } = base;
+      section = { name, line: index + 1, options: { ...options }, given, places: new Map(places) };
       if (name !== 'global') sections.push(section);
       continue;
     }
@@ -75,17 +79,20 @@ export function parseJobFile(
     if (only.length > 0 && section.name !== 'global' && !only.includes(section.name)) continue;
     const [key, value] = keyAndValue(line);
     section.given.push([key, value]);
-    const expanded = expand(value, where, environment);
-    const mistake = setOption(section.options, key, expanded);
-    if (mistake !== null)
-      throw new UserError(`${where}: ${OPTIONS.has(key) ? `${key}=${expanded}: ` : ''}${mistake}`);
+    section.places.set(key, where);
+    const mistake = setFrom(section.options, key, value, environment);
+    if (mistake !== null) mistakes.push(`${where}: ${mistake}`);
     if (IGNORED.has(key)) ignored.add(key);
   }
   const chosen = only.length === 0 ? sections : chosenSections(sections, only, file);
+  if (mistakes.length > 0) throw new UserError(mistakes.join('\n'));
   if (chosen.length === 0) throw new UserError(`${file}: no job in this file; a job begins with [name]`);
   const notes = [...ignored].map((key) => `note: ${key} changes nothing here: ${IGNORED.get(key)}`);
   const jobs = chosen.map((each) => finish(each, file));
-  for (const [index, job] of jobs.entries()) refuseWait(job, jobs.slice(0, index));
+  const misfits = jobs.flatMap(
+    (job, index) => contradiction(job) ?? waitProblem(job, jobs.slice(0, index)) ?? [],
+  );
+  if (misfits.length > 0) throw new UserError(misfits.join('\n'));
   return { jobs, globals, notes };
 }
 
@@ -103,6 +110,17 @@ function keyAndValue(line: string): [key: string, text: string] {
   return equals === -1 ? [bare.trim(), ''] : [bare.slice(0, equals).trim(), bare.slice(equals + 1).trim()];
 }
 
+/** Sets one option from its text in a file; returns what is wrong as a sentence with the key, or null. */
+function setFrom(options: JobOptions, key: string, value: string, environment: Environment): string | null {
+  const unset = [...value.matchAll(VARIABLE)].find(([, name]) => environment[name!] === undefined);
+  if (unset !== undefined) return `${key}=${value}: the environment has no variable ${unset[1]}`;
+  const expanded = value.replace(VARIABLE, (_, name: string) => environment[name]!);
+  const mistake = setOption(options, key, expanded);
+  return mistake === null || !OPTIONS.has(key) ? mistake : `${key}=${expanded}: ${mistake}`;
+}
+
+const VARIABLE = /\$\{(\w+)\}/g;
+
 /** Sets one option, or none where its key changes nothing here; returns what is wrong with it as a clause, or null. */
 export function setOption(options: JobOptions, key: string, value: string): string | null {
   if (IGNORED.has(key)) return null;
@@ -115,19 +133,22 @@ export function setOption(options: JobOptions, key: string, value: string): stri
   return refused === null ? null : `${key} ${refused}`;
 }
 
-function expand(text: string, where: string, environment: Environment): string {
-  return text.replace(/\$\{(\w+)\}/g, (_, name: string) => {
-    const value = environment[name];
-    if (value === undefined) throw new UserError(`${where}: the environment has no variable ${name}`);
-    return value;
-  });
+/** A sentence about a job, at the line of the first of `keys` that it has, with that key; else at the job's head. */
+export function sentenceAbout(
+  { name, where, places }: Pick<Job, 'name' | 'where' | 'places'>,
+  sentence: string,
+  keys: readonly string[] = sentence.match(/\w+/g) ?? [],
+): string {
+  const key = keys.flatMap((each) =>
+    [...places.keys()].filter((given) => (ALIASES[given] ?? given) === each),
+  )[0];
+  if (key === undefined) return `${where}: job "${name}": ${sentence}`;
+  const isNamed = new RegExp(`\\b${key}\\b`).test(sentence);
+  return `${places.get(key)}: job "${name}": ${isNamed ? '' : `${key}: `}${sentence}`;
 }
 
-/** Checks what only the whole section can tell, and derives what follows from it. */
-function finish({ name, line, options, given }: Section, file: string): Job {
-  const where = `${file}:${line}`;
-  const refused = contradiction(options);
-  if (refused !== null) throw new UserError(`${where}: job "${name}": ${refused}`);
+/** Derives what follows from a whole section. */
+function finish({ name, line, options, given, places }: Section, file: string): Job {
   const kind = options.rw.replace('rand', '');
   const isMix = kind === 'rw' || kind === 'readwrite';
   const synchronous = SYNCHRONOUS.includes(options.ioengine);
@@ -138,7 +159,8 @@ function finish({ name, line, options, given }: Section, file: string): Job {
     iodepth,
     iodepth_batch: Math.min(options.iodepth_batch, iodepth),
     name: given.some(([key]) => key === 'name') ? options.name! : name,
-    where,
+    where: `${file}:${line}`,
+    places,
     bs: [reads.max, writes.max, trims.max],
     random: options.rw.startsWith('rand'),
     reads: kind === 'read' || isMix,
@@ -152,8 +174,13 @@ function finish({ name, line, options, given }: Section, file: string): Job {
 /** Headers of verified blocks are never longer: fio's 40 bytes and a digest of 64. */
 const LARGEST_HEADER = 104;
 
-/** Why options do not fit together, or null. */
-function contradiction(options: JobOptions): string | null {
+/** Why options do not fit together, as a sentence with its place, or null. */
+function contradiction(job: Job): string | null {
+  const why = reasonOf(job);
+  return why === null ? null : sentenceAbout(job, why);
+}
+
+function reasonOf(options: JobOptions): string | null {
   const { verify, verify_interval, verify_offset, sizes, zonemode } = options;
   if (options.time_based && !Number.isFinite(options.runtime_ns)) return 'time_based needs a runtime';
   if (verify === 'pattern' && options.verify_pattern === null) return 'verify=pattern needs a verify_pattern';
@@ -180,11 +207,12 @@ function contradiction(options: JobOptions): string | null {
   return null;
 }
 
-function refuseWait(job: Job, before: readonly Job[]): void {
+function waitProblem(job: Job, before: readonly Job[]): string | null {
+  const { wait_for } = job;
   const names = before.map(({ name }) => name);
-  if (job.wait_for === '' || names.includes(job.wait_for)) return;
-  throw new UserError(
-    `${job.where}: job "${job.name}": wait_for=${job.wait_for}: no job of that name stands before it` +
-      suggestion(job.wait_for, names),
+  if (wait_for === '' || names.includes(wait_for)) return null;
+  return sentenceAbout(
+    job,
+    `wait_for=${wait_for}: no job of that name stands before it${suggestion(wait_for, names)}`,
   );
 }

@@ -4,7 +4,7 @@
  */
 import { alignDown, alignUp } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
-import type { Job } from './job-file.ts';
+import { type Job, sentenceAbout } from './job-file.ts';
 import type { Amount } from './options.ts';
 
 /** Where a clone works, in bytes of the namespace. */
@@ -31,8 +31,8 @@ const sizesOf = ({ sizes }: Job): number[] =>
 
 /** The region of clone `clone` (from 0) of `job` in the namespace that stands for `file`. Throws UserError. */
 export function regionOf(job: Job, clone: number, room: Room, file: string): Region {
-  const refuse = (sentence: string): never => {
-    throw new UserError(`${job.where}: job "${job.name}": ${sentence}`);
+  const refuse: Refuse = (sentence, keys) => {
+    throw new UserError(sentenceAbout(job, sentence, keys));
   };
   const unit =
     job.zonemode === 'zbd' ? zoneUnit(job, room, file, refuse) : refuseZones(job, room, file, refuse);
@@ -58,15 +58,19 @@ export function regionOf(job: Job, clone: number, room: Room, file: string): Reg
     refuse(`offset ${start} is no multiple of the ${room.block_bytes}-byte blocks of ${file}`);
   }
   if (start >= room.bytes)
-    refuse(`clone ${clone + 1} would begin at byte ${start}, and ${file} ends at ${room.bytes}`);
+    refuse(`clone ${clone + 1} would begin at byte ${start}, and ${file} ends at ${room.bytes}`, REACH);
   if (start + bytes > room.bytes) {
-    refuse(`clone ${clone + 1} would reach byte ${start + bytes}, and ${file} ends at ${room.bytes}`);
+    refuse(`clone ${clone + 1} would reach byte ${start + bytes}, and ${file} ends at ${room.bytes}`, REACH);
   }
-  if (bytes < largest) refuse(`there is no room for one block of ${largest} bytes in ${Math.max(0, bytes)}`);
+  if (bytes < largest)
+    refuse(`there is no room for one block of ${largest} bytes in ${Math.max(0, bytes)}`, REACH);
   return { start, bytes, amount: amountOf(job, size, bytes, resolve) };
 }
 
-type Refuse = (sentence: string) => never;
+/** Keys that say where a clone begins and ends. */
+const REACH = ['offset_increment', 'offset', 'size', 'filesize'];
+
+type Refuse = (sentence: string, keys?: readonly string[]) => never;
 
 /** Bytes of a zone for `zonemode=zbd`. */
 function zoneUnit(job: Job, room: Room, file: string, refuse: Refuse): number {
@@ -78,12 +82,13 @@ function zoneUnit(job: Job, room: Room, file: string, refuse: Refuse): number {
     refuse(`zonesize=${zonesize}, and the zones of ${file} have ${unit} bytes`);
   const capacity = room.zone_bytes > 0 || zonecapacity === 0 ? unit : zonecapacity;
   if (!Number.isInteger(unit / room.block_bytes) || capacity > unit)
-    refuse(`zones of ${unit} bytes and a capacity of ${capacity} cannot be`);
+    refuse(`zones of ${unit} bytes and a capacity of ${capacity} cannot be`, ['zonecapacity', 'zonesize']);
   if (writes && sizes[1].max > capacity)
-    refuse(`a write of ${sizes[1].max} bytes does not fit into a zone of ${file}`);
+    refuse(`a write of ${sizes[1].max} bytes does not fit into a zone of ${file}`, ['bs']);
   if (writes && room.zone_bytes > 0 && sizes[1].max > room.maxTransfer_bytes)
     refuse(
       `a write of ${sizes[1].max} bytes is several commands, which a drive may take in another order than a zone needs`,
+      ['bs'],
     );
   if (trims && sizes[2].max !== unit) refuse(`zonemode=zbd trims whole zones: bs=${unit} would`);
   if (room.zone_bytes > 0 && max_open_zones > room.maxOpenZones && !ignore_zone_limits)
@@ -104,7 +109,7 @@ function refuseZones(
 ): 0 {
   if ([size, offset, io_size, offset_increment].some((amount) => amount !== null && 'zones' in amount))
     refuse('a size in zones needs zonemode=zbd');
-  if (writes && room.zone_bytes > 0) refuse(`${file} has zones, which are written with zonemode=zbd`);
+  if (writes && room.zone_bytes > 0) refuse(`${file} has zones, which are written with zonemode=zbd`, ['rw']);
   return 0;
 }
 
@@ -157,11 +162,10 @@ export function refuseOverlaps(claims: readonly Claim[]): void {
         rival.region.start < endOf(claim) &&
         region.start < endOf(rival);
       if (!meets) continue;
-      throw new UserError(
-        `${job.where}: job "${job.name}" (clone ${clone + 1}) verifies blocks that "${rival.job.name}" (clone ` +
-          `${rival.clone + 1}) overwrites at the same time; give each its own region with offset, size and ` +
-          'offset_increment, or let one wait with stonewall',
-      );
+      const sentence =
+        `clone ${clone + 1} verifies blocks that clone ${rival.clone + 1} of "${rival.job.name}" overwrites at the same ` +
+        'time; give each its own region with offset, size and offset_increment, or let one wait with stonewall';
+      throw new UserError(sentenceAbout(job, sentence, ['verify']));
     }
   }
 }

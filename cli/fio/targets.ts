@@ -15,7 +15,7 @@ import {
 import { suggestion } from '../../support/nearest.ts';
 import { alignUp, formatSize, GIB } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
-import type { Job } from './job-file.ts';
+import { type Job, sentenceAbout } from './job-file.ts';
 import type { Amount } from './options.ts';
 
 /** A namespace by the number of its drive (in bus order, from 0) and its own (from 1). */
@@ -84,7 +84,7 @@ const namesOf = (drives: readonly PlacedDrive[]): string[] =>
   drives.flatMap(({ namespaces }, drive) => namespaces.map((_, index) => `nvme${drive}n${index + 1}`));
 
 function refuse(job: Job, sentence: string): never {
-  throw new UserError(`${job.where}: job "${job.name}": ${sentence}`);
+  throw new UserError(sentenceAbout(job, sentence, ['filename', 'directory']));
 }
 
 function refuseName(job: Job, file: string, board: Board, drives: readonly PlacedDrive[]): never {

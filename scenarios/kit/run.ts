@@ -16,6 +16,11 @@ export interface ScenarioResult {
   readonly simulated_ns: number;
 }
 
+/** Whether something can be observed: printed and compared. */
+const isPlain = (value: unknown): boolean =>
+  ['number', 'string', 'boolean'].includes(typeof value) ||
+  (Array.isArray(value) && value.every((each) => typeof each === 'string'));
+
 /**
  * The same scenario, settings and seed give the same result. Rejects with what the program throws, and with UserError
  * for settings that the scenario does not take.
@@ -54,6 +59,11 @@ export async function runScenario(
       `scenario ${scenario.name}: the program must return an object with what it observed, not ${got}`,
     );
   }
+  const strange = Object.entries(observed).find(([, value]) => !isPlain(value));
+  if (strange !== undefined)
+    throw new UserError(
+      `scenario ${scenario.name}: the program observed ${strange[0]}, which must be a number, a text, true, false or a list of texts`,
+    );
   const expectations = Object.entries(scenario.expect).map(([sentence, holds]) => ({
     sentence,
     holds: holds(observed, settings),

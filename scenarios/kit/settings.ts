@@ -6,14 +6,14 @@ import type { Scenario, Settings } from './scenario.ts';
 
 const NUMBER = atLeast(0, 'a number of zero or more');
 
-/** Throws UserError, one sentence with scenario, key, value and what it takes, for the first setting that is not fit. */
+/** Throws UserError, a line with scenario, key, value and what it takes for every setting that is not fit. */
 export function checkSettings(
   { name, settings: defaults, takes }: Pick<Scenario, 'name' | 'settings' | 'takes'>,
   settings: Settings,
 ): void {
-  for (const [key, value] of Object.entries(defaults)) {
+  const wrong = Object.entries(defaults).flatMap(([key, value]) => {
     const shape = takes?.[key] ?? (typeof value === 'number' ? NUMBER : text);
-    const [wrong] = shape(settings[key], key);
-    if (wrong !== undefined) throw new UserError(`scenario ${name}: ${key} ${wrong.problem}`);
-  }
+    return shape(settings[key], key).map(({ problem }) => `scenario ${name}: ${key} ${problem}`);
+  });
+  if (wrong.length > 0) throw new UserError(wrong.join('\n'));
 }

@@ -174,30 +174,36 @@ test('a controller that joins another has the namespaces of that one', () => {
 describe('jobs that cannot be', () => {
   const nothing = join(folder, 'nothing.img');
   test.each([
-    ['filename=nvme0n3', 'job "a": board pc has no nvme0n3; it has nvme0n1 nvme0n2'],
+    ['filename=nvme0n3', ':2: job "a": filename: board pc has no nvme0n3; it has nvme0n1 nvme0n2'],
     [
       `filename=${nothing}`,
-      `job "a": ${nothing} is neither a namespace of board pc (nvme0n1 nvme0n2) nor an image file with bytes in it`,
+      `:2: job "a": filename: ${nothing} is neither a namespace of board pc (nvme0n1 nvme0n2) nor an image file with bytes in it`,
     ],
     ['filename=nvmeOn1', 'did you mean "nvme0n1"?'],
-    ['bs=2m\niodepth=2048', 'job "a": the depth of a queue pair is 1 to 4095 here (CAP.MQES), got 8192'],
-    ['offset=300m', 'job "a": clone 1 would begin at byte 314572800, and nvme0n1 ends at 268435456'],
-    ['filename=nvme0n1\nsize=2k', 'job "a": there is no room for one block of 4096 bytes in 2048'],
-    ['filename=/dev/urandom', 'job "a": /dev/urandom is no drive'],
+    [
+      'bs=2m\niodepth=2048',
+      ':3: job "a": iodepth: the depth of a queue pair is 1 to 4095 here (CAP.MQES), got 8192',
+    ],
+    [
+      'offset=300m',
+      ':2: job "a": offset: clone 1 would begin at byte 314572800, and nvme0n1 ends at 268435456',
+    ],
+    ['filename=nvme0n1\nsize=2k', ':3: job "a": size: there is no room for one block of 4096 bytes in 2048'],
+    ['filename=/dev/urandom', ':2: job "a": filename: /dev/urandom is no drive'],
     ['directory=/no/such\nsize=1m', 'job "a": there is no directory /no/such for a.0.0'],
     [
       'filename=nvme0n1\noffset=255m\nsize=2m',
-      'job "a": clone 1 would reach byte 269484032, and nvme0n1 ends at 268435456',
+      ':3: job "a": offset: clone 1 would reach byte 269484032, and nvme0n1 ends at 268435456',
     ],
     [
       'rw=randread\nsize=10t',
-      'job "a": clone 1 would reach byte 10995116277760, and nvme0n1 ends at 268435456',
+      ':3: job "a": size: clone 1 would reach byte 10995116277760, and nvme0n1 ends at 268435456',
     ],
-    ['size=300m', 'job "a": clone 1 would reach byte 314572800, and nvme0n1 ends at 268435456'],
+    ['size=300m', ':2: job "a": size: clone 1 would reach byte 314572800, and nvme0n1 ends at 268435456'],
     ['offset=100', 'job "a": offset 100 is no multiple of the 512-byte blocks of nvme0n1'],
     [
       'rw=write\nverify=crc32c\nnumjobs=2\nsize=1m',
-      '(clone 1) verifies blocks that "a" (clone 2) overwrites at the same time',
+      ':3: job "a": verify: clone 1 verifies blocks that clone 2 of "a" overwrites at the same time',
     ],
     ['numjobs=64\n[b]', 'job "b": all 64 I/O queue pairs of 0000:01:00.0 are in use'],
   ])('%j', async (lines, sentence) => {

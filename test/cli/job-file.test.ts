@@ -124,8 +124,8 @@ describe('mistakes name file, line, key and what would do', () => {
       'filename=a:b',
       'x.fio:2: filename=a:b: filename takes one namespace such as nvme0n1, or the path of one image',
     ],
-    [`bs=\${NOPE}`, 'x.fio:2: the environment has no variable NOPE'],
-    ['time_based', 'x.fio:1: job "a": time_based needs a runtime'],
+    [`bs=\${NOPE}`, `x.fio:2: bs=\${NOPE}: the environment has no variable NOPE`],
+    ['time_based', 'x.fio:2: job "a": time_based needs a runtime'],
     ['nrfiles=2', 'x.fio:2: nrfiles=2: nrfiles takes only 1 here: a job works on one file'],
     ['read_iolog=x', 'x.fio:2: read_iolog is a key of fio that Doorbell does not support'],
     ['bssplit=4k/60:8k/60', /^x.fio:2: bssplit=.* takes sizes with shares that add up to 100/],
@@ -135,24 +135,24 @@ describe('mistakes name file, line, key and what would do', () => {
       'rate=fast',
       'x.fio:2: rate=fast: rate takes one rate per second such as 10m or 2000, or read,write,trim',
     ],
-    ['zonemode=strided', 'x.fio:1: job "a": zonemode=strided needs a zonesize'],
+    ['zonemode=strided', 'x.fio:2: job "a": zonemode=strided needs a zonesize'],
     ['ss=iops', /^x.fio:2: ss=iops: ss takes iops, bw, iops_slope or bw_slope with a limit/],
-    ['ss=iops:2%', 'x.fio:1: job "a": steadystate needs a steadystate_duration of 1s or more'],
+    ['ss=iops:2%', 'x.fio:2: job "a": ss: steadystate needs a steadystate_duration of 1s or more'],
     [
       'ignore_error=EFOO',
       /^x.fio:2: ignore_error=EFOO: ignore_error takes errors of reads, writes and verification/,
     ],
     [
       'sg_write_mode=write_same\nverify=meta',
-      'x.fio:1: job "a": sg_write_mode=write_same goes with neither zonemode=zbd nor verify',
+      'x.fio:2: job "a": sg_write_mode=write_same goes with neither zonemode=zbd nor verify',
     ],
-    ['latency_target=1ms', 'x.fio:1: job "a": latency_target needs a latency_window'],
-    ['wait_for=b', 'x.fio:1: job "a": wait_for=b: no job of that name stands before it'],
+    ['latency_target=1ms', 'x.fio:2: job "a": latency_target needs a latency_window'],
+    ['wait_for=b', 'x.fio:2: job "a": wait_for=b: no job of that name stands before it'],
     [
       'verify=md5\nbs=4k\nverify_interval=1000',
-      'x.fio:1: job "a": every bs must be a multiple of the 1000 bytes that are verified',
+      'x.fio:3: job "a": every bs must be a multiple of the 1000 bytes that are verified',
     ],
-    ['verify=pattern', 'x.fio:1: job "a": verify=pattern needs a verify_pattern'],
+    ['verify=pattern', 'x.fio:2: job "a": verify=pattern needs a verify_pattern'],
     [
       'verify=crc7',
       'x.fio:2: verify=crc7: verify takes one of none 0 crc32c crc32c-intel md5 sha1 sha256 sha512 sha3-224 sha3-256 sha3-384 sha3-512 meta pattern null',
@@ -173,6 +173,26 @@ describe('mistakes name file, line, key and what would do', () => {
     ['[a] b', 'x.fio:1: "[a] b" is no section; [name] stands alone on its line'],
     ['bs=4k', 'x.fio:1: "bs=4k" stands before the first [section]'],
   ])('file %j', (text, sentence) => expect(() => parse(text)).toThrow(sentence));
+
+  test('all of a file at once; what keys mean together has the line of its key, also in [global]', () => {
+    expect(() => parse('[global]\nrwx=read\nbs=1\n[a]\n[b]\niodepth=0')).toThrow(
+      expect.objectContaining({
+        message: [
+          'x.fio:2: unknown key "rwx"; did you mean "rw"?',
+          'x.fio:3: bs=1: bs takes one size or range such as 4k-16k, or read,write,trim, in multiples of 512 up to 64MiB',
+          'x.fio:6: iodepth=0: iodepth takes a whole number from 1 to 4095',
+        ].join('\n'),
+      }),
+    );
+    expect(() => parse('[global]\nlatency_target=1ms\n[a]\nlatency_window=1s\n[b]\n[c]\ntime_based')).toThrow(
+      expect.objectContaining({
+        message: [
+          'x.fio:2: job "b": latency_target needs a latency_window',
+          'x.fio:7: job "c": time_based needs a runtime',
+        ].join('\n'),
+      }),
+    );
+  });
 });
 
 describe('verify_pattern, as bytes that fio 3.33 writes for it', () => {

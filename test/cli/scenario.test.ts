@@ -127,7 +127,7 @@ describe('the command', () => {
     ],
     [
       ['queue-depth', '--set', 'device=990por'],
-      'scenario queue-depth: device must be optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7 or null, got "990por"',
+      'scenario queue-depth: device must be optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7 or null, got "990por"; did you mean "990pro"?',
     ],
     [
       ['queue-depth', '--set', 'deep=8'],
@@ -225,14 +225,43 @@ describe("a file of one's own", () => {
     ['empty.ts', 'export const nothing = 1;', /: no object in it; export default defineScenario/],
     [
       'typo.ts',
-      'export default { name: "x", program: 1, exepct: {} };',
-      /"exepct" is not a key .* did you mean "expect"\?/,
+      own('true')
+        .replace('expect:', 'exepct:')
+        .replace("name: 'mine'", 'name: 5')
+        .replace('block: 3', 'block: true'),
+      new RegExp(
+        [
+          /^doorbell: scenario \S+typo.ts:4: name: must be a text, got 5\n/,
+          /scenario \S+typo.ts:6: settings: must be an object of numbers and texts, got {"block":true}\n/,
+          /scenario \S+typo.ts:15: exepct: is not a key here; did you mean "expect"\?$/,
+        ]
+          .map(({ source }) => source)
+          .join(''),
+      ),
     ],
-    ['short.ts', 'export default { name: "x" };', /: the scenario has no "teaches"/],
+    ['short.ts', 'export default { name: "x" };', /short.ts:1: teaches: is missing\n/],
     [
       'hope.ts',
       own('true').replace(/expect: .*,/, 'expect: {},'),
-      /"expect" is empty, so nothing could fail/,
+      /hope.ts:15: expect: must be an object of sentences with a function each, at least one, got {}$/,
+    ],
+    [
+      'board.ts',
+      own('true').replace('=> pc', '=> ({ ...pc, ram: 5 })'),
+      /board.ts:7: board pc: ram: 5 bytes are too few to boot; 16m is the least$/,
+    ],
+    [
+      'observed.ts',
+      own('true').replace('return {', 'return { strange: {},'),
+      /scenario mine: the program observed strange, which must be a number, a text, true, false or a list of texts$/,
+    ],
+    [
+      'job.ts',
+      own('true')
+        .replace('defineScenario,', 'defineScenario, fio,')
+        .replace('async program({', 'async program({ seed,')
+        .replace('begin();', 'await fio({ machine, seed }, "[a]\\nrw=raed");'),
+      /job.ts:11: scenario.fio:2: rw=raed: rw takes .*did you mean "read"\?$/,
     ],
     ['broken.ts', 'export default {', /broken\.ts: /],
   ])('%s is refused', async (name, text, sentence) => {
