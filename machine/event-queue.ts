@@ -1,7 +1,7 @@
 /**
  * What is going to happen, in order of time; events of one instant in the order they were scheduled. A calendar queue
  * (Brown 1988): a ring of buckets, each a sorted list of the events of one stretch of time and of those whole rings later.
- * Nothing is allocated per event, and an event costs the same however many there are, as long as they lie apart.
+ * The more events there are, the narrower and the more buckets, so that an event costs about the same; none is allocated.
  * Not here: what an event does, and what time it is (clock.ts).
  */
 import type { Archive } from '../support/archive.ts';
@@ -11,10 +11,22 @@ import { assert } from '../support/assert.ts';
 export type EventId = number;
 
 const NONE = -1;
-/** Stretch of a bucket and length of the ring: 32 words of `filled`, which one word sums up. */
-const BUCKET_NS = 4;
-const BUCKETS_PER_NS = 1 / BUCKET_NS;
-const BUCKETS = 1024;
+/**
+ * Buckets of the ring while there are few events and while there are many: powers of two, of 1024 at least, because 32
+ * words of `filled` have one word of `summary`.
+ */
+const FEW_BUCKETS = 0x400;
+const MANY_BUCKETS = 0x8000;
+const MANY_EVENTS = 512;
+/** A bucket is narrowed or widened by this factor, between these ends. */
+const STEP = 4;
+const FIRST_BUCKET_NS = 64;
+const NARROWEST_NS = 1 / 16;
+const WIDEST_NS = 1024;
+/** After so many events the ring is looked at: how many others they passed in lists, how often it was searched as a whole. */
+const LOOK = 1024;
+const MOST_PASSED = 128;
+const MOST_SEARCHES = 128;
 const FIRST_CAPACITY = 256;
 /** An EventId is generation * SLOTS + slot, exact below 2^53. */
 const SLOTS = 0x10_0000;
@@ -46,14 +58,24 @@ export class EventQueue {
   private free = NONE;
   private words = new Int32Array(0);
   private doubles = new Float64Array(0);
+  /** The stretch of a bucket and what follows from it. */
+  private bucket_ns = 0.5;
+  private bucketsPerNs = 0.5;
+  private horizon_ns = 0.5;
+  private mask = 0;
+  /** Since the last look: events, those that they passed in lists, and searches of the whole ring. */
+  private added = 0;
+  private passed = 0;
+  private searches = 0;
   /** The earliest event of each bucket that is not empty; NEXT and PREVIOUS make a ring of its list. */
-  private readonly heads = new Int32Array(BUCKETS);
+  private heads = new Int32Array(0);
   /** A bit for every bucket that is not empty, and a bit for every word of them that is not 0. */
-  private readonly filled = new Int32Array(BUCKETS / 32);
-  private filledWords = 0;
+  private filled = new Int32Array(0);
+  private summary = new Int32Array(0);
 
   constructor() {
     this.#grow(FIRST_CAPACITY);
+    this.#form(FEW_BUCKETS, FIRST_BUCKET_NS);
   }
 
   /** Schedules an event behind those of the same time. */
@@ -71,7 +93,8 @@ export class EventQueue {
       this.nextTime = time;
       this.first = event;
     }
-    this.#link(event, time, (time * BUCKETS_PER_NS) & (BUCKETS - 1));
+    this.#link(event, time);
+    if (++this.added === LOOK) this.#adapt();
     return words[at + GENERATION]! * SLOTS + event;
   }
 
@@ -105,15 +128,17 @@ export class EventQueue {
   }
 
   /** Puts an event into its bucket, behind those that are not later. */
-  #link(event: number, time: number, bucket: number): void {
+  #link(event: number, time: number): void {
     const { words, heads, filled } = this;
+    const bucket = (time * this.bucketsPerNs) & this.mask;
     const at = event << WORDS_SHIFT;
     const word = bucket >>> 5;
+    const bits = filled[word]!;
     const bit = 1 << (bucket & 31);
     words[at + BUCKET] = bucket;
-    if ((filled[word]! & bit) === 0) {
-      filled[word] = filled[word]! | bit;
-      this.filledWords |= 1 << word;
+    if ((bits & bit) === 0) {
+      filled[word] = bits | bit;
+      this.summary[word >>> 5] = this.summary[word >>> 5]! | (1 << (word & 31));
       heads[bucket] = event;
       words[at + NEXT] = event;
       words[at + PREVIOUS] = event;
@@ -125,6 +150,7 @@ export class EventQueue {
     while (this.#time(previous) > time) {
       next = previous;
       previous = words[(next << WORDS_SHIFT) + PREVIOUS]!;
+      this.passed++;
       if (next !== head) continue;
       heads[bucket] = event;
       break;
@@ -157,38 +183,106 @@ export class EventQueue {
   }
 
   #empty(bucket: number): void {
-    const { filled } = this;
+    const { filled, summary } = this;
     const word = bucket >>> 5;
     const bits = filled[word]! & ~(1 << (bucket & 31));
     filled[word] = bits;
-    if (bits === 0) this.filledWords &= ~(1 << word);
+    if (bits === 0) summary[word >>> 5] = summary[word >>> 5]! & ~(1 << (word & 31));
+  }
+
+  /** Finds the earliest event, none of which is before `time`, in the bucket `from`. Mostly it is in the next filled one. */
+  #findFirst(time: number, from: number): void {
+    const { filled } = this;
+    let word = from >>> 5;
+    let bits = filled[word]! & (-1 << (from & 31));
+    if (bits === 0) {
+      const words = this.summary[word >>> 5]! & (-2 << (word & 31));
+      if (words !== 0) {
+        word = (word & ~31) + lowest(words);
+        bits = filled[word]!;
+      }
+    }
+    if (bits !== 0) {
+      const head = this.heads[(word << 5) + lowest(bits)]!;
+      const headTime = this.#time(head);
+      if (headTime < time + this.horizon_ns) {
+        this.first = head;
+        this.nextTime = headTime;
+        return;
+      }
+    }
+    this.#search(time, from);
   }
 
   /**
-   * Finds the earliest event, none of which is before `time`, in the bucket `from`. Once around the ring the events of the
-   * next round of it are met in order, so the first of them ends the search; when there is none, it is the earliest of all.
+   * The same, wherever it is. Once around the ring the events of the next round of it are met in order, so the first of
+   * them ends the search; when there is none, it is the earliest of all.
    */
-  #findFirst(time: number, from: number): void {
-    const { filled, heads } = this;
-    const horizon = time + (BUCKETS - 1) * BUCKET_NS;
-    let start = from;
+  #search(time: number, from: number): void {
+    const { filled } = this;
+    const horizon = time + this.horizon_ns;
+    const count = filled.length;
     this.nextTime = Number.POSITIVE_INFINITY;
-    for (let half = 0; half < 2; half++) {
-      for (let words = this.filledWords & (-1 << (start >>> 5)); words !== 0; words &= words - 1) {
-        const word = lowest(words);
-        let bits = filled[word]!;
-        if (word === start >>> 5) bits &= -1 << (start & 31);
-        for (; bits !== 0; bits &= bits - 1) {
-          const head = heads[(word << 5) + lowest(bits)]!;
-          const headTime = this.#time(head);
-          if (headTime >= this.nextTime) continue;
-          this.first = head;
-          this.nextTime = headTime;
-          if (headTime < horizon) return;
+    if (this.size === 0) return;
+    this.searches++;
+    const start = from >>> 5;
+    if (this.#look(start, filled[start]! & (-1 << (from & 31)), horizon)) return;
+    for (let word = start + 1; word < count; word++) if (this.#look(word, filled[word]!, horizon)) return;
+    for (let word = 0; word <= start; word++) if (this.#look(word, filled[word]!, horizon)) return;
+  }
+
+  /** Looks at the buckets whose `bits` are set in a word. True when one begins with an event before `horizon`. */
+  #look(word: number, bits: number, horizon: number): boolean {
+    for (let left = bits; left !== 0; left &= left - 1) {
+      const head = this.heads[(word << 5) + lowest(left)]!;
+      const headTime = this.#time(head);
+      if (headTime >= this.nextTime) continue;
+      this.first = head;
+      this.nextTime = headTime;
+      if (headTime < horizon) return true;
+    }
+    return false;
+  }
+
+  /** Gives the ring as many buckets, as wide, as the last events would have liked. */
+  #adapt(): void {
+    const buckets = this.size < MANY_EVENTS ? FEW_BUCKETS : MANY_BUCKETS;
+    let { bucket_ns } = this;
+    if (this.passed > MOST_PASSED && bucket_ns > NARROWEST_NS) bucket_ns /= STEP;
+    else if (this.searches > MOST_SEARCHES && bucket_ns < WIDEST_NS) bucket_ns *= STEP;
+    if (buckets !== this.heads.length || bucket_ns !== this.bucket_ns) this.#reform(buckets, bucket_ns);
+    this.added = 0;
+    this.passed = 0;
+    this.searches = 0;
+  }
+
+  /** Moves the events into another ring. */
+  #reform(buckets: number, bucket_ns: number): void {
+    const { words, heads, filled } = this;
+    this.#form(buckets, bucket_ns);
+    for (let word = 0; word < filled.length; word++) {
+      for (let bits = filled[word]!; bits !== 0; bits &= bits - 1) {
+        // A list is in order, and events of one time are in one list.
+        const head = heads[(word << 5) + lowest(bits)]!;
+        const last = words[(head << WORDS_SHIFT) + PREVIOUS]!;
+        for (let event = head, next = NONE; ; event = next) {
+          next = words[(event << WORDS_SHIFT) + NEXT]!;
+          this.#link(event, this.#time(event));
+          if (event === last) break;
         }
       }
-      start = 0;
     }
+  }
+
+  /** Makes an empty ring. */
+  #form(buckets: number, bucket_ns: number): void {
+    this.bucket_ns = bucket_ns;
+    this.bucketsPerNs = 1 / bucket_ns;
+    this.horizon_ns = (buckets - 1) * bucket_ns;
+    this.mask = buckets - 1;
+    this.heads = new Int32Array(buckets);
+    this.filled = new Int32Array(buckets >>> 5);
+    this.summary = new Int32Array(buckets >>> 10);
   }
 
   /** Makes room for `capacity` events. */
@@ -215,8 +309,13 @@ export class EventQueue {
     this.free = a.value(this.free);
     this.words = a.value(this.words);
     this.doubles = new Float64Array(this.words.buffer);
-    a.contents(this.heads, this.filled);
-    this.filledWords = a.value(this.filledWords);
+    this.added = a.value(this.added);
+    this.passed = a.value(this.passed);
+    this.searches = a.value(this.searches);
+    const buckets = a.value(this.heads.length);
+    const bucket_ns = a.value(this.bucket_ns);
+    if (buckets !== this.heads.length || bucket_ns !== this.bucket_ns) this.#form(buckets, bucket_ns);
+    a.contents(this.heads, this.filled, this.summary);
   }
 }
 

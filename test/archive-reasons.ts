@@ -78,6 +78,7 @@ export const EXEMPT: readonly (readonly [name: string, fields: string, why: stri
   ['NamespaceManagement', '#parts', HANDED],
   ['InterruptTable', '#parts', 'entries are in RAM; other parts have owners'],
   ['Logs', '#parts', HANDED],
+  ['EventQueue', 'bucketsPerNs horizon_ns mask', 'follow from the number of buckets and `bucket_ns`'],
   ['Link', 'parent path', 'each bridge archives its own link'],
   ['Clone', 'stats', 'archived by the run (saved-state.ts)'],
   ['Recorder', 'stats', 'archived by the run (saved-state.ts)'],

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Clock, type EventId } from '../../machine/clock.ts';
+import { random } from '../../support/random.ts';
 import { runs } from '../runs.ts';
 
 function recorder() {
@@ -67,6 +68,31 @@ describe('Clock', () => {
     for (let i = 0; i < 5000; i++) clock.at((i * 7919) % 5000, handler, i);
     clock.runUntil(5000);
     expect(ran.map(([time]) => time)).toEqual(Array.from({ length: 5000 }, (_, time) => time));
+  });
+
+  test('keeps the order while crowds come and go, near and far', () => {
+    const { clock, ran, handler } = recorder();
+    const draw = random(1, 'crowds');
+    let scheduled = 0;
+    for (const [crowd, span] of [
+      [20, 1e6],
+      [3000, 40],
+      [5, 1e8],
+      [700, 1],
+      [40, 5000],
+    ] as const) {
+      for (let i = 0; i < 6000; i++) {
+        while (clock.pending < crowd) clock.after(draw.below(span), handler, scheduled++);
+        clock.step();
+      }
+    }
+    while (clock.step());
+    const isInOrder = ([time, argument]: readonly [number, number], index: number): boolean => {
+      const [before, earlier] = ran[index - 1] ?? [-1, -1];
+      return time > before || (time === before && argument > earlier);
+    };
+    expect(ran.length).toBe(scheduled);
+    expect(ran.every(isInOrder)).toBe(true);
   });
 });
 
