@@ -216,8 +216,11 @@ Latency CDFs, IOPS over time, IOPS and latency over the first key that was varie
     summary: 'show the live state of a machine as a tree: registers, rings, IOTLB, page walks',
     text: `doorbell inspect [PATH] [OPTIONS]
 
-PATH leads into the tree: nvme0/registers, nvme0/sq/0, iommu/iotlb, iommu/walk/01:00.0/0x2000, kernel/fds; without one,
-everything. I/O queues (nvme0/sq/1) are there with --after. The moment is when the driver has brought its drive up, or that of --at.
+PATH leads into the tree; without one, everything:
+  nvme0/registers, /sq/0, /cq/0, /commands (in flight), /features, /interrupts (MSI-X), /memoryBuffer, /hostMemory, …
+  iommu/registers, /iotlb, /walk/01:00.0/0x2000, /interrupts (remapping table), /invalidations (the ring), /faults
+  pci, kernel/fds, kernel/dmesg
+I/O queues (nvme0/sq/1) are there with --after. The moment is when the driver has brought its drive up, or that of --at.
 ${AFTER}
   --at TIME           so long after their first I/O command reached a controller: 500ns, 20us, 1.5ms (0ns)
   --json              as JSON

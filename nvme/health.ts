@@ -64,7 +64,8 @@ export class Health {
   powerCycles = 1;
   /** Power losses without a finished shutdown. */
   unsafeShutdowns = 0;
-  private readonly slots: Slots;
+  /** Commands that were fetched and not completed. */
+  readonly slots: Slots;
   private readonly clock: Clock;
   private readonly trace: Trace;
   private readonly bdf: () => number;

@@ -1,14 +1,13 @@
 /** The live state of a machine as a tree: functions, IOMMU, controllers, kernel. Looking changes nothing. */
 import type { Machine } from '../../boards/index.ts';
-import { REG as IOMMU_REG } from '../../iommu/spec/registers.ts';
 import { bdfText, CONFIG } from '../../machine/pcie/spec.ts';
 import type { NvmeController } from '../../nvme/controller.ts';
 import { CC, CSTS, REG } from '../../nvme/spec/registers.ts';
 import { ZONE, zoneStateName } from '../../nvme/spec/zones.ts';
-import { hex, u64 } from '../../support/numbers.ts';
-import { condition, hostMemory, interrupts } from './drive.ts';
-import { pageWalk } from './page-walk.ts';
-import type { Branch } from './tree.ts';
+import { hex } from '../../support/numbers.ts';
+import { commands, condition, features, hostMemory, interrupts, memoryBuffer } from './drive.ts';
+import { iommuTree } from './iommu.ts';
+import { type Branch, yesOrNo } from './tree.ts';
 
 /** IOVAs that `iommu/walk/BDF/IOVA` takes besides those in the IOTLB. */
 export function machineTree(machine: Machine, iovas: readonly number[] = []): Branch {
@@ -16,7 +15,7 @@ export function machineTree(machine: Machine, iovas: readonly number[] = []): Br
     clock: `${machine.clock.now.toFixed(0)} ns`,
     board: machine.board.name,
     pci: () => functions(machine),
-    iommu: () => iommu(machine, iovas),
+    iommu: () => iommuTree(machine, iovas),
     ...Object.fromEntries(machine.controllers.map((one) => [one.name, () => controller(one)])),
     kernel: () => ({ fds: fds(machine), dmesg: () => numbered(machine.kernel.dmesg.lines) }),
   };
@@ -44,31 +43,6 @@ function functions(machine: Machine): Branch {
   return Object.fromEntries(branch(machine.topology));
 }
 
-function iommu(machine: Machine, iovas: readonly number[]): Branch {
-  const { iommu, memory, controllers } = machine;
-  const register = (offset: number): string => hex(iommu.read32(offset) >>> 0, 8);
-  const root = u64(iommu.read32(IOMMU_REG.RTADDR) & 0xffff_f000, iommu.read32(IOMMU_REG.RTADDR + 4));
-  const entries = iommu.iotlb.entries();
-  const access = (permissions: number): string =>
-    `${(permissions & 1) === 1 ? 'r' : '-'}${(permissions & 2) === 2 ? 'w' : '-'}`;
-  const addresses = [...new Set([...iovas, ...entries.map(({ iova }) => iova)])];
-  const walks = controllers.map(({ bdf }): [string, () => Branch] => [
-    bdfText(bdf),
-    () => Object.fromEntries(addresses.map((iova) => [hex(iova), () => pageWalk(memory, root, bdf, iova)])),
-  ]);
-  return {
-    registers: () => Object.fromEntries(Object.entries(IOMMU_REG).map(([name, at]) => [name, register(at)])),
-    iotlb: () =>
-      Object.fromEntries(
-        entries.map(({ domainId, iova, bytes, frame, permissions }) => [
-          `${domainId}:${hex(iova)}`,
-          `${access(permissions)} ${hex(frame * 4096)}, leaf of ${hex(bytes)}`,
-        ]),
-      ),
-    walk: () => Object.fromEntries(walks),
-  };
-}
-
 function controller(one: NvmeController): Branch {
   const word = (offset: number): number => one.barRead32(0, offset) >>> 0;
   const fields = (of: Readonly<Record<string, number>>): Branch =>
@@ -89,7 +63,10 @@ function controller(one: NvmeController): Branch {
           .map(({ nsid, blocks, block_bytes }) => [String(nsid), `${blocks} blocks of ${block_bytes} bytes`]),
       ),
     zones: () => zonesOf(one),
+    commands: () => commands(one),
+    features: () => features(one),
     condition: () => condition(one),
+    memoryBuffer: () => memoryBuffer(one),
     hostMemory: () => hostMemory(one),
     interrupts: () => interrupts(one),
     rejections: () => numbered(one.health.rejections),
@@ -145,7 +122,7 @@ function completionQueues({ cqs }: NvmeController): Branch {
           head: String(cqs.head(qid)),
           tail: String(cqs.tail(qid)),
           users: String(cqs.users(qid)),
-          full: cqs.isFull(qid) ? 'yes' : 'no',
+          full: yesOrNo(cqs.isFull(qid)),
         },
       ]),
   );

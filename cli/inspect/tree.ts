@@ -8,6 +8,8 @@ export interface Branch {
   readonly [name: string]: Node | (() => Node);
 }
 
+export const yesOrNo = (is: boolean): string => (is ? 'yes' : 'no');
+
 const open = (node: Node | (() => Node)): Node => (typeof node === 'function' ? node() : node);
 
 /** The node at `a/b/c`. Throws UserError that names what there is, with `advice` behind it. */
