@@ -68,7 +68,7 @@ describe('the queue of invalidations', () => {
     const rig = new Rig().start();
     rig.enableQueue();
     rig.submit(contextGlobal, contextDevice(9, 0x100), iotlbGlobal, iotlbDomain(9), iotlbPages(9, 0x5000, 2));
-    rig.submit([0x14n, 0n], [0x1800_0014n, 7n], wait(0x3000, 5), waitInterrupt);
+    rig.submit([0x14n, 0n], [(7n << 32n) | 0x1800_0014n, 0n], wait(0x3000, 5), waitInterrupt);
     expect(queueOf(rig)).toMatchObject({
       enabled: 'yes',
       ring: expect.stringMatching(/^256 descriptors at 0x/),
@@ -81,6 +81,7 @@ describe('the queue of invalidations', () => {
         2: 'IOTLB: all',
         3: 'IOTLB: domain 9',
         4: 'IOTLB: 4 pages from 0x5000 of domain 9',
+        6: 'interrupt entry cache: 8 from 7',
         7: 'wait: writes 0x5 to 0x3000',
         8: 'wait: writes nothing, then interrupts',
       },
