@@ -133,7 +133,11 @@ export const EXEMPT: readonly (readonly [name: string, fields: string, why: stri
   ['Poison', 'listeners', MADE],
   ['PcieFunction', 'devfn wire', MADE],
   ['RootComplex', 'translator onWire #blocks', MADE],
-  ['RootComplex', '#stale #pages', 'follows from configuration space, and is decoded anew'],
+  [
+    'RootComplex',
+    '#stale #pages #lastPage #lastRange',
+    'follows from configuration space, and is decoded anew',
+  ],
   ['Link', 'trace port', MADE],
   ['Trace', 'on #listeners #rejectionListeners', 'who listens is no state of the machine'],
   ['Completer', 'interrupts', 'follows from what Coalescing archives'],

@@ -17,7 +17,7 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'vfio/pci/bar-mapping.ts': ['write32', '#reach'],
   'machine/clock.ts': ['after', 'at', 'cancel', 'step', 'runUntil', 'idle'],
   'machine/event-queue.ts': ['add', 'take', 'cancel', '#link', '#remove', '#empty', '#findFirst'],
-  'machine/pcie/root-complex.ts': ['write32', '#deliver', '#rangeAt', '#rangeOf'],
+  'machine/pcie/root-complex.ts': ['write32', '#deliver', '#rangeAt', '#rangeOf', '#lookUp'],
   'machine/pcie/dma-port.ts': [
     'read',
     'write',

@@ -50,6 +50,8 @@ interface Range {
   readonly link: Link | null;
 }
 
+const NO_RANGE: Range = { base: 0, place: 0, bytes: 0, bar: 0, fn: null, block: null, link: null };
+
 export interface RootComplexParts {
   readonly clock: Clock;
   readonly memory: Memory;
@@ -80,6 +82,9 @@ export class RootComplex implements DmaHost, PciHost {
   readonly #blocks: Range[] = [];
   #ranges: Range[] = [];
   #stale = true;
+  /** The page that was looked up last, and its range. */
+  #lastPage = NOBODY;
+  #lastRange = NO_RANGE;
   /** MMIO page -> index into #ranges. */
   readonly #pages = new Int16Array((MMIO_END - MMIO_BASE) / (1 << PAGE_SHIFT)).fill(NOBODY);
   /** Posted stores on their way: a ring of (range, offset, value), delivered in order by one event each. */
@@ -253,17 +258,24 @@ export class RootComplex implements DmaHost, PciHost {
   /** By the distance from the beginning of the window, an integer; a negative one is outside. */
   #rangeOf(place: number): Range | null {
     if (this.#stale === true) this.#decode();
-    if (place < 0 || place >= SIZE) return null;
-    const index = this.#pages[place >>> PAGE_SHIFT]!;
-    if (index === NOBODY) return null;
-    const range = this.#ranges[index]!;
-    const offset = place - range.place;
+    const range = place >>> PAGE_SHIFT === this.#lastPage ? this.#lastRange : this.#lookUp(place);
+    const offset = (place - range.place) | 0;
     return offset >= 0 && offset < range.bytes ? range : null;
+  }
+
+  /** The range that claims a page, and remembers it. */
+  #lookUp(place: number): Range {
+    const index = place < 0 || place >= SIZE ? NOBODY : this.#pages[place >>> PAGE_SHIFT]!;
+    if (index === NOBODY) return NO_RANGE;
+    this.#lastPage = place >>> PAGE_SHIFT;
+    this.#lastRange = this.#ranges[index]!;
+    return this.#lastRange;
   }
 
   /** Rebuilds the page map from what software programmed. The first claimant of a page keeps it. */
   #decode(): void {
     this.#stale = false;
+    this.#lastPage = NOBODY;
     this.#ranges = [...this.#blocks];
     for (const fn of this.#root.values()) this.#collect(fn, null, MMIO_BASE, MMIO_END - 1);
     this.#pages.fill(NOBODY);

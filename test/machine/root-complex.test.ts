@@ -84,6 +84,7 @@ describe('loads and stores', () => {
   });
 
   test('follow a BAR that moves and a decode bit that goes', () => {
+    expect(it.rc.answers(BAR)).toBe(true);
     it.rc.configWrite(1, 0, CONFIG.BAR0, 4, BAR + 0x1_0000);
     expect([it.rc.answers(BAR), it.rc.answers(BAR + 0x1_0000)]).toEqual([false, true]);
     it.rc.configWrite(1, 0, CONFIG.COMMAND, 2, 0);
