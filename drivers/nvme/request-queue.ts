@@ -26,10 +26,12 @@ export interface RequestOptions {
   /** The command may stay outstanding forever (Asynchronous Event Request): nothing waits for it. */
   readonly isBackground?: boolean;
   /**
-   * Not sent again after a reset but rejected with CutOffError, because nobody knows whether it took effect and a second
-   * time does something else (Zone Append, writes in zones).
+   * Not sent again once it may have begun but rejected with CutOffError, because nobody knows whether it took effect and a
+   * second time does something else (Zone Append, writes in zones).
    */
   readonly isOnce?: boolean;
+  /** Posted no earlier than so long from now. */
+  readonly delay_ns?: number;
 }
 
 interface Request {
@@ -89,6 +91,15 @@ export interface RequestQueueOptions {
 /** How long a queue may be silent before the controller's state is looked at. */
 const WATCH_NS = 100e6;
 const NEVER = Number.POSITIVE_INFINITY;
+/** Failures that tell that the controller has not begun the command. */
+const NOT_BEGUN: readonly number[] = [
+  STATUS.NAMESPACE_NOT_READY,
+  STATUS.ADMIN_MEDIA_NOT_READY,
+  STATUS.FORMAT_IN_PROGRESS,
+  STATUS.SANITIZE_IN_PROGRESS,
+  STATUS.TOO_MANY_ACTIVE_ZONES,
+  STATUS.TOO_MANY_OPEN_ZONES,
+];
 
 export class RequestQueue {
   readonly queue: QueuePair;
@@ -133,7 +144,7 @@ export class RequestQueue {
    */
   execute(
     command: Command,
-    { iova = 0, bytes = 0, isBackground = false, isOnce = false }: RequestOptions = {},
+    { iova = 0, bytes = 0, isBackground = false, isOnce = false, delay_ns = 0 }: RequestOptions = {},
   ): Promise<Completion> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
@@ -146,7 +157,7 @@ export class RequestQueue {
         resolve,
         reject,
         deadline: NEVER,
-        notBefore: 0,
+        notBefore: this.#after(delay_ns),
         retriesLeft: this.retries,
         isAborted: false,
         trouble: '',
@@ -278,24 +289,39 @@ export class RequestQueue {
       if (status !== STATUS.ABORTED_BY_HOST) return false;
     } else {
       if (dnr || status === STATUS.COMPARE_FAILURE || request.retriesLeft === 0) return false;
-      if (request.isOnce && status === STATUS.ABORTED_BY_HOST) return false;
+      if (request.isOnce && !NOT_BEGUN.includes(status)) return false;
       request.retriesLeft--;
-      const delay_ns = crd === 0 ? 0 : (this.#retryDelays_ns[crd] ?? 0);
-      request.notBefore = delay_ns === 0 ? 0 : this.#kernel.now() + delay_ns;
+      request.notBefore = this.#after(this.#delayOf(crd));
     }
     request.isAborted = false;
     this.#backlog.push(request);
     return true;
   }
 
+  /** By CRD. */
+  #delayOf(crd: number): number {
+    return crd === 0 ? 0 : (this.#retryDelays_ns[crd] ?? 0);
+  }
+
+  /** A moment on the kernel's clock; 0 for at once. */
+  #after(delay_ns: number): number {
+    return delay_ns === 0 ? 0 : this.#kernel.now() + delay_ns;
+  }
+
   /** What to say of a command that is not sent again. */
-  #failure({ isAborted, trouble, iova, retriesLeft }: Request, error: NvmeError): Error {
-    const isGivenUp = error.status === STATUS.ABORTED_BY_HOST;
-    if (!isGivenUp && !(isAborted && error.status === STATUS.COMMAND_ABORT_REQUESTED)) return error;
+  #failure({ isAborted, isOnce, trouble, iova, retriesLeft }: Request, error: NvmeError): Error {
+    const { status, dnr, crd } = error;
+    const isGivenUp = status === STATUS.ABORTED_BY_HOST;
+    const hasTrouble = isGivenUp || (isAborted && status === STATUS.COMMAND_ABORT_REQUESTED);
+    const isCutOff = isGivenUp || (isOnce && !dnr && !NOT_BEGUN.includes(status));
+    if (!hasTrouble && !isCutOff) return error;
     const sent = this.retries - retriesLeft + 1;
     const times = sent === 1 ? '' : `; it was sent ${sent} times`;
-    const sentence = `${subject(error.command, iova)} ${trouble || this.#trouble}${times}`;
-    return isGivenUp ? new CutOffError(sentence) : new ControllerError(sentence);
+    const sentence = hasTrouble
+      ? `${subject(error.command, iova)} ${trouble || this.#trouble}${times}`
+      : error.message;
+    if (!isCutOff) return new ControllerError(sentence);
+    return new CutOffError(sentence, hasTrouble ? null : error, this.#delayOf(crd));
   }
 
   // ---- waiting ------------------------------------------------------------------------------------------------------

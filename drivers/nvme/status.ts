@@ -126,5 +126,16 @@ export class ControllerError extends Error {
   override readonly name = 'ControllerError';
 }
 
-/** A command that a reset cut off and that was not sent again. Nobody knows whether it took effect. */
-export class CutOffError extends ControllerError {}
+/** A command that was cut off, by a reset, an abort or a failure, and not sent again. Nobody knows whether it took effect. */
+export class CutOffError extends ControllerError {
+  /** How the controller says that it failed; null: it was aborted, or a reset ended it. */
+  readonly answer: NvmeError | null;
+  /** How long the controller wants the host to wait before it sends the command again. */
+  readonly delay_ns: number;
+
+  constructor(sentence: string, answer: NvmeError | null, delay_ns: number) {
+    super(sentence);
+    this.answer = answer;
+    this.delay_ns = delay_ns;
+  }
+}

@@ -1,6 +1,7 @@
 /**
- * Writes at the write pointer of a zone, through resets of the controller. A write that a reset cut off must not be sent
- * again blindly: if it was executed, the pointer has moved on, and the second one would be refused. So the zone is asked.
+ * Writes at the write pointer of a zone, one after the other: a controller may carry out commands in any order, and a write
+ * that is not at the pointer is refused. One that was cut off, by a reset or an abort, must not be sent again blindly: if it
+ * was executed, the pointer has moved on. So the zone is asked.
  * Not here: what may be sent again without a look (request-queue.ts), Zone Append, which nobody can ask about (zones.ts).
  */
 import type { Command } from './commands.ts';
@@ -17,63 +18,49 @@ interface ZoneWrite {
   readonly blocks: number;
 }
 
-interface CutOff {
-  readonly write: ZoneWrite;
-  readonly error: CutOffError;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class ZoneWrites {
   readonly #zones: Zones;
-  /** What resets cut off. One is settled before the next is looked at: it may be what the next has to wait for. */
-  readonly #line: CutOff[] = [];
-  /** Under way until the line is empty; later writes wait for it, or they would overtake. */
-  #settling: Promise<void> | null = null;
+  /** The last write of each zone that has some under way; resolves when it has ended, however it did. */
+  readonly #last = new Map<number, Promise<void>>();
 
   constructor(zones: Zones) {
     this.#zones = zones;
   }
 
-  /** Resolves when the blocks are written. Rejects with NvmeError or ControllerError. */
-  async run(write: ZoneWrite): Promise<void> {
-    while (this.#settling !== null) await this.#settling;
-    const error = await execute(write);
-    if (error === null) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#line.push({ write, error, resolve, reject });
-      this.#settling ??= this.#settleAll();
-    });
+  /** Resolves when the blocks are written, after those that were asked for before. Rejects with NvmeError or ControllerError. */
+  run(write: ZoneWrite): Promise<void> {
+    const zone = Math.floor(write.slba / this.#zones.info.blocks);
+    const before = this.#last.get(zone);
+    const done = before === undefined ? this.#write(write) : before.then(() => this.#write(write));
+    const ended: Promise<void> = done
+      .catch(() => {})
+      .then(() => {
+        if (this.#last.get(zone) === ended) this.#last.delete(zone);
+      });
+    this.#last.set(zone, ended);
+    return done;
   }
 
-  async #settleAll(): Promise<void> {
-    await null; // everything that the same reset cut off is in line then
-    for (;;) {
-      this.#line.sort((a, b) => a.write.slba - b.write.slba);
-      const next = this.#line.shift();
-      if (next === undefined) break;
-      await this.#settle(next.write, next.error).then(next.resolve, next.reject);
-    }
-    this.#settling = null;
-  }
-
-  /** Sends a write again where it was not done, and again after further resets, as often as commands are. */
-  async #settle(write: ZoneWrite, first: CutOffError): Promise<void> {
-    let error: CutOffError | null = first;
+  /** Sends a write again where it was cut off and not done, as often as commands are. */
+  async #write(write: ZoneWrite): Promise<void> {
+    let error = await execute(write, 0);
     for (let left = write.requests.retries; error !== null; left--) {
       const zone = await this.#zones.at(write.slba);
       if (isDone(zone, write)) return;
       if (zone.pointer !== write.slba || !isWritable(zone)) throw lost(error, zone);
-      if (left === 0) throw error;
-      error = await execute(write);
+      if (left === 0) throw error.answer ?? error;
+      error = await execute(write, error.delay_ns);
     }
   }
 }
 
-/** Resolves with null when the write is done, or with how a reset cut it off. */
-async function execute({ requests, command, data }: ZoneWrite): Promise<CutOffError | null> {
+/** Resolves with null when the write is done, or with how it was cut off. */
+async function execute(
+  { requests, command, data }: ZoneWrite,
+  delay_ns: number,
+): Promise<CutOffError | null> {
   try {
-    await requests.execute(command, { ...data, isOnce: true });
+    await requests.execute(command, { ...data, isOnce: true, delay_ns });
     return null;
   } catch (error) {
     if (error instanceof CutOffError) return error;

@@ -16,6 +16,7 @@ import type { DmaPool } from '../vfio/dma.ts';
 import { transfer, zoneReport, zoneSend } from './commands.ts';
 import type { NamespaceInfo, ZoneInfo } from './identify.ts';
 import type { RequestQueue } from './request-queue.ts';
+import { ControllerError, CutOffError } from './status.ts';
 
 /** One zone as a report has it. */
 export interface Zone {
@@ -89,7 +90,8 @@ export class Zones {
 
   /**
    * Appends whole blocks to the zone that begins at block `start`; resolves with the block where the controller put them.
-   * One command: at most `info.maxAppend_bytes`, and no more than one command of the drive moves.
+   * One command: at most `info.maxAppend_bytes`, and no more than one command of the drive moves. Rejects with
+   * ControllerError too when nobody knows whether it was done: it is not sent again.
    */
   async append(start: number, data: Uint8Array): Promise<number> {
     const { nsid, blockSize } = this.#namespace;
@@ -110,6 +112,9 @@ export class Zones {
         isOnce: true,
       });
       return (dw0 >>> 0) + (dw1 >>> 0) * 2 ** 32;
+    } catch (error) {
+      if (!(error instanceof CutOffError)) throw error;
+      throw new ControllerError(`${error.message}; it was not sent again, because it may have been done`);
     } finally {
       pool.give(piece);
     }

@@ -89,6 +89,21 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
     },
   );
 
+  test('T12 zones: writes into one zone, more of them than the queue has room for, stay in order through a reset', async () => {
+    const { machine, driver } = await start(way, zns, { depth: 4, timeout_ns: TIMEOUT_NS });
+    const disk = driver.namespace(1);
+    const buffer = driver.allocate(40 * disk.blockSize);
+    buffer.bytes.set(pattern(buffer.bytes.length));
+    afterWrite(machine, () => driver.device.setBusMaster(false));
+    const writes = Array.from({ length: 20 }, (_, index) =>
+      disk.writeFrom(2 * index, 2, buffer, 2 * index * disk.blockSize),
+    );
+    await Promise.all(writes);
+    expect(Buffer.compare(await disk.read(0, 40), buffer.bytes)).toBe(0);
+    expect(machine.controllers[0]!.health.writeCommands, 'none is done twice').toBe(20);
+    await driver.close();
+  });
+
   test('T12 zones: a write that is done in part is not sent again, and the sentence says where the zone stands', async () => {
     const { machine, driver } = await watched(way, zns);
     const disk = driver.namespace(1);
@@ -192,4 +207,41 @@ test('commands on a queue pair end with 3:71 when the program has the controller
   while (queue.reap() === 0) machine.kernel.relax(Number.POSITIVE_INFINITY);
   expect([statuses.length, statuses.at(-1), queue.staleCount]).toEqual([9, 0, 0]);
   await driver.close();
+});
+
+describe('zones: the firmware loses a command when it is done, and only aborts it', () => {
+  async function lostAfter(write: (driver: NvmeDriver) => Promise<unknown>) {
+    const { machine, driver, warnings } = await watched({ pace: 'timed', interrupts: false }, zns);
+    const [controller] = machine.controllers;
+    let isDone = false;
+    afterWrite(machine, () => {
+      isDone = true;
+    });
+    const told = sentence(write(driver));
+    for (let turn = 0; turn < 5000 && !(isDone && controller!.engine.lose(1) !== null); turn++) await null;
+    expect(await told.then(() => warnings)).toEqual([
+      expect.stringMatching(/(Write|Append) .*; aborting it$/),
+    ]);
+    const disk = driver.namespace(1);
+    const { pointer } = (await disk.zones!.report())[0]!;
+    const { writeCommands } = controller!.health;
+    return { told: await told, pointer, writeCommands, data: await disk.read(0, 4) };
+  }
+  const data = pattern(4 * 4096);
+
+  test('a write is not sent again: its zone says that it was done', async () => {
+    const after = await lostAfter((driver) => driver.namespace(1).write(0, data));
+    expect(after).toMatchObject({ told: 'it did not fail', pointer: 4, writeCommands: 1 });
+    expect(Buffer.compare(after.data, data)).toBe(0);
+  });
+
+  test('an append is not sent again, and the sentence says that nobody knows', async () => {
+    const { told, pointer, writeCommands } = await lostAfter((driver) =>
+      driver.namespace(1).zones!.append(0, data),
+    );
+    expect({ pointer, writeCommands }).toEqual({ pointer: 4, writeCommands: 1 });
+    expect(told).toMatch(
+      /^ControllerError: Zone Append .* did not complete within 1000 ms; .*; it was not sent again, because it may have been done$/,
+    );
+  });
 });
