@@ -1,6 +1,6 @@
 /** `doorbell lspci` against the real lspci, which reads our dumps, and against itself where there is none. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -10,10 +10,10 @@ const folder = mkdtempSync(join(tmpdir(), 'doorbell-lspci-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const hasLspci = spawnSync('lspci', ['--version']).status === 0;
 
-/** What the real tool says about a board's dump. */
+/** What the real tool says about a board's dump, which is made once. */
 async function real(board: string, ...options: string[]): Promise<string> {
   const path = join(folder, `${board}.dump`);
-  writeFileSync(path, `${(await doorbell('lspci', '-xxxx', '--board', board)).out}\n`);
+  if (!existsSync(path)) writeFileSync(path, `${(await doorbell('lspci', '-xxxx', '--board', board)).out}\n`);
   const { stdout, status } = spawnSync('lspci', ['-F', path, ...options], { encoding: 'utf8' });
   expect(status).toBe(0);
   return stdout.trimEnd();

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { moduleOf } from '../built.ts';
 import { readmeProgram } from './readme.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -16,11 +16,10 @@ function run(path: string) {
   return spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8', timeout: 45_000 });
 }
 
-/** In a checkout the package's name stands for the sources; package.test.ts runs README's program on the built package. */
-function runOnSources(name: string, program: string) {
-  const door = pathToFileURL(join(root, 'index.ts')).href;
+/** In a checkout the package's name stands for this one; package.test.ts runs README's program on an installed one. */
+function runHere(name: string, program: string) {
   const path = join(folder, name);
-  writeFileSync(path, program.replaceAll("from 'doorbell'", `from '${door}'`));
+  writeFileSync(path, program.replaceAll("from 'doorbell'", `from '${moduleOf('index')}'`));
   return run(path);
 }
 
@@ -32,7 +31,7 @@ test("README's first program is examples/hello.ts, and imports the package by it
 });
 
 test.each(readdirSync(join(root, 'examples')))('examples/%s runs', (name) => {
-  const { status, stdout, stderr } = runOnSources(name.replace(/\.ts$/, '.mts'), example(name));
+  const { status, stdout, stderr } = runHere(name.replace(/\.ts$/, '.mts'), example(name));
   expect([status, stderr]).toEqual([0, '']);
   expect(stdout).not.toBe('');
   if (name === 'hello.ts') expect(stdout).toMatch(/^hello, block 7\n\d+ ns of simulated time\n$/);

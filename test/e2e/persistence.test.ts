@@ -2,7 +2,6 @@
  * A namespace on a file outlives the process that wrote it, which is a real one, killed without a farewell. Flush is
  * fdatasync of the file: the calls that the host gets are counted.
  */
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -12,6 +11,7 @@ import { boot } from '../../boards/index.ts';
 import { openStore } from '../../bridge/host.ts';
 import { NvmeDriver } from '../../drivers/nvme/index.ts';
 import { MIB } from '../../support/numbers.ts';
+import { moduleOf, runModule } from '../built.ts';
 import { isSame } from '../compare.ts';
 import { pattern, pcWith } from './rig.ts';
 
@@ -28,16 +28,27 @@ async function open(image: string): Promise<NvmeDriver> {
   return NvmeDriver.open(boot(boardOn(image), { pace: 'functional', openStore }).kernel);
 }
 
-/** Runs writer.ts on an image and returns what it printed before it killed itself. */
-function runWriter(image: string) {
-  const writer = join(import.meta.dirname, 'writer.ts');
-  return spawnSync(process.execPath, ['--import', 'tsx', writer, image, String(LBA)], { encoding: 'utf8' });
-}
+/** Given a board, a block and a file with data: writes them there, flushes, says so, and kills itself. */
+const WRITER = `
+  import { readFileSync, writeSync } from 'node:fs';
+  import { boot } from '${moduleOf('boards/index')}';
+  import { openStore } from '${moduleOf('bridge/host')}';
+  import { NvmeDriver } from '${moduleOf('drivers/nvme/index')}';
+  const [, board, lba, data] = process.argv;
+  const driver = await NvmeDriver.open(boot(JSON.parse(board), { openStore }).kernel);
+  const disk = driver.namespace(1);
+  await disk.write(Number(lba), readFileSync(data));
+  await disk.flush();
+  writeSync(1, 'flushed\\n');
+  process.kill(process.pid, 'SIGKILL');
+`;
 
 describe('a namespace on a file', () => {
   test('keeps what a killed process wrote and flushed', async () => {
     const image = join(folder, 'killed.img');
-    const { stdout, stderr, signal } = runWriter(image);
+    const blocks = join(folder, 'blocks');
+    fs.writeFileSync(blocks, data);
+    const { stdout, stderr, signal } = runModule(WRITER, JSON.stringify(boardOn(image)), String(LBA), blocks);
     expect([stdout, stderr, signal]).toEqual(['flushed\n', '', 'SIGKILL']);
     expect(fs.statSync(image).size).toBe(BYTES);
     const driver = await open(image);
