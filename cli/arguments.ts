@@ -7,11 +7,15 @@ export interface Arguments<Key extends string> {
   readonly rest: readonly string[];
 }
 
-/** Throws UserError for an option that is not in `known`, or that lacks its value. */
+/**
+ * Throws UserError for an option that is not in `known`, or that lacks its value. `flags`, which the verb has taken out
+ * itself, are told with what it takes.
+ */
 export function parseArguments<const Key extends string>(
   verb: string,
   argv: readonly string[],
   known: readonly Key[],
+  flags: readonly string[] = [],
 ): Arguments<Key> {
   const options: Partial<Record<string, string>> = {};
   const rest: string[] = [];
@@ -23,7 +27,7 @@ export function parseArguments<const Key extends string>(
     }
     const [key, ...value] = argument.slice(2).split('=');
     if (!known.some((name) => name === key)) {
-      const takes = known.map((name) => `--${name}`);
+      const takes = [...known.map((name) => `--${name}`), ...flags];
       const advice = suggestion(`--${key}`, takes) || `; it takes ${takes.join(' ') || 'none'}`;
       throw new UserError(`${verb}: unknown option "--${key}"${advice}`);
     }

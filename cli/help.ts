@@ -57,6 +57,10 @@ ${BOARD}
   --output-format F   normal, terse, json, json+ (with histograms), or several separated by commas; keys are fio's
   --section NAME,...  only these jobs
   --stop-after TIME   end all jobs after exactly so much time and report what was done, as Ctrl-C does (status 128)
+  --hostMemory        lend host memory to drives; they must ask for it (HMPRE). These three are options of the driver
+  --shadowDoorbells   doorbells in memory (Doorbell Buffer Config); drives must offer them
+  --timeout TIME      how long a command may take (30): then it is aborted, and if that does not help the controller is
+                      reset; for the job it is an I/O error
   --in-memory         files that do not exist are held in memory instead of being made
   --record FILE       write down what the run was made of, and hashes of its trace
   --replay FILE       alone: do a recorded run again and say whether it is the same; status 1 when it is not

@@ -8,6 +8,7 @@
 import type { QueuePair } from '../../drivers/nvme/index.ts';
 import type { HostProfile } from '../../machine/timing/host.ts';
 import { RW_CDW12 } from '../../nvme/spec/commands.ts';
+import { STATUS } from '../../nvme/spec/status.ts';
 import type { Archive } from '../../support/archive.ts';
 import type { RunClock } from './clock.ts';
 import { type FlightParts, Flights } from './flights.ts';
@@ -42,6 +43,8 @@ export interface CloneParts extends FlightParts {
   readonly target: LatencyTarget | null;
   readonly flow: Flow | null;
   readonly startDelay_ns: number;
+  /** What the driver said last about the drive; empty when it said nothing. */
+  readonly lastWarning: () => string;
   /** Told of every command that has completed; null when nobody asks. */
   readonly onCompletion: OnCompletion | null;
 }
@@ -123,6 +126,28 @@ export class Clone {
 
   get qid(): number {
     return this.#queue.qid;
+  }
+
+  get queue(): QueuePair {
+    return this.#queue;
+  }
+
+  /** Slots of the queue whose commands have not completed. */
+  underWay(): number[] {
+    return this.#flights.underWay();
+  }
+
+  /** When the command in a slot that is under way was issued. */
+  issuedAt(slot: number): number {
+    return this.#flights.issued[this.#flights.ioOf(slot)]!;
+  }
+
+  /** Commands may have been ended from outside: the thread looks what it can do now. */
+  rouse(): void {
+    if (this.#state === 'waiting' || this.#state === 'thinking') {
+      this.#state = 'thinking';
+      this.readyAt = Math.min(this.readyAt, this.#parts.clock.simulated());
+    }
   }
 
   /** I/Os that are under way. */
@@ -367,15 +392,25 @@ export class Clone {
   #complete(slot: number, status: number): void {
     const flights = this.#flights;
     const io = flights.ioOf(slot);
-    const { host, onCompletion } = this.#parts;
+    const { host, onCompletion, clock } = this.#parts;
+    // A reset ends commands at its own time, not in `#take`.
+    if (status === STATUS.ABORTED_BY_HOST) this.completedAt = clock.measured();
     this.completedAt += host.complete_ns;
     if (onCompletion !== null)
       onCompletion(flights.created[io]!, flights.issued[io]!, this.completedAt, this, slot);
     if (status !== 0) {
       const kind = flights.direction[io] === READ ? 'read' : 'write';
-      this.#suffer(kind, EIO, this.#queue.error(slot).message, io);
+      this.#suffer(kind, EIO, this.#explain(slot, status), io);
     }
     if (flights.isLast(io)) this.#finish(io, this.completedAt);
+  }
+
+  /** Why a command failed; of one that the driver ended it says what was wrong. */
+  #explain(slot: number, status: number): string {
+    const { message } = this.#queue.error(slot);
+    const isEnded = status === STATUS.ABORTED_BY_HOST || status === STATUS.COMMAND_ABORT_REQUESTED;
+    const warning = isEnded ? this.#parts.lastWarning() : '';
+    return warning === '' ? message : `${message} ${warning}`;
   }
 
   /** Every command of an I/O has completed. */

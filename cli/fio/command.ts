@@ -10,6 +10,7 @@ import { parseArguments, parseSeed } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
 import { type AnyMachine, type AnyPace, boot, parsePace, switchOff } from '../pace.ts';
+import { DRIVER_FLAGS, driverOptions, refuseUnoffered } from './driver-options.ts';
 import { type RunOptions, type RunResult, runJobs } from './engine.ts';
 import { INTERRUPTED, Interrupt } from './interrupt.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';
@@ -34,6 +35,7 @@ const KEYS = [
   'output-format',
   'section',
   'stop-after',
+  'timeout',
   'record',
   'replay',
   'save',
@@ -42,9 +44,9 @@ const KEYS = [
 ] as const;
 type Options = Readonly<Partial<Record<(typeof KEYS)[number], string>>>;
 /** Options without a value. */
-const FLAGS = ['--parse-only', '--in-memory', '--save-only'] as const;
+const FLAGS: readonly string[] = ['--parse-only', '--in-memory', '--save-only', ...DRIVER_FLAGS];
 
-const isFlag = (word: string): boolean => FLAGS.some((flag) => flag === word);
+const isFlag = (word: string): boolean => FLAGS.includes(word);
 
 /** Returns the exit status. Throws UserError. */
 export async function fioCommand(argv: readonly string[], output: Output): Promise<number> {
@@ -52,6 +54,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
     'fio',
     argv.filter((word) => !isFlag(word)),
     KEYS,
+    FLAGS,
   );
   const flags = new Set(argv.filter(isFlag));
   const [path, ...others] = rest;
@@ -66,7 +69,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const pace = parsePace(options.pace);
   const formats = parseFormats(options['output-format']);
   const saved = options.restore === undefined ? null : readSavedRun(options.restore);
-  const parts = saved ?? (await partsOf(path!, options, flags.has('--in-memory')));
+  const parts = saved ?? (await partsOf(path!, options, flags));
   const { file, targets, input } = parts;
   const { seed } = input;
   if (saved === null) for (const note of [...file.notes, ...targets.notes]) output.error(note);
@@ -129,6 +132,7 @@ async function run(running: Running): Promise<RunResult & { readonly isInterrupt
       seed: input.seed,
       hostNow,
       stopAfter_ns: input.stopAfter_ns ?? Number.POSITIVE_INFINITY,
+      driver: { ...input.driver, onWarning: (sentence) => output.error(`note: ${sentence}`) },
       signal: interrupt.signal,
       ...onProgress,
       ...doors,
@@ -141,14 +145,17 @@ async function run(running: Running): Promise<RunResult & { readonly isInterrupt
 }
 
 /** What a job file on the command line is a run of. Throws UserError. */
-async function partsOf(path: string, options: Options, inMemory: boolean): Promise<RunParts> {
+async function partsOf(path: string, options: Options, flags: ReadonlySet<string>): Promise<RunParts> {
   const section = options.section?.split(',') ?? null;
   const stopAfter_ns = parseStopAfter(options['stop-after']);
   const job = readText(path);
   const file = parseJobFile(job, path, process.env, section ?? undefined);
   const board = await findBoard(options.board ?? 'pc');
-  const input = { board, file: path, job, section, seed: parseSeed(options.seed), stopAfter_ns };
-  return { input, file, targets: findTargets(board, file.jobs, inMemory) };
+  const driver = driverOptions(flags, options.timeout);
+  const input = { board, file: path, job, section, seed: parseSeed(options.seed), stopAfter_ns, driver };
+  const targets = findTargets(board, file.jobs, flags.has('--in-memory'));
+  refuseUnoffered(driver, targets);
+  return { input, file, targets };
 }
 
 interface Ran {

@@ -4,9 +4,11 @@
  */
 import {
   type BlockDevice,
+  DEFAULT_NVME_OPTIONS,
   type DmaBuffer,
   findNvme,
   NvmeDriver,
+  type NvmeOptions,
   type QueuePair,
 } from '../../drivers/nvme/index.ts';
 import type { Archive } from '../../support/archive.ts';
@@ -34,19 +36,30 @@ export interface Workplace {
   close(): Promise<void>;
 }
 
+/** What a run asks of the driver, named as there; a command may take `timeout_ns`, 30 s when absent. */
+export type DriverOptions = Pick<NvmeOptions, 'hostMemory' | 'shadowDoorbells' | 'timeout_ns' | 'onWarning'>;
+
 export class Drives {
   readonly #machine: AnyMachine;
   readonly #targets: Targets;
+  readonly #options: DriverOptions;
   readonly #drivers = new Map<number, NvmeDriver>();
+  readonly #warnings = new Map<number, string>();
 
-  private constructor(machine: AnyMachine, targets: Targets) {
+  private constructor(machine: AnyMachine, targets: Targets, options: DriverOptions) {
     this.#machine = machine;
     this.#targets = targets;
+    this.#options = options;
   }
 
   /** Opens the drive of every job with as many queue pairs as `jobs` can need at once. */
-  static async open(machine: AnyMachine, targets: Targets, jobs: readonly Job[]): Promise<Drives> {
-    const drives = new Drives(machine, targets);
+  static async open(
+    machine: AnyMachine,
+    targets: Targets,
+    jobs: readonly Job[],
+    options: DriverOptions,
+  ): Promise<Drives> {
+    const drives = new Drives(machine, targets, options);
     try {
       const used = jobs.map(
         (job) => new Set(clonesOf(job).map((clone) => drives.targetOf(job, clone).drive)),
@@ -72,7 +85,26 @@ export class Drives {
     const reports = jobs.some(({ zonemode }) => zonemode === 'zbd') ? 1 : 0;
     const queuePairs = Math.max(clones + reports, ...jobs.flatMap((job) => job.cpus_allowed.map(queueOfCpu)));
     const interrupts = jobs.some((job) => !job.hipri);
-    this.#drivers.set(drive, await NvmeDriver.open(kernel, { bdf, queuePairs, interrupts }));
+    const onWarning = (sentence: string): void => {
+      this.#warnings.set(drive, sentence);
+      this.#options.onWarning?.(sentence);
+    };
+    const options = { ...this.#options, bdf, queuePairs, interrupts, onWarning };
+    this.#drivers.set(drive, await NvmeDriver.open(kernel, options));
+  }
+
+  driver(drive: number): NvmeDriver {
+    return this.#drivers.get(drive)!;
+  }
+
+  /** How long a command may take. */
+  get timeout_ns(): number {
+    return this.#options.timeout_ns ?? DEFAULT_NVME_OPTIONS.timeout_ns;
+  }
+
+  /** What the driver of a drive said last; empty when it said nothing. */
+  lastWarning(drive: number): string {
+    return this.#warnings.get(drive) ?? '';
   }
 
   targetOf(job: Job, clone: number): Target {
@@ -151,6 +183,7 @@ export class Drives {
   archive(a: Archive): void {
     a.same([...this.#drivers.keys()].join(), 'the list of drives');
     for (const driver of this.#drivers.values()) driver.archive(a);
+    a.contents(this.#warnings);
   }
 }
 

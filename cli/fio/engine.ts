@@ -10,13 +10,14 @@ import { UserError } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
 import { RunClock } from './clock.ts';
 import type { Clone, OnCompletion } from './clone.ts';
-import { Drives } from './drives.ts';
+import { type DriverOptions, Drives } from './drives.ts';
 import type { Job } from './job-file.ts';
 import type { LogText } from './logs.ts';
 import { archiveRun, type Progress } from './saved-state.ts';
 import { prepare, stagesOf } from './stage.ts';
 import type { JobStats } from './stats.ts';
 import type { Targets } from './targets.ts';
+import { Timeouts } from './timeouts.ts';
 
 export interface RunOptions {
   readonly machine: AnyMachine;
@@ -25,6 +26,8 @@ export interface RunOptions {
   readonly seed: number;
   /** The host's clock in nanoseconds. */
   readonly hostNow: () => number;
+  /** What the driver is asked for. */
+  readonly driver?: DriverOptions;
   /** Called a few times per second of host time while jobs run. */
   readonly onProgress?: (clones: readonly Clone[], elapsed_ns: number) => void;
   /** Called for every completion of every clone. */
@@ -71,10 +74,11 @@ const LOOK_NS = 100e6;
 /** Runs all jobs. Throws UserError for jobs that cannot be and for a machine that falls silent. */
 export async function runJobs(options: RunOptions): Promise<RunResult> {
   const { machine, jobs, targets, hostNow } = options;
-  const drives = await Drives.open(machine, targets, jobs);
+  const drives = await Drives.open(machine, targets, jobs, options.driver ?? {});
   const clock = new RunClock(machine, hostNow);
   const progress: Progress = { ...BEGINNING };
-  const run: Run = { options, drives, clock, stats: [], logs: [], progress, saveAt: NEVER };
+  const timeouts = new Timeouts(drives, clock);
+  const run: Run = { options, drives, clock, timeouts, stats: [], logs: [], progress, saveAt: NEVER };
   const parts = { ...run, machine, seed: options.seed, onCompletion: options.onCompletion ?? null };
   const first = options.restore?.archive.value(0) ?? 0;
   let host_ns = 0;
@@ -89,7 +93,7 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
         await runStage(clones, run);
         endStage(run);
         host_ns += hostNow() - hostStart;
-        drain(clones, machine);
+        await drain(clones, run);
         for (const recorder of recorders) run.logs.push(...recorder.end());
       }
       for (const workplace of workplaces) await workplace.close();
@@ -110,6 +114,7 @@ interface Run {
   readonly options: RunOptions;
   readonly drives: Drives;
   readonly clock: RunClock;
+  readonly timeouts: Timeouts;
   readonly stats: JobStats[];
   readonly logs: LogText[];
   readonly progress: Progress;
@@ -137,6 +142,7 @@ function beginStage(stage: number, clones: readonly Clone[], run: Run, restore?:
   progress.beganAt = clock.measured();
   progress.stopAt = progress.beganAt + stopAfter_ns - progress.measured_ns;
   progress.stage = stage;
+  run.timeouts.dueAt = progress.beganAt;
   if (restore !== undefined) {
     archiveRun(restore.archive, { ...run, machine, clones });
     restore.onLoaded();
@@ -159,7 +165,10 @@ async function runStage(clones: readonly Clone[], run: Run): Promise<void> {
   const exits = new Set(clones.filter(({ job }) => job.exitall || job.exitall_on_error));
   const startedAt = hostNow();
   let toldAt = startedAt;
-  while (!advance(clones, exits, run)) {
+  for (;;) {
+    const outcome = advance(clones, exits, run);
+    if (outcome === 'done') return;
+    if (outcome === 'late' || outcome === 'silent') await endLate(clones, run, outcome === 'silent');
     const now = hostNow();
     if (now - toldAt < LOOK_NS) continue;
     toldAt = now;
@@ -171,17 +180,27 @@ async function runStage(clones: readonly Clone[], run: Run): Promise<void> {
   }
 }
 
-/** Lets every clone do what it can, then the machine, for a number of rounds. Returns true when all clones are done. */
-function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run): boolean {
+/** Ends commands that are late. Throws when nothing can go on after that. */
+async function endLate(clones: readonly Clone[], run: Run, isSilent: boolean): Promise<void> {
+  if (!(await run.timeouts.look(clones, isSilent))) throw silence(clones, run.options.machine);
+}
+
+/** All clones are done; some can go on; commands may be late; nothing is left to happen. */
+type Outcome = 'done' | 'more' | 'late' | 'silent';
+
+/** Lets every clone do what it can, then the machine, for a number of rounds. */
+function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run): Outcome {
   const { clock } = run;
   let { saveAt } = run;
   const { stopAt } = run.progress;
   const { machine } = run.options;
   const { kernel } = machine;
-  const machineStop = clock.isSimulated ? stopAt : Number.POSITIVE_INFINITY;
+  const { dueAt } = run.timeouts;
+  const machineStop = clock.isSimulated ? stopAt : NEVER;
+  const limit = clock.isSimulated ? Math.min(stopAt, dueAt) : NEVER;
   for (let round = 0; round < ROUNDS; round++) {
     let running = 0;
-    let next = machineStop;
+    let next = limit;
     for (const clone of clones) {
       if (clone.isDone) continue;
       clone.step();
@@ -193,17 +212,20 @@ function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run):
       running++;
       next = Math.min(next, clone.readyAt);
     }
-    if (running === 0) return true;
+    if (running === 0) return 'done';
     const now = kernel.now();
     if (now >= machineStop) return stopAll(clones, run);
     if (now >= saveAt) {
       run.progress.next = next;
       saveAt = NEVER;
-      if (save(clones, run)) return true;
+      if (save(clones, run)) return 'done';
     }
-    if (next > now && !kernel.relax(next)) throw silence(clones, machine);
+    if (now >= limit) return 'late';
+    if (next > now && !kernel.relax(next)) return 'silent';
   }
-  return clock.measured() >= stopAt && stopAll(clones, run);
+  const measured = clock.measured();
+  if (measured >= stopAt) return stopAll(clones, run);
+  return measured >= dueAt ? 'late' : 'more';
 }
 
 /** Saves the run. Returns true when it ends here. */
@@ -215,22 +237,22 @@ function save(clones: readonly Clone[], run: Run): boolean {
   archiveRun(archive, { ...run, machine, clones });
   if (onSaved()) return false;
   run.progress.stopAt = run.clock.measured();
-  return stopAll(clones, run);
-}
-
-/** Ends every clone at the time to stop: what was done by then counts. */
-function stopAll(clones: readonly Clone[], run: Run): true {
-  run.progress.ended = 'stopped';
-  for (const clone of clones) clone.cut(run.progress.stopAt);
+  stopAll(clones, run);
   return true;
 }
 
+/** Ends every clone at the time to stop: what was done by then counts. */
+function stopAll(clones: readonly Clone[], run: Run): 'done' {
+  run.progress.ended = 'stopped';
+  for (const clone of clones) clone.cut(run.progress.stopAt);
+  return 'done';
+}
+
 /** Waits for commands that were under way when their clones were ended, so that their memory can go. */
-function drain(clones: readonly Clone[], machine: AnyMachine): void {
+async function drain(clones: readonly Clone[], run: Run): Promise<void> {
+  const { kernel } = run.options.machine;
   for (const clone of clones) {
-    while (clone.drain() > 0) {
-      if (!machine.kernel.relax(Number.POSITIVE_INFINITY)) throw silence(clones, machine);
-    }
+    while (clone.drain() > 0) if (!kernel.relax(NEVER)) await endLate(clones, run, true);
   }
 }
 

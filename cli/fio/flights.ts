@@ -136,6 +136,11 @@ export class Flights {
     this.#left[io] = this.#left[io]! + 1;
   }
 
+  /** Slots of the queue whose commands have not completed. */
+  underWay(): number[] {
+    return [...this.#ioOf.keys()].filter((slot) => this.#queue.cid(slot) >= 0);
+  }
+
   /** The I/O of a slot. */
   ioOf(slot: number): number {
     return this.#ioOf[slot]!;

@@ -11,11 +11,12 @@ import { type Trace, traceHash } from '../../machine/trace.ts';
 import type { Archive } from '../../support/archive.ts';
 import { UserError } from '../../support/user-error.ts';
 import type { Output } from '../output.ts';
+import type { RunDriver } from './driver-options.ts';
 import { runJobs } from './engine.ts';
 import { parseJobFile } from './job-file.ts';
 import { findTargets } from './targets.ts';
 
-const FORMAT = 'doorbell-recording-1';
+const FORMAT = 'doorbell-recording-2';
 /** Trace records between two hashes. */
 const STRIDE = 16_384;
 
@@ -34,6 +35,7 @@ export interface RunInput {
   readonly section: readonly string[] | null;
   readonly seed: number;
   readonly stopAfter_ns: number | null;
+  readonly driver: RunDriver;
 }
 
 interface Recording extends RunInput {
@@ -102,7 +104,7 @@ function readRecording(path: string): Recording {
 
 /** Does a recorded run again. Returns exit status 1 when it went another way. Throws UserError. */
 export async function replay(path: string, output: Output): Promise<number> {
-  const { board, file, job, section, seed, stopAfter_ns, places } = readRecording(path);
+  const { board, file, job, section, seed, stopAfter_ns, driver, places } = readRecording(path);
   const { jobs } = parseJobFile(job, file, process.env, section ?? undefined);
   const targets = findTargets(board, jobs);
   const machine = boot(targets.board, { seed, openStore });
@@ -113,6 +115,7 @@ export async function replay(path: string, output: Output): Promise<number> {
     targets,
     seed,
     hostNow: () => 0,
+    driver,
     stopAfter_ns: stopAfter_ns ?? Number.POSITIVE_INFINITY,
   });
   const again = recorder.end();

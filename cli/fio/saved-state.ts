@@ -10,6 +10,7 @@ import type { Clone } from './clone.ts';
 import type { Drives } from './drives.ts';
 import type { LogText } from './logs.ts';
 import type { JobStats } from './stats.ts';
+import type { Timeouts } from './timeouts.ts';
 
 /** Where a run stands. Times are of the clock that measures. */
 export interface Progress {
@@ -33,6 +34,7 @@ export interface RunState {
   readonly machine: AnyMachine;
   readonly drives: Drives;
   readonly progress: Progress;
+  readonly timeouts: Timeouts;
   /** Of every clone so far, and of those of the present stage. */
   readonly stats: readonly JobStats[];
   readonly clones: readonly Clone[];
@@ -41,12 +43,14 @@ export interface RunState {
 }
 
 /** Saves or loads a run. Throws ArchiveError for what cannot be saved or does not fit. */
-export function archiveRun(a: Archive, { machine, drives, progress, stats, clones, logs }: RunState): void {
+export function archiveRun(a: Archive, run: RunState): void {
+  const { machine, drives, progress, timeouts, stats, clones, logs } = run;
   if (machine.pace !== 'timed') throw new UserError('only runs at the timed pace can be saved');
   machine.archive(a);
   a.section('drivers', 1, () => drives.archive(a));
   a.section('jobs', 1, () => {
     Object.assign(progress, a.value(progress));
+    timeouts.archive(a);
     a.contents(logs);
     a.same(stats.length, 'the number of jobs');
     for (const each of stats) each.archive(a);

@@ -129,6 +129,7 @@ function makeClone(
     recorder,
     queue,
     ...drives.targetOf(job, clone),
+    lastWarning: () => drives.lastWarning(drives.targetOf(job, clone).drive),
     block_bytes: drives.roomOf(job, clone).block_bytes,
     maxTransfer_bytes,
     iova: buffer.iova,

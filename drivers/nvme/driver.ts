@@ -272,6 +272,16 @@ export class NvmeDriver {
   }
 
   /**
+   * Asks the controller to end a command that a program posted on a queue pair and that is late. Its completion, which
+   * says how it ended, comes to the queue; where the controller has failed or does not answer, it is reset as by `reset`.
+   * Resolves with a sentence about the command. Rejects with ControllerError when the controller is lost.
+   */
+  async abort(queue: QueuePair, slot: number): Promise<string> {
+    if (this.#isClosed) throw new ControllerError(`${this.bdf} was closed`);
+    return this.#recovery.abort(queue, slot);
+  }
+
+  /**
    * Resolves with true after an interrupt of a queue pair that has them, or with false at `deadline` (ns of
    * the kernel's clock).
    */

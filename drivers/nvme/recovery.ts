@@ -12,7 +12,7 @@ import { abort } from './commands.ts';
 import type { Controller } from './controller.ts';
 import type { QueuePair } from './queue-pair.ts';
 import { NONE_LATE, type RequestQueue, type Rescuer } from './request-queue.ts';
-import { ControllerError } from './status.ts';
+import { ControllerError, subject } from './status.ts';
 
 export interface RecoveryParts {
   readonly device: VfioDevice;
@@ -81,6 +81,26 @@ export class Recovery implements Rescuer {
     await this.#abort(requests.queue, late);
     this.#aborting = '';
     return;
+  }
+
+  /**
+   * A command that a program posted is late: asks the controller to end it, or resets one that has failed. Resolves with
+   * what was wrong, as a sentence. Rejects with ControllerError when the controller is lost.
+   */
+  async abort(queue: QueuePair, slot: number): Promise<string> {
+    const { controller } = this.#parts;
+    const { timeout_ns } = this.admin.requests;
+    const sentence = `${subject(queue.command(slot))} did not complete within ${timeout_ns / 1e6} ms; ${controller.diagnose()}`;
+    if (this.#end === null && controller.isGone) this.#giveUp(controller.diagnose());
+    else if (controller.hasFailed) await this.#begin(sentence);
+    else {
+      this.#warn(`${sentence}; aborting it`);
+      this.#aborting = `${sentence}, and `;
+      await this.#abort(queue, slot);
+      this.#aborting = '';
+    }
+    if (this.#end !== null) throw this.#end;
+    return sentence;
   }
 
   get #isUp(): boolean {

@@ -1,4 +1,5 @@
 /** fio jobs inside a program: the text of a job file, run on the scenario's machine, and the figures of its jobs. */
+import type { DriverOptions } from '../../cli/fio/drives.ts';
 import { runJobs } from '../../cli/fio/engine.ts';
 import { parseJobFile } from '../../cli/fio/job-file.ts';
 import { READ, WRITE } from '../../cli/fio/stats.ts';
@@ -16,19 +17,28 @@ export interface JobFigures {
 }
 
 /**
- * Runs the jobs of `text`; figures by the name of the job. Drives are opened for the jobs and closed after them.
+ * Runs the jobs of `text`; figures by the name of the job. Drives are opened for the jobs with what `driver` asks for, and
+ * closed after them.
  * Throws UserError for a mistake in `text`, and for two jobs of one name.
  */
 export async function fio(
   { machine, seed }: Pick<Context<Settings>, 'machine' | 'seed'>,
   text: string,
+  driver: DriverOptions = {},
 ): Promise<Readonly<Record<string, JobFigures>>> {
   const { jobs } = parseJobFile(text, 'scenario.fio');
   const names = jobs.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     throw new UserError(`fio: two jobs are named "${twice}"; figures go by name, so give each its own`);
-  const options = { machine, jobs, targets: findTargets(machine.board, jobs), seed, hostNow: () => 0 };
+  const options = {
+    machine,
+    jobs,
+    targets: findTargets(machine.board, jobs),
+    seed,
+    driver,
+    hostNow: () => 0,
+  };
   const { clones } = await runJobs(options);
   const figures = jobs.map((job): [string, JobFigures] => {
     const mine = clones.filter((clone) => clone.job.name === job.name);

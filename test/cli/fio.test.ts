@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { boot, pc } from '../../boards/index.ts';
+import { boot, type Machine, type Pace, pc } from '../../boards/index.ts';
 import { runJobs } from '../../cli/fio/engine.ts';
 import { parseJobFile } from '../../cli/fio/job-file.ts';
 import { type JobStats, READ, WRITE } from '../../cli/fio/stats.ts';
@@ -223,17 +223,73 @@ describe('jobs that cannot be', () => {
   });
 });
 
-test('a machine that falls silent ends the run with a sentence', async () => {
-  const { jobs } = parseJobFile('[a]\nrw=randread\niodepth=8\nio_size=64m', 'x.fio');
-  const machine = boot(pc, { seed: 1 });
-  let seen = 0;
-  const onCompletion = () => {
-    if (++seen !== 100) return;
-    const command = machine.rootComplex.configRead(1, 0, CONFIG.COMMAND, 2);
-    machine.rootComplex.configWrite(1, 0, CONFIG.COMMAND, 2, COMMAND.BUS_MASTER.set(command, 0));
+describe('a command that does not complete', () => {
+  /** Runs a job during which `happen` is tried after each completion from the 100th on, until it returns true. */
+  async function troubled(lines: string, happen: (machine: Machine) => boolean, pace: Pace = 'timed') {
+    const { jobs } = parseJobFile(`[a]\nrw=randread\nio_size=2m\n${lines}`, 'x.fio');
+    const machine = boot(pc, { seed: 1, pace });
+    const warnings: string[] = [];
+    let seen = 0;
+    let isLeft = true;
+    const result = await runJobs({
+      machine,
+      jobs,
+      targets: findTargets(pc, jobs),
+      seed: 1,
+      hostNow: () => 0,
+      driver: { timeout_ns: 1e9, onWarning: (sentence) => warnings.push(sentence) },
+      onCompletion: () => {
+        if (++seen >= 100 && isLeft) isLeft = !happen(machine);
+      },
+    });
+    return { ...result, stats: result.clones[0]!, warnings };
+  }
+  const losesOne = ({ controllers }: Machine): boolean => controllers[0]!.engine.lose(1) !== null;
+  const hangs = ({ controllers }: Machine): boolean => {
+    controllers[0]!.engine.running = false;
+    return true;
   };
-  const options = { machine, jobs, targets: findTargets(pc, jobs), seed: 1, hostNow: () => 0, onCompletion };
-  await expect(runJobs(options)).rejects.toThrow(
-    /commands? of "a" will never complete: nothing is left to happen in the machine/,
-  );
+  const losesBusMaster = ({ rootComplex }: Machine): boolean => {
+    const command = rootComplex.configRead(1, 0, CONFIG.COMMAND, 2);
+    rootComplex.configWrite(1, 0, CONFIG.COMMAND, 2, COMMAND.BUS_MASTER.set(command, 0));
+    return true;
+  };
+
+  test('is aborted after its time, and its error has the cause; other commands are not touched', async () => {
+    const { stats, warnings, simulated_ns } = await troubled('iodepth=8', losesOne);
+    expect(stats.errno).toBe(5);
+    expect(stats.failure).toMatch(
+      /^Read of blocks .* failed with COMMAND_ABORT_REQUESTED .* 0000:01:00.0: Read of .* did not complete within 1000 ms; CSTS .*; aborting it$/,
+    );
+    expect(warnings).toHaveLength(1);
+    expect(simulated_ns).toBeGreaterThanOrEqual(1e9);
+    expect(simulated_ns).toBeLessThan(1.1e9);
+  });
+
+  test('passes with continue_on_error, and the job does the rest', async () => {
+    const { stats } = await troubled('iodepth=8\ncontinue_on_error=io', losesOne);
+    expect([stats.errno, stats.errors, stats.firstErrno]).toEqual([0, 1, 5]);
+    expect(stats.directions[READ].ios).toBe(512);
+  });
+
+  test('of firmware that hangs, or a controller that has failed, ends with a reset, and the job can go on', async () => {
+    const hung = await troubled('iodepth=8\ncontinue_on_error=io', hangs);
+    expect(hung.warnings.map((each) => /aborting|resetting|goes on/.exec(each)?.[0])).toEqual([
+      'aborting',
+      'resetting',
+      'goes on',
+    ]);
+    expect([hung.stats.errno, hung.stats.errors, hung.stats.directions[READ].ios]).toEqual([0, 8, 512]);
+    const failed = await troubled('iodepth=8\nhipri=0', losesBusMaster);
+    expect(failed.stats.errno).toBe(5);
+    expect(failed.stats.failure).toMatch(
+      /ABORTED_BY_HOST .* did not complete within 1000 ms; CSTS .*; resetting the controller$/,
+    );
+  });
+
+  test('is found at once where nothing is left to happen', async () => {
+    const { stats, warnings } = await troubled('iodepth=8', losesBusMaster, 'functional');
+    expect(stats.errno).toBe(5);
+    expect(warnings.at(-1)).toMatch(/goes on$/);
+  });
 });

@@ -74,6 +74,8 @@ describe('mistakes', () => {
   const [port] = pc.rootPorts;
   const sata = { ...pc, rootPorts: [{ ...port, device: { ...port!.device, kind: 'sata' } }] };
   const strange = file('sata.json', JSON.stringify(sata, null, 1));
+  const small = { ...pc, rootPorts: [{ ...port, device: { ...port!.device, profile: { base: 'qemu' } } }] };
+  const qemu = file('qemu.json', JSON.stringify(small));
   const impossible = file('impossible.json', JSON.stringify({ ...pc, name: 'mine', ram: '1k' }, null, 1));
   const lineOf = (path: string, text: string): number =>
     readFileSync(path, 'utf8')
@@ -91,6 +93,12 @@ describe('mistakes', () => {
       'doorbell: fio: unknown option "--qqqqqq"; it takes --board --pace --seed --output',
     ],
     [['fio', job, '--seed'], 'doorbell: fio: --seed needs a value'],
+    [['fio', job, '--hostMemroy'], 'unknown option "--hostMemroy"; did you mean "--hostMemory"?'],
+    [['fio', job, '--timeout', '0'], 'doorbell: --timeout 0: it takes a time such as 10, 500ms or 2m'],
+    [
+      ['fio', job, '--hostMemory', `--board=${qemu}`],
+      'doorbell: --hostMemory: nvme0 of board pc (QEMU NVMe Ctrl) does not offer it: its rootPorts[0].device.profile.admin.hostMemory is null',
+    ],
     [['fio', job, '--seed=x'], 'doorbell: --seed x: a seed is a whole number below 2^53'],
     [['fio', job, '--pace=fast'], 'doorbell: --pace fast: it is timed, functional or threaded'],
     [

@@ -28,6 +28,19 @@ const change = (name: string, edit: (recording: Recording) => void): string => {
   return path;
 };
 
+test('what the driver is asked for is a part of the run', async () => {
+  const shadowed = join(folder, 'shadowed.json');
+  const plain = join(folder, 'plain.json');
+  const brief = join(folder, 'brief.fio');
+  writeFileSync(brief, '[a]\nrw=randread\nio_size=256k\n');
+  expect((await doorbell('fio', brief, '--record', plain)).status).toBe(0);
+  const options = ['--shadowDoorbells', '--hostMemory', '--timeout', '2s'];
+  expect((await doorbell('fio', brief, ...options, '--record', shadowed)).status).toBe(0);
+  const hashOf = (path: string) => (JSON.parse(readFileSync(path, 'utf8')) as Recording).places.at(-1)!.hash;
+  expect(hashOf(shadowed)).not.toBe(hashOf(plain));
+  expect((await doorbell('fio', '--replay', shadowed)).out).toMatch(/^the same run: /);
+});
+
 test('a replay is the same run, without the job file', async () => {
   rmSync(job);
   const { status, out } = await doorbell('fio', '--replay', recording);
@@ -58,7 +71,7 @@ test.each([
   [['--replay', '/none'], /^doorbell: --replay \/none: ENOENT/],
   [
     ['--replay', import.meta.filename],
-    /it is no recording \(doorbell-recording-1\); "doorbell fio JOB\.fio --record FILE"/,
+    /it is no recording \(doorbell-recording-2\); "doorbell fio JOB\.fio --record FILE"/,
   ],
   [['--replay', recording, '--seed', '1'], /^doorbell: fio: --replay stands alone/],
   [['x.fio', '--replay', recording], /^doorbell: fio: --replay stands alone/],
