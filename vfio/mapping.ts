@@ -201,10 +201,14 @@ export class MemoryVma extends Vma {
     this.extent.drop();
   }
 
-  /** An exclusive extent is divided, so that either half can be freed; one that is pinned stays whole and shared. */
+  /**
+   * An exclusive extent is divided, so that either half can be freed; one that is pinned stays whole and shared. One that
+   * was shared may begin before this mapping.
+   */
   #backingFrom(offset: number): Extent {
-    if (this.extent.exclusive) return this.extent.divide(offset / PAGE_SIZE);
-    this.extent.hold();
-    return this.extent;
+    const { extent, physical } = this;
+    if (extent.exclusive) return extent.divide((physical + offset - extent.physical) / PAGE_SIZE);
+    extent.hold();
+    return extent;
   }
 }

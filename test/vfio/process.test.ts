@@ -147,6 +147,19 @@ describe('pins', () => {
   });
 });
 
+test('a mapping that is cut after a pinned neighbour has gone keeps its own pages', () => {
+  const { process } = build();
+  const address = process.mapAnonymous(3 * PAGE_SIZE, RW);
+  process.write32(address + PAGE_SIZE, 42);
+  const pinned = process.pin(address, PAGE_SIZE, true);
+  if (typeof pinned === 'number') throw new Error('not pinned');
+  process.unmap(address, PAGE_SIZE);
+  pinned.release();
+  process.unmap(address + 2 * PAGE_SIZE, PAGE_SIZE);
+  process.mapAnonymous(3 * PAGE_SIZE, RW);
+  expect(process.read32(address + PAGE_SIZE)).toBe(42);
+});
+
 test('any sequence of mmap, munmap, pin and unpin neither loses nor reuses a page in use', () => {
   const operation = fc.oneof(
     fc.record({ kind: fc.constant('map' as const), pages: fc.integer({ min: 1, max: 6 }) }),
