@@ -4,14 +4,17 @@
  * Not here: opening the file for a board (host.ts).
  */
 
-import { closeSync, fdatasyncSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, readSync, writeSync } from 'node:fs';
 import type { Memory } from '../machine/memory.ts';
 import { type BlockStore, STORE_FAILED, STORE_OK } from '../nvme/block-store.ts';
-import type { Archive } from '../support/archive.ts';
-import { MIB } from '../support/numbers.ts';
+import { type Archive, ArchiveError } from '../support/archive.ts';
+import { GIB, MIB } from '../support/numbers.ts';
 
 /** One transfer, and the size of the window. */
 const RUN = MIB;
+/** Saved state is made in memory. */
+const MOST_SAVED = GIB;
+const NOTHING = new Uint8Array(RUN);
 
 export class FileStore implements BlockStore {
   readonly bytes: number;
@@ -96,7 +99,48 @@ export class FileStore implements BlockStore {
     return STORE_FAILED;
   }
 
+  /**
+   * Saves the bytes of the file that are not zero, or puts them back into it. Its own buffer is used: what is in the window
+   * may be on its way to or from the medium. Throws ArchiveError.
+   */
   archive(a: Archive): void {
-    a.require(false, `blocks in ${this.#path} are not part of the machine's state: only memory can be saved`);
+    this.failure = a.value(this.failure);
+    a.same(this.bytes, `the size of ${this.#path}`);
+    const isHole = a.value(fstatSync(this.#fd).blocks === 0);
+    if (isHole && fstatSync(this.#fd).blocks === 0) return;
+    const saved = new Uint8Array(RUN);
+    const here = new Uint8Array(RUN);
+    let held = 0;
+    for (let offset = 0; offset < this.bytes; offset += RUN) {
+      const length = Math.min(RUN, this.bytes - offset);
+      this.#readInto(here, offset, length);
+      saved.set(here);
+      if (isHole) saved.fill(0);
+      else a.pages(saved, length);
+      if (Buffer.compare(saved, NOTHING) !== 0) held += length;
+      if (held > MOST_SAVED)
+        throw new ArchiveError(`${this.#path} holds more than 1 GiB, too much to be saved`);
+      if (a.isLoading && Buffer.compare(saved, here) !== 0) this.#putBack(saved, offset, length);
+    }
+  }
+
+  #readInto(bytes: Uint8Array, offset: number, length: number): void {
+    try {
+      bytes.fill(0, readSync(this.#fd, bytes, 0, length, offset));
+    } catch (error) {
+      throw new ArchiveError(`cannot read ${this.#path}: ${(error as Error).message}`);
+    }
+  }
+
+  #putBack(bytes: Uint8Array, offset: number, length: number): void {
+    if (this.#isReadOnly)
+      throw new ArchiveError(
+        `${this.#path} may only be read, and holds other data than when the run was saved`,
+      );
+    try {
+      writeSync(this.#fd, bytes, 0, length, offset);
+    } catch (error) {
+      throw new ArchiveError(`cannot write ${this.#path}: ${(error as Error).message}`);
+    }
   }
 }

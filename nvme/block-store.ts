@@ -32,6 +32,6 @@ export interface BlockStore {
   flush(): number;
   /** Forgets `length` bytes at `offset`; they read as zeroes. */
   discard(offset: number, length: number): number;
-  /** Saves or loads where the blocks are. A store whose blocks are not in the machine's memory cannot be saved. */
+  /** Saves or loads where the blocks are, and the blocks themselves where they are not in the machine's memory. */
   archive(a: Archive): void;
 }

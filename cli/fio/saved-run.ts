@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { drivesOf, type PlacedDrive } from '../../boards/index.ts';
 import { Archive, ArchiveError } from '../../support/archive.ts';
 import { UserError } from '../../support/user-error.ts';
 import { probeReplace, replaceFile } from '../replace-file.ts';
@@ -73,7 +72,6 @@ export function stateDoors(
   const restore = saved && { archive: saved.archive, onLoaded: () => recorder?.archive(saved.archive) };
   if (request === null) return restore === null ? state : Object.assign(state, { doors: { restore } });
   const { path, at_ns, isLast } = request;
-  refuseImages(path, parts.targets);
   said(`--save ${path}`, () => probeReplace(path));
   const archive = Archive.save();
   const head: Saved = { ...partsOnly(parts), at_ns, isRecorded: recorder !== null };
@@ -91,17 +89,6 @@ export function stateDoors(
 }
 
 const partsOnly = ({ input, file, targets }: RunParts): RunParts => ({ input, file, targets });
-
-function refuseImages(path: string, { board }: Targets): void {
-  const image = drivesOf(board.rootPorts)
-    .map(imageOf)
-    .find((each) => each !== undefined);
-  if (image !== undefined)
-    throw new UserError(`--save ${path}: blocks in ${image} cannot be saved, only those in memory can`);
-}
-
-const imageOf = ({ namespaces }: PlacedDrive): string | undefined =>
-  namespaces.find(({ image }) => image !== undefined)?.image;
 
 /** Runs `body`; what is wrong with state that it saves or loads is said of the file that it is in. Rejects as it does. */
 export async function saidOf<Result>(

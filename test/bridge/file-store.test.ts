@@ -7,6 +7,7 @@ import { FileStore } from '../../bridge/file-store.ts';
 import { openStore } from '../../bridge/host.ts';
 import { Memory } from '../../machine/memory.ts';
 import { type BlockStore, STORE_FAILED, STORE_OK } from '../../nvme/block-store.ts';
+import { Archive } from '../../support/archive.ts';
 import { MIB } from '../../support/numbers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'doorbell-store-'));
@@ -64,6 +65,43 @@ describe('an image', () => {
     expect(write(store, 0, new Uint8Array(512))).toBe(STORE_FAILED);
     expect(store.failure).toBe(`cannot write ${path}: the file could only be opened for reading`);
     expect(readFileSync(path)[0]).toBe(0x55);
+  });
+
+  test('is saved with what it holds, and gets that back, whatever was written since', () => {
+    const path = newPath();
+    const store = openStore(path, 3 * MIB + 8192, memory);
+    write(store, MIB - 512, new Uint8Array(512).fill(0x11));
+    write(store, 3 * MIB + 8192 - 512, new Uint8Array(512).fill(0x22));
+    const before = readFileSync(path);
+    const archive = Archive.save();
+    store.archive(archive);
+    const bytes = archive.finish();
+    expect(bytes.length).toBeLessThan(3 * 4096);
+    write(store, MIB - 512, new Uint8Array(512).fill(0x33));
+    write(store, 2 * MIB, new Uint8Array(4096).fill(0x44));
+    store.archive(Archive.load(bytes));
+    expect(Buffer.compare(readFileSync(path), before)).toBe(0);
+    const other = newPath();
+    openStore(other, 3 * MIB + 8192, memory).archive(Archive.load(bytes));
+    expect(Buffer.compare(readFileSync(other), before)).toBe(0);
+    expect(() => openStore(newPath(), MIB, memory).archive(Archive.load(bytes))).toThrow(
+      /the size of \S+ is 3153920 there and 1048576 here$/,
+    );
+    expect(() => openStore(path, 3 * MIB + 8192, memory, true).archive(Archive.load(bytes))).not.toThrow();
+    write(store, 0, new Uint8Array(512).fill(0x55));
+    expect(() => openStore(path, 3 * MIB + 8192, memory, true).archive(Archive.load(bytes))).toThrow(
+      /may only be read, and holds other data than when the run was saved$/,
+    );
+  });
+
+  test('that was empty when it was saved is empty again', () => {
+    const path = newPath();
+    const store = openStore(path, 2 * MIB, memory);
+    const archive = Archive.save();
+    store.archive(archive);
+    write(store, MIB, new Uint8Array(512).fill(0x33));
+    store.archive(Archive.load(archive.finish()));
+    expect(readFileSync(path).every((byte) => byte === 0)).toBe(true);
   });
 
   test('behind a closed descriptor fails in every operation with its path', () => {

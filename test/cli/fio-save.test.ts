@@ -195,10 +195,6 @@ describe('on the command line', () => {
     [['x.fio', '--save', path('b'), '--save-at', 'now'], /^doorbell: --save-at now: it takes a time/],
     [['x.fio', '--pace', 'functional', '--save', path('b'), '--save-at', '1'], /only runs at the timed pace/],
     [['x.fio', '--save', path('b'), '--save-at', '9'], /nothing was saved, the jobs were over before 9$/],
-    [
-      ['image.fio', '--save', path('b'), '--save-at', '9'],
-      /blocks in \S+image cannot be saved, only those in/,
-    ],
   ])('%j', async (argv, sentence) => {
     const bytes = readFileSync(state);
     writeFileSync(path('cut'), bytes.subarray(0, bytes.length / 2));
@@ -209,11 +205,29 @@ describe('on the command line', () => {
     older.value('0.0.1');
     writeFileSync(path('older'), gzipSync(older.finish()));
     writeFileSync(path('x.fio'), '[a]\nrw=read\nsize=4k\n');
-    writeFileSync(path('image.fio'), `[a]\nrw=write\nsize=64k\nfilename=${path('image')}\n`);
     const { err } = await fio(
       ...argv.map((word) => (word.endsWith('.fio') && !argv.includes('--restore') ? path(word) : word)),
     );
     expect(err).toMatch(sentence);
+  });
+
+  test('an image goes on from what it held when the run was saved', async () => {
+    const [image, job, saved] = [path('image'), path('image.fio'), path('image.saved')];
+    writeFileSync(job, `[a]\nrw=randwrite\nbs=4k\nsize=256k\nverify=crc32c\nfilename=${image}\n`);
+    const jobOf = async (...argv: string[]) => {
+      const { out, err, status } = await fio(...argv, '--output-format=json');
+      expect({ err, status }).toEqual({ err: '', status: 0 });
+      return out.startsWith('{') ? JSON.parse(out).jobs[0] : null;
+    };
+    const whole = await jobOf(job);
+    const written = readFileSync(image);
+    rmSync(image);
+    await jobOf(job, '--save', saved, '--save-at', '200us', '--save-only');
+    const half = readFileSync(image);
+    expect(Buffer.compare(half, written)).not.toBe(0);
+    writeFileSync(image, Buffer.alloc(half.length, 0xff));
+    expect((await jobOf('--restore', saved)).write).toEqual(whole.write);
+    expect(Buffer.compare(readFileSync(image), written)).toBe(0);
   });
 
   test('a file that is there stays whole until the run is saved, and nothing is left beside it', async () => {
