@@ -5,7 +5,7 @@
  * Not here: what other controllers have as well and Identify or a log tells: profile.ts and absences.ts.
  */
 
-/** Who asked what: QEMU 7.2.22, its answers to generated commands (reference/real-kernel-lab.md). */
+/** Who asked what: QEMU 7.2.22 of Debian 12, its answers to generated commands. */
 const QEMU = 'QEMU 7.2';
 
 export interface Quirk {

@@ -46,7 +46,7 @@ export function saveRequest(
   if (path === undefined || at === undefined)
     throw new UserError('fio: --save FILE and --save-at TIME go together, with or without --save-only');
   if (pace !== 'timed')
-    throw new UserError('--save: only runs at the timed pace can be saved; at others the host has a say');
+    throw new UserError(`--save: a run is saved with --pace timed (the default) alone: ${because(pace)}`);
   if (restore !== undefined && resolve(restore) === resolve(path))
     throw new UserError(`--save ${path}: the run that goes on is in that file; give another one`);
   const at_ns = parseTime(at, 's');
@@ -58,12 +58,17 @@ export function saveRequest(
   return { path, at_ns, isLast };
 }
 
+/** Why a run of another pace cannot be had again, and what to do. */
+const because = (pace: AnyPace): string =>
+  `with --pace ${pace} the order of events hangs on how fast this computer is just then, so the same run cannot be had ` +
+  'again; leave --pace out, and figures are of simulated time';
+
 /** Throws UserError where a trace cannot be recorded. */
 export function refuseRecord({ record }: StateOptions, pace: AnyPace, saved: SavedRun | null): void {
   if (record === undefined) return;
   if (pace !== 'timed')
     throw new UserError(
-      '--record: only runs at the timed pace can be done again; at others the host has a say',
+      `--record: a run is recorded with --pace timed (the default) alone: ${because(pace)}`,
     );
   if (saved !== null && !saved.isRecorded)
     throw new UserError('--record: the run was saved without it, so that its trace up to there is not known');

@@ -12,7 +12,7 @@ export class HardwareThreadError extends Error {
   override readonly name = 'HardwareThreadError';
 }
 
-/** Looks before sleeping: some 100 µs. Shorter ones fall asleep by accident (reference/performance.md §5). */
+/** Looks before sleeping: some 100 µs. Shorter ones fell asleep by accident when they were tried. */
 const SPINS = 20_000;
 /** Sleeps are cut into pieces, so that a thread that died without a word is noticed. */
 const SLICE_MS = 50;

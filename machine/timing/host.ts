@@ -1,6 +1,6 @@
 /**
  * What the host side costs, in nanoseconds, by name. A board carries one `HostProfile`; `FREE_HOST` is the functional
- * pace. Sources: reference/numbers.md §4 (pcie-bench, rIOMMU and the others named there).
+ * pace. Sources: HOST_SOURCES, by knob; pcie-bench is Neugebauer and others, SIGCOMM 2018.
  */
 
 export interface HostProfile {
@@ -60,7 +60,7 @@ export const SERVER_HOST: HostProfile = {
   complete_ns: 100,
 };
 
-/** Where each knob of SERVER_HOST comes from. Every figure is of reference/numbers.md §4. */
+/** Where each knob of SERVER_HOST comes from. */
 export const HOST_SOURCES: Readonly<Record<keyof HostProfile, string>> = {
   rootComplex_ns: '64-byte DMA read of 547 ns (pcie-bench), less link, DRAM and IOTLB',
   memory_ns: 'one DRAM access; a hit in the last-level cache is about 70 ns faster (pcie-bench)',
@@ -70,7 +70,7 @@ export const HOST_SOURCES: Readonly<Record<keyof HostProfile, string>> = {
   load_ns: 'MMIO read round trip of 0.5-1 us (two measured pages), less link and root complex',
   syscall_ns: 'entry and exit with mitigations; the work itself is not included',
   interrupt_ns: 'MSI-X post to handler of 1-1.5 us, less the TLP',
-  interruptJitter_ns: 'none: figures of reference/numbers.md are means; set it to see what chance does',
+  interruptJitter_ns: 'none: published figures are means; set it to see what chance does',
   wakeup_ns: 'handler to woken thread of 2-4 us',
   submit_ns: 'SPDK takes 72-96 ns of CPU per I/O altogether; a plain driver about twice that',
   complete_ns: 'SPDK takes 72-96 ns of CPU per I/O altogether; a plain driver about twice that',

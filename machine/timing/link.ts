@@ -1,6 +1,7 @@
 /**
  * One PCIe link as time: what a TLP costs on the wire in each direction, and when the wire is free again.
- * Overheads and rates: reference/numbers.md §3 (gen 3+, 128b/130b; MWr and MRd 24 bytes, CplD 20 bytes around the data).
+ * Overheads and rates: PCI Express Base 5.0 §2.2 and §4.2.2 (128b/130b; framing, headers and LCRC are 24 bytes around MWr and
+ * MRd, 20 around CplD), as in the model of pcie-bench (Neugebauer and others, SIGCOMM 2018).
  * Not here: what the root complex, the IOMMU and memory add (root-complex.ts).
  */
 

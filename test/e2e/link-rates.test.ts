@@ -1,4 +1,4 @@
-/** Every link carries what the arithmetic of reference/numbers.md §3 says, from fio's end to the wire and back. */
+/** Every link carries what the arithmetic of machine/timing/link.ts says, from fio's end to the wire and back. */
 import { describe, expect, test } from 'vitest';
 import { type Board, boardWith, boot, deviceNamed, linkOf, pc } from '../../boards/index.ts';
 import { runJobs } from '../../cli/fio/engine.ts';

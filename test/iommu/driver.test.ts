@@ -1,4 +1,4 @@
-/** The kernel's side: boot, domains, descriptors on the wire, fault lines. Cases 67, 124 to 130, 133 and 142 of vtd.md §7. */
+/** The kernel's side: boot, domains, descriptors on the wire, fault lines. Cases 67, 124 to 130, 133 and 142 of vtd-cases. */
 import { describe, expect, test } from 'vitest';
 import { decodeCapabilities, type UnitOptions } from '../../iommu/capabilities.ts';
 import { IommuDriver } from '../../iommu/driver.ts';

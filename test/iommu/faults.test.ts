@@ -1,4 +1,4 @@
-/** Fault recording and the fault interrupt: cases 57 to 67 and 133 of reference/vtd.md §7. */
+/** Fault recording and the fault interrupt: cases 57 to 67 and 133 of vtd-cases. */
 import { describe, expect, test } from 'vitest';
 import { formatFault } from '../../iommu/fault-handler.ts';
 import { REG } from '../../iommu/spec/registers.ts';

@@ -1,4 +1,4 @@
-/** Interrupt remapping: cases 89 to 100 of reference/vtd.md §7. */
+/** Interrupt remapping: cases 89 to 100 of vtd-cases. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { REG } from '../../iommu/spec/registers.ts';
 import { DEVICE, GCMD, Rig } from './rig.ts';
@@ -7,7 +7,7 @@ const TABLE = 0x60_0000;
 const CPU = 1;
 const BASE = 0xfee0_0000;
 
-/** The address of a remappable message (reference/vtd.md §2.7). */
+/** The address of a remappable message (VT-d §5.1.2.2). */
 const addressOf = (handle: number, hasSubhandle = false): number =>
   BASE + ((handle & 0x7fff) << 5) + 0x10 + (hasSubhandle ? 8 : 0) + ((handle >>> 15) << 2);
 

@@ -1,4 +1,4 @@
-/** What stays cached, and what queued invalidation drops: cases 68 to 87 of reference/vtd.md §7. */
+/** What stays cached, and what queued invalidation drops: cases 68 to 87 of vtd-cases. */
 import { describe, expect, test } from 'vitest';
 import { REG } from '../../iommu/spec/registers.ts';
 import { FREE_HOST } from '../../machine/timing/host.ts';

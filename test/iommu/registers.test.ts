@@ -1,4 +1,4 @@
-/** Registers and the enable protocol: cases 1 to 18 of reference/vtd.md §7. */
+/** Registers and the enable protocol: cases 1 to 18 of vtd-cases. */
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_UNIT, encodeCapabilities } from '../../iommu/capabilities.ts';
 import { REG } from '../../iommu/spec/registers.ts';

@@ -11,7 +11,7 @@ import { Memory } from '../../machine/memory.ts';
 import { FREE_HOST, type HostProfile } from '../../machine/timing/host.ts';
 import { Trace } from '../../machine/trace.ts';
 
-/** 00:04.0, the device of reference/vtd.md §7. */
+/** 00:04.0, the device of vtd-cases. */
 export const DEVICE = 0x20;
 export const DOMAIN = 2;
 export const ROOT = 0x10_0000;
@@ -188,7 +188,7 @@ export class Rig {
   }
 }
 
-/** Descriptors as reference/vtd.md §4.3 encodes them. */
+/** Descriptors as VT-d §6.5.2 encodes them. */
 export const contextGlobal = [0x11n, 0n] as const;
 export const contextDevice = (domain: number, sid: number) =>
   [(BigInt(sid) << 32n) | (BigInt(domain) << 16n) | 0x31n, 0n] as const;

@@ -1,4 +1,4 @@
-/** Root, context and second-stage entries to page or fault: cases 19 to 56 of reference/vtd.md §7. */
+/** Root, context and second-stage entries to page or fault: cases 19 to 56 of vtd-cases. */
 import { describe, expect, test } from 'vitest';
 import type { UnitOptions } from '../../iommu/capabilities.ts';
 import { REG } from '../../iommu/spec/registers.ts';

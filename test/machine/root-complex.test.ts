@@ -143,7 +143,7 @@ describe('time', () => {
     it.rc.read32(BAR);
     const { rootComplex_ns, load_ns } = SERVER_HOST;
     expect(it.clock.now).toBeCloseTo(2 * (store_ns + rootComplex_ns) + load_ns, 6);
-    // Measured round trips are 0.5 to 1 us (reference/numbers.md §4).
+    // Round trips that others measured are 0.5 to 1 us (machine/timing/host.ts).
     expect(it.clock.now).toBeGreaterThan(500);
     expect(it.clock.now).toBeLessThan(1000);
   });

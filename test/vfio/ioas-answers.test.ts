@@ -1,5 +1,5 @@
 /**
- * Random requests about two IOASes and two devices against the rules of linux-abi.md §4 written down as plainly as they
+ * Random requests about two IOASes and two devices against the rules of linux-abi §4 written down as plainly as they
  * read: lists, searched from the front, byte by byte. Every answer must agree: result, chosen IOVA, bytes, object ids.
  * What the DMA of the devices then reaches is the business of iommufd-model.test.ts.
  */

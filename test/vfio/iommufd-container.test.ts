@@ -1,4 +1,4 @@
-/** The requests of a VFIO container on an iommufd (linux-abi §6; linux-cases.md F, by number). */
+/** The requests of a VFIO container on an iommufd (linux-abi §6; linux-cases F, by number). */
 import { describe, expect, test } from 'vitest';
 import * as E from '../../vfio/uapi/errno.ts';
 import { IOMMU_VFIO_IOAS, IOMMU_VFIO_IOAS_SET, IommuVfioIoas } from '../../vfio/uapi/iommufd.ts';

@@ -1,5 +1,5 @@
 /**
- * Requests of /dev/iommu on a bare context: the rows of reference/linux-cases.md that the recorded cases of
+ * Requests of /dev/iommu on a bare context: the rows of linux-cases that the recorded cases of
  * conformance.test.ts do not contain, by number. An errno is negative, as the kernel returns it.
  */
 import { describe, expect, test } from 'vitest';

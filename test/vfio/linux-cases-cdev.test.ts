@@ -1,5 +1,5 @@
 /**
- * Lines 172 to 204 of reference/linux-cases.md: the life of a device's descriptor. Lines 201 to 203 need SR-IOV, which
+ * Cases 172 to 204 of linux-cases: the life of a device's descriptor. Lines 201 to 203 need SR-IOV, which
  * no function here has. Removal, line 200, has more in removal.test.ts.
  */
 import { expect } from 'vitest';

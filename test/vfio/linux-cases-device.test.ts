@@ -1,5 +1,5 @@
 /**
- * Lines 205 to 227 of reference/linux-cases.md: what a bound PCI function tells, its configuration space and its BARs.
+ * Cases 205 to 227 of linux-cases: what a bound PCI function tells, its configuration space and its BARs.
  * More of the configuration space is in vfio-pci-config.test.ts.
  */
 import { expect } from 'vitest';

@@ -1,5 +1,5 @@
 /**
- * Lines 242 to 253 of reference/linux-cases.md: what a device reaches, through page tables in RAM, in all three ways to
+ * Cases 242 to 253 of linux-cases: what a device reaches, through page tables in RAM, in all three ways to
  * give it memory: iommufd's own requests, a container on an iommufd, and the legacy container.
  */
 import { describe, expect, test } from 'vitest';

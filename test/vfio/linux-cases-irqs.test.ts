@@ -1,5 +1,5 @@
 /**
- * Lines 228 to 241 of reference/linux-cases.md: SET_IRQS in every form. Delivery, masking and what survives a reset are
+ * Cases 228 to 241 of linux-cases: SET_IRQS in every form. Delivery, masking and what survives a reset are
  * in vfio-pci-irqs.test.ts. `setIrqs` takes flags, index, start and count, then eventfds.
  */
 import { expect } from 'vitest';

@@ -1,6 +1,6 @@
 /**
  * Choice of an IOVA when the caller fixes none: the lowest address that fits, inside the allow list, outside reserved
- * ranges and existing areas, as Linux chooses it (linux-abi.md §4.5).
+ * ranges and existing areas, as Linux chooses it (linux-abi §4.5).
  * Not here: fixed IOVAs (ioas.ts).
  */
 import { PAGE_SIZE } from '../../support/numbers.ts';

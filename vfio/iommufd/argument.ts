@@ -1,6 +1,6 @@
 /**
  * The argument of a request: the kernel's own copy of the structure and the way back. A caller may pass a shorter
- * structure (the rest counts as zeros) or a longer one (the rest must be zeros), as linux-abi.md §3.1 has it.
+ * structure (the rest counts as zeros) or a longer one (the rest must be zeros), as linux-abi §3.1 has it.
  * Not here: which sizes a request takes (vfio/uapi/iommufd.ts, checked in context.ts).
  */
 import type { Process } from '../process.ts';

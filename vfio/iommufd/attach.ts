@@ -1,6 +1,6 @@
 /**
  * Which page table a device gets: the one that is named, or for an IOAS the first automatic one that takes the device,
- * or a new one. An attached device is moved; when that fails it stays where it was (linux-abi.md §4.9).
+ * or a new one. An attached device is moved; when that fails it stays where it was (linux-abi §4.9).
  * Not here: the groups and the hardware (device.ts).
  */
 import { EINVAL, ENOENT } from '../uapi/errno.ts';

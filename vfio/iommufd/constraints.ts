@@ -1,6 +1,6 @@
 /**
  * What limits the placement of mappings in an IOAS: reserved ranges (by devices, and beyond the apertures of page
- * tables), the allow list of automatic placement, and the smallest alignment (linux-abi.md §4.2 to §4.4).
+ * tables), the allow list of automatic placement, and the smallest alignment (linux-abi §4.2 to §4.4).
  * Not here: the choice of an IOVA (allocate.ts), the areas themselves (ioas.ts).
  */
 import { PAGE_SIZE } from '../../support/numbers.ts';

@@ -1,6 +1,6 @@
 /**
  * The requests of a VFIO container on an iommufd, and the request that says which IOAS they act on
- * (linux-abi.md §4.16, §6). They differ from iommufd's own in sizes, in what an empty unmap answers, and in that a
+ * (linux-abi §4.16, §6). They differ from iommufd's own in sizes, in what an empty unmap answers, and in that a
  * type1 container may cut a mapping in two.
  * Not here: a real container (/dev/vfio/vfio), groups.
  */

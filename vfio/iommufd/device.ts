@@ -1,7 +1,7 @@
 /**
  * Devices bound to a context, and the groups through which they are attached: the hardware cannot keep the devices of
  * a group apart, so they share one page table. The first device of a group switches the hardware, the last one blocks
- * it again (linux-abi.md §4.9).
+ * it again (linux-abi §4.9).
  * Not here: which page table an IOAS stands for (attach.ts).
  */
 import type { Iommu } from '../../iommu/driver.ts';

@@ -1,5 +1,5 @@
 /**
- * FAULT_QUEUE_ALLOC: a queue of IO page faults and the descriptor that reads them (linux-abi.md §4.15). The emulated
+ * FAULT_QUEUE_ALLOC: a queue of IO page faults and the descriptor that reads them (linux-abi §4.15). The emulated
  * devices have no page request interface, so the queue stays empty and no answer has a fault to belong to.
  */
 import { OpenFile } from '../file.ts';

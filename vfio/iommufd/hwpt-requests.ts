@@ -1,5 +1,5 @@
 /**
- * The requests about page tables and the hardware behind a device (linux-abi.md §4.10 to §4.14). The remapping unit
+ * The requests about page tables and the hardware behind a device (linux-abi §4.10 to §4.14). The remapping unit
  * runs in legacy mode: no nesting, no dirty tracking, so that much ends in EOPNOTSUPP after Linux's other checks.
  * Not here: attachment (attach.ts), page faults (fault-queue.ts).
  */

@@ -1,6 +1,6 @@
 /**
  * The requests about IO address spaces: arguments in the order Linux checks them, results back to the caller
- * (linux-abi.md §4.1 to §4.7). Not here: what the operations do (ioas.ts), options (option.ts).
+ * (linux-abi §4.1 to §4.7). Not here: what the operations do (ioas.ts), options (option.ts).
  */
 import { MemoryFile } from '../memory-file.ts';
 import { EBADF, EINVAL, EMSGSIZE, ENOENT, EOPNOTSUPP, EOVERFLOW } from '../uapi/errno.ts';

@@ -1,6 +1,6 @@
 /**
  * Mapping and unmapping as both families of requests ask for it: iommufd's own and those of a container. Checks of the
- * user's range that come before the IOAS is asked (linux-abi.md §4.4, §4.7).
+ * user's range that come before the IOAS is asked (linux-abi §4.4, §4.7).
  */
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { EINVAL, EOVERFLOW } from '../uapi/errno.ts';

@@ -1,6 +1,6 @@
 /**
  * The objects of one iommufd context: one space of ids for all types, the lowest free one first, and user counts that
- * keep an object from being destroyed while something depends on it (linux-abi.md §3.2, §3.3).
+ * keep an object from being destroyed while something depends on it (linux-abi §3.2, §3.3).
  * Not here: what each type does (ioas.ts, hwpt.ts, device.ts, faults.ts).
  */
 import { assert } from '../../support/assert.ts';

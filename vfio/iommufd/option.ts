@@ -1,6 +1,6 @@
 /**
  * IOMMU_OPTION: how pinned memory is counted (of the context) and whether leaves may be large (of an IOAS)
- * (linux-abi.md §4.8).
+ * (linux-abi §4.8).
  */
 import { EBUSY, EINVAL, ENOENT, EOPNOTSUPP, EPERM } from '../uapi/errno.ts';
 import {

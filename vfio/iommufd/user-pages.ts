@@ -1,7 +1,7 @@
 /**
  * A stretch of memory that areas map: what one MAP or MAP_FILE names, shared by every COPY of it. Its pages are pinned when
  * the first page table needs them and let go when the last area that a page table holds is gone; until then nobody
- * looks at the memory at all (linux-abi.md §5).
+ * looks at the memory at all (linux-abi §5).
  * Not here: where the pages appear to a device (area.ts, ioas.ts).
  */
 import { PAGE_MASK, PAGE_SIZE } from '../../support/numbers.ts';

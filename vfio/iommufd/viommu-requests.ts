@@ -1,6 +1,6 @@
 /**
  * The requests about virtual IOMMUs [6.13 to 6.17]. The remapping unit offers none, so none can be made: what is left
- * are the checks that come before one is needed (linux-abi.md §4.17).
+ * are the checks that come before one is needed (linux-abi §4.17).
  */
 import { EINVAL, ENOENT, EOPNOTSUPP, EOVERFLOW } from '../uapi/errno.ts';
 import {

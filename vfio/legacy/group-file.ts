@@ -1,6 +1,6 @@
 /**
  * /dev/vfio/<group>: one program at a time opens it, gives the group to a container and opens its devices by name
- * (drivers/vfio/group.c, linux-abi.md §7). Not here: the group itself (group.ts).
+ * (drivers/vfio/group.c, linux-abi §7). Not here: the group itself (group.ts).
  */
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { OpenFile } from '../file.ts';

@@ -1,6 +1,6 @@
 /**
  * The requests of a container with a type1 driver: arguments in the order Linux checks them, results back to the
- * caller (linux-abi.md §7). Not here: what they do (type1.ts), dirty bitmaps (type1-dirty.ts).
+ * caller (linux-abi §7). Not here: what they do (type1.ts), dirty bitmaps (type1-dirty.ts).
  */
 import type { Iommu } from '../../iommu/driver.ts';
 import { ECAP } from '../../iommu/spec/registers.ts';

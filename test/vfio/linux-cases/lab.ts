@@ -1,5 +1,5 @@
 /**
- * A program for the lines of reference/linux-cases.md: the machine of the recordings with toy functions, and a word for
+ * A program for the lines of linux-cases: the machine of the recordings with toy functions, and a word for
  * every step that the lines are made of. Errors are negative, as the kernel returns them.
  */
 import { test } from 'vitest';
