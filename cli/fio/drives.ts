@@ -16,7 +16,7 @@ import { PAGE_SIZE } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import type { AnyMachine } from '../pace.ts';
-import type { Interrupt } from './clone.ts';
+import type { Interrupt } from './clone-parts.ts';
 import { TRIM_BYTES, TrimRanges } from './commands.ts';
 import { type Job, sentenceAbout } from './job-file.ts';
 import { bufferBytes, type Room } from './region.ts';

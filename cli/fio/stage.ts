@@ -5,7 +5,8 @@
 import { type Random, random } from '../../support/random.ts';
 import type { AnyMachine } from '../pace.ts';
 import type { RunClock } from './clock.ts';
-import { Clone, type OnCompletion } from './clone.ts';
+import { Clone } from './clone.ts';
+import type { OnCompletion } from './clone-parts.ts';
 import { WRITE_MODES } from './commands.ts';
 import { clonesOf, type Drives, type Workplace } from './drives.ts';
 import type { Job } from './job-file.ts';

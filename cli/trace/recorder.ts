@@ -11,7 +11,7 @@ import { opcodeName } from '../../nvme/spec/commands.ts';
 import { statusName } from '../../nvme/spec/status.ts';
 import { hex } from '../../support/numbers.ts';
 import { straceLine } from '../../vfio/strace.ts';
-import type { OnCompletion } from '../fio/clone.ts';
+import type { OnCompletion } from '../fio/clone-parts.ts';
 import { LanePool, Timeline } from './timeline.ts';
 
 /** A command inside a controller. Times in ns, NaN for not yet. */
