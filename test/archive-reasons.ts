@@ -87,6 +87,7 @@ export const EXEMPT: readonly (readonly [name: string, fields: string, why: stri
   ['Features', 'host behavior', 'archived among the features with data'],
   ['Iotlb', '#large #huge', 'archived as #leaves'],
   ['Clone', 'after', MADE],
+  ['Completions', 'flights admission', 'archived by the clone'],
   ['Timeouts', '#drives', 'archived by the run (saved-state.ts)'],
   ['TrimRanges', '#words', VIEW],
   ['ZoneMap', 'opener', 'archived by each clone that opens zones'],
