@@ -32,6 +32,8 @@ export interface SoftwareParts {
   readonly remapsInterrupts: boolean | undefined;
   /** The IOMMU group that the board gives to a function; asked after firmware has numbered the buses. */
   readonly groupOf: (bdf: number) => number | undefined;
+  /** False when the hardware is in another thread; true when absent. */
+  readonly ordersLoads?: boolean;
   /** Absent where one root complex has everything. */
   readonly complexes?: Complexes | undefined;
 }

@@ -119,6 +119,7 @@ export class ThreadedMachine {
       mmioBase,
       remapsInterrupts,
       groupOf,
+      ordersLoads: false,
       complexes: owners,
     });
     this.board = board;

@@ -28,6 +28,8 @@ const CDW12 = SQE.CDW12 >>> 2;
 const NLB_MASK = 0xffff;
 /** Behind every slot: the controller has failed. */
 const NO_MORE = 0x3fff_ffff;
+/** Where the phase tag is in the last dword of an entry. */
+const PHASE_TAG = 1 << 16;
 /** log2 of the bytes of a completion entry. */
 const ENTRY_SHIFT = 4;
 
@@ -86,15 +88,16 @@ export class ShortWay {
 
   /**
    * Runs the commands of `sqid` whose entries are in slots from `first` to below `end`, which nobody has taken. Returns
-   * the slot of the first that has to go by stages, or `end`. Data move first; then the completions follow one another
-   * closely, because a host that polls on another core takes the line of the first away.
+   * the slot of the first that has to go by stages, or `end`. Data move first, then completions are posted.
    */
   run(first: number, end: number, sqid: number): number {
     const { i32 } = this.memory;
     const cqid = i32[this.sqs.at(sqid) + CQID]!;
     const room = this.#room(this.cqs.at(cqid));
     const moved = this.#move(first, end - first < room ? end : first + room);
-    const next = this.#post(first, moved, sqid, cqid);
+    const interrupts = i32[this.cqs.at(cqid) + INTERRUPTS]! === 1;
+    const next =
+      interrupts === true ? this.#postEach(first, moved, sqid, cqid) : this.#post(first, moved, sqid, cqid);
     if (this.#refusal === OK) return next;
     if (next === moved) this.refused(moved, sqid, this.#refusedAt, this.#refusal);
     this.#refusal = OK;
@@ -156,33 +159,59 @@ export class ShortWay {
     return isRead === true || store.commit(offset, bytes) === STORED ? bytes : 0;
   }
 
-  /** Posts the completions of slots from `first` to below `end`. Returns `end`, or NO_MORE. */
-  #post(first: number, end: number, sqid: number, cqid: number): number {
-    const { i32 } = this.memory;
-    const cq = this.cqs.at(cqid);
-    const base = i32[cq + BASE]!;
-    const high = i32[cq + BASE_HIGH]!;
-    const size = i32[cq + SIZE]!;
-    const fetched = i32[this.sqs.at(sqid) + HEAD]! | (sqid << 16);
-    const interrupts = i32[cq + INTERRUPTS]! === 1;
-    let tail = i32[cq + TAIL]!;
-    let phase = i32[cq + PHASE]! << 16;
+  /** Posts the completions of slots from `first` to below `end`, with an interrupt for each. Returns `end`, or NO_MORE. */
+  #postEach(first: number, end: number, sqid: number, cqid: number): number {
+    const vector = this.memory.i32[this.cqs.at(cqid) + VECTOR]!;
     for (let slot = first; slot < end; slot++) {
-      const low = (base + (tail << ENTRY_SHIFT)) | 0;
-      const cid = i32[this.slots.entry(slot)]! >>> 16;
-      const posted = this.dma.write16(low, carried(base, low, high), 0, 0, fetched, cid | phase);
-      if (posted !== OK) {
-        this.completer.unwritable(cqid, tail, posted);
-        return NO_MORE;
-      }
-      tail = tail + 1 === size ? 0 : tail + 1;
-      if (tail === 0) {
-        phase ^= 1 << 16;
-        i32[cq + PHASE] = phase >>> 16;
-      }
-      i32[cq + TAIL] = tail;
-      if (interrupts === true) this.completer.interrupt(cqid, i32[cq + VECTOR]!);
+      if (this.#post(slot, slot + 1, sqid, cqid) === NO_MORE) return NO_MORE;
+      this.completer.interrupt(cqid, vector);
     }
     return end;
+  }
+
+  /**
+   * Posts the completions of slots from `first` to below `end`. Returns `end`, or NO_MORE. The entry of the first is
+   * written last and publishes all: a host on another core that polls for it leaves the lines of the others alone
+   * meanwhile, and one that looks at entries in order has to see it before them.
+   */
+  #post(first: number, end: number, sqid: number, cqid: number): number {
+    if (first === end) return end;
+    const { i32 } = this.memory;
+    const cq = this.cqs.at(cqid);
+    const size = i32[cq + SIZE]!;
+    const fetched = i32[this.sqs.at(sqid) + HEAD]! | (sqid << 16);
+    const head = i32[cq + TAIL]!;
+    const phase = i32[cq + PHASE]! << 16;
+    const unwrapped = head + end - first;
+    let isPosted = true;
+    for (let slot = end - 1; slot >= first && isPosted; slot--) {
+      const at = head + slot - first;
+      const isWrapped = at >= size;
+      const cid = i32[this.slots.entry(slot)]! >>> 16;
+      const tag = isWrapped === true ? phase ^ PHASE_TAG : phase;
+      isPosted = this.#write(
+        cq,
+        cqid,
+        isWrapped === true ? at - size : at,
+        fetched,
+        cid | tag,
+        slot === first,
+      );
+    }
+    if (isPosted === false) return NO_MORE;
+    i32[cq + TAIL] = unwrapped >= size ? unwrapped - size : unwrapped;
+    if (unwrapped >= size) i32[cq + PHASE] = i32[cq + PHASE]! ^ 1;
+    return end;
+  }
+
+  #write(cq: number, cqid: number, index: number, fetched: number, ending: number, isLast: boolean): boolean {
+    const { i32 } = this.memory;
+    const base = i32[cq + BASE]!;
+    const low = (base + (index << ENTRY_SHIFT)) | 0;
+    const high = carried(base, low, i32[cq + BASE_HIGH]!);
+    const result = this.dma.write16(low, high, 0, 0, fetched, ending, isLast);
+    if (result === OK) return true;
+    this.completer.unwritable(cqid, index, result);
+    return false;
   }
 }

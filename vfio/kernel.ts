@@ -60,6 +60,8 @@ export interface KernelParts {
   readonly groupOf?: (bdf: number) => number | undefined;
   /** Number of the I/O APIC that the wires of a function on bus 0 reach; 0 when absent. */
   readonly ioApicOf?: (devfn: number) => number;
+  /** False for hardware in another thread; true when absent. */
+  readonly ordersLoads?: boolean;
   /** The driver of a function that is not a bridge; `vfio-pci` for all of them when absent. */
   readonly driverOf?: (bdf: number) => string;
   /** The log, when others have written to it before the kernel boots. */
@@ -76,6 +78,7 @@ const MEMFD_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 const IDLE_TURNS = 1000;
 
 export class EmulatedKernel implements Kernel {
+  readonly ordersLoads: boolean;
   readonly dmesg: Dmesg;
   readonly process: Process;
   readonly files = new FileTable();
@@ -92,6 +95,7 @@ export class EmulatedKernel implements Kernel {
   /** Boots: scans PCI, which firmware has set up, and opens descriptors 0, 1 and 2. */
   constructor(parts: KernelParts) {
     const { clock, iommu, abi = '6.12' } = parts;
+    this.ordersLoads = parts.ordersLoads ?? true;
     this.#clock = clock;
     this.#host = parts.host;
     this.#pages = parts.pages;

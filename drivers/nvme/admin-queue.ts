@@ -72,6 +72,7 @@ export class AdminQueue {
       memory,
       doorbells,
       dstrd,
+      ordersLoads: space.kernel.ordersLoads === true,
     });
     this.requests = new RequestQueue({ kernel: space.kernel, queue: this.queue, wait, timeout_ns, rescuer });
   }

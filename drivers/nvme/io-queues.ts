@@ -76,7 +76,17 @@ export class IoQueues {
     const doorbells = this.shadow ?? this.#parts.doorbells;
     // Pins, MSI and coalescing look at what the host has not given back, so a queue with interrupts gives back at every reap.
     const slack = wantsInterrupts ? 1 : Math.min(MAX_SLACK, controller.maxEntries - depth);
-    const queue = new QueuePair({ qid, depth, slack, maxTransfer_bytes, memory, doorbells, dstrd });
+    const ordersLoads = space.kernel.ordersLoads === true;
+    const queue = new QueuePair({
+      qid,
+      depth,
+      slack,
+      maxTransfer_bytes,
+      memory,
+      doorbells,
+      dstrd,
+      ordersLoads,
+    });
     queue.onStale = onStale(queue);
     const vector = wantsInterrupts ? qid : -1;
     const entry: IoQueue = { queue, memory, vector, isCreated: false };

@@ -86,6 +86,8 @@ export interface QueuePairOptions {
   readonly doorbells: Doorbells;
   /** CAP.DSTRD. */
   readonly dstrd: number;
+  /** `Kernel.ordersLoads`. */
+  readonly ordersLoads: boolean;
 }
 
 const sqBytes = (depth: number): number => alignUp((depth + 1) * SQE.SIZE, PAGE_SIZE);
@@ -123,6 +125,7 @@ export class QueuePair {
   declare private readonly slots: Int32Array;
   declare private readonly free: Int32Array;
   declare private readonly slack: number;
+  declare private readonly ordersLoads: boolean;
   declare private readonly slotMask: number;
   declare private readonly slotStep: number;
   #freeTop = 0;
@@ -135,7 +138,16 @@ export class QueuePair {
   readonly #listsIova: number;
   readonly #listBytes: number;
 
-  constructor({ qid, depth, slack, maxTransfer_bytes, memory, doorbells, dstrd }: QueuePairOptions) {
+  constructor({
+    qid,
+    depth,
+    slack,
+    maxTransfer_bytes,
+    memory,
+    doorbells,
+    dstrd,
+    ordersLoads,
+  }: QueuePairOptions) {
     assert(depth >= 1 && depth <= MAX_DEPTH, `queue depth must be 1 to ${MAX_DEPTH}, got ${depth}`);
     assert(slack >= 1 && slack <= MAX_SLACK, `slack must be 1 to ${MAX_SLACK}, got ${slack}`);
     assert(memory.bytes.length >= queueBytes(depth, maxTransfer_bytes), 'the queue memory is too small');
@@ -143,6 +155,7 @@ export class QueuePair {
     this.depth = depth;
     this.maxTransfer_bytes = maxTransfer_bytes;
     this.slack = slack;
+    this.ordersLoads = ordersLoads;
     this.entries = depth + 1;
     this.cqEntries = depth + slack;
     this.doorbells = doorbells;
@@ -322,26 +335,24 @@ export class QueuePair {
   }
 
   /**
-   * How many completions are there, up to `most`. Phase tags are looked at with plain loads; one atomic load of the last
-   * makes sure that all of them, and the data they stand for, are seen (docs/threads.md).
+   * How many completions are there, up to `most`. Phase tags are looked at with plain loads; where these are not ordered,
+   * an atomic load of each that is new, one after another, makes sure that all of it is seen (docs/threads.md).
    */
   #ready(most: number): number {
     const cq = this.cq;
     let phase = this.#phase;
     let head = this.#head;
     let count = 0;
-    let last = 0;
     while (count < most) {
       const word = ((head << CQE_SHIFT) & MASK) + 3;
       if ((cq[word]! & PHASE) !== phase) break;
-      last = word;
+      if (this.ordersLoads === false) Atomics.load(cq, word);
       count++;
       if (++head === this.cqEntries) {
         head = 0;
         phase ^= PHASE;
       }
     }
-    if (count > 0) Atomics.load(cq, last);
     return count;
   }
 

@@ -150,10 +150,19 @@ export class DmaPort {
   }
 
   /**
-   * Writes 16 bytes at a 16-byte aligned address, in two words, as four dwords, the last one last: a reader that sees it
-   * sees all. This is how a completion entry is posted.
+   * Writes 16 bytes at a 16-byte aligned address, in two words, as four dwords, the last one last. This is how a completion
+   * entry is posted. When it `publishes`, a reader that sees the last dword sees all, and all that was written before;
+   * of writes that do not, only a reader that has seen a later one that does (docs/threads.md).
    */
-  write16(low: number, high: number, word0: number, word1: number, word2: number, word3: number): DmaResult {
+  write16(
+    low: number,
+    high: number,
+    word0: number,
+    word1: number,
+    word2: number,
+    word3: number,
+    publishes = true,
+  ): DmaResult {
     const rc = this.rc;
     const frame = this.#frameAt(low, high, true);
     const isRam = frame >= 0 && frame < rc.ramFrames;
@@ -165,7 +174,8 @@ export class DmaPort {
     i32[at] = word0;
     i32[at + 1] = word1;
     i32[at + 2] = word2;
-    rc.memory.publish(at + 3, word3);
+    if (publishes === true) rc.memory.publish(at + 3, word3);
+    else i32[at + 3] = word3;
     const result =
       isRam === true || frame === OWN_PAGE
         ? OK

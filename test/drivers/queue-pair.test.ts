@@ -24,6 +24,7 @@ function rig(depth: number, slack = 1) {
     memory,
     doorbells: mapping as unknown as Mapping,
     dstrd: 0,
+    ordersLoads: true,
   });
   const finished: [slot: number, status: number][] = [];
   queue.onComplete = (slot, status) => finished.push([slot, status]);

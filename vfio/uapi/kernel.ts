@@ -31,6 +31,11 @@ export interface Mapping {
 }
 
 export interface Kernel {
+  /**
+   * Plain loads see what devices write in the order they wrote it, because devices work in the caller's own thread. Else,
+   * and when absent, only atomic loads do, as on real processors only loads behind dma_rmb() do.
+   */
+  readonly ordersLoads?: boolean;
   /** `flags` are O_* of mman.ts. */
   open(path: string, flags: number): Fd;
   close(fd: Fd): number;
