@@ -178,40 +178,32 @@ export class ShortWay {
     if (first === end) return end;
     const { i32 } = this.memory;
     const cq = this.cqs.at(cqid);
+    const base = i32[cq + BASE]!;
+    const high = i32[cq + BASE_HIGH]!;
     const size = i32[cq + SIZE]!;
     const fetched = i32[this.sqs.at(sqid) + HEAD]! | (sqid << 16);
-    const head = i32[cq + TAIL]!;
-    const phase = i32[cq + PHASE]! << 16;
-    const unwrapped = head + end - first;
-    let isPosted = true;
-    for (let slot = end - 1; slot >= first && isPosted; slot--) {
-      const at = head + slot - first;
-      const isWrapped = at >= size;
+    const tail = (i32[cq + TAIL]! + end - first) | 0;
+    const isWrapped = tail >= size;
+    const next = isWrapped === true ? tail - size : tail;
+    let phase = (isWrapped === true ? i32[cq + PHASE]! ^ 1 : i32[cq + PHASE]!) << 16;
+    let index = next;
+    for (let slot = end - 1; slot >= first; slot--) {
+      if (index === 0) {
+        index = size;
+        phase ^= PHASE_TAG;
+      }
+      index--;
+      const low = (base + (index << ENTRY_SHIFT)) | 0;
       const cid = i32[this.slots.entry(slot)]! >>> 16;
-      const tag = isWrapped === true ? phase ^ PHASE_TAG : phase;
-      isPosted = this.#write(
-        cq,
-        cqid,
-        isWrapped === true ? at - size : at,
-        fetched,
-        cid | tag,
-        slot === first,
-      );
+      const isLast = slot === first;
+      const posted = this.dma.write16(low, carried(base, low, high), 0, 0, fetched, cid | phase, isLast);
+      if (posted !== OK) {
+        this.completer.unwritable(cqid, index, posted);
+        return NO_MORE;
+      }
     }
-    if (isPosted === false) return NO_MORE;
-    i32[cq + TAIL] = unwrapped >= size ? unwrapped - size : unwrapped;
-    if (unwrapped >= size) i32[cq + PHASE] = i32[cq + PHASE]! ^ 1;
+    i32[cq + TAIL] = next;
+    if (isWrapped === true) i32[cq + PHASE] = i32[cq + PHASE]! ^ 1;
     return end;
-  }
-
-  #write(cq: number, cqid: number, index: number, fetched: number, ending: number, isLast: boolean): boolean {
-    const { i32 } = this.memory;
-    const base = i32[cq + BASE]!;
-    const low = (base + (index << ENTRY_SHIFT)) | 0;
-    const high = carried(base, low, i32[cq + BASE_HIGH]!);
-    const result = this.dma.write16(low, high, 0, 0, fetched, ending, isLast);
-    if (result === OK) return true;
-    this.completer.unwritable(cqid, index, result);
-    return false;
   }
 }
