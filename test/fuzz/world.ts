@@ -16,7 +16,7 @@ import { RootComplex } from '../../machine/pcie/root-complex.ts';
 import { COMMAND, CONFIG } from '../../machine/pcie/spec.ts';
 import { BLOCKED, INTERRUPT_WINDOW } from '../../machine/pcie/translator.ts';
 import { FREE_HOST } from '../../machine/timing/host.ts';
-import { Link, type LinkProfile } from '../../machine/timing/link.ts';
+import { Link } from '../../machine/timing/link.ts';
 import { type Rejection, Trace } from '../../machine/trace.ts';
 import { NvmeController } from '../../nvme/controller.ts';
 import { Namespace } from '../../nvme/namespace.ts';
@@ -25,6 +25,7 @@ import { SparseStore } from '../../nvme/sparse-store.ts';
 import { Subsystem } from '../../nvme/subsystem.ts';
 import { hex } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
+import { LINK } from '../nvme/drive.ts';
 import type { Dice } from './dice.ts';
 import { Peer } from './peer.ts';
 import { Remapper, TABLE_PAGES } from './remapper.ts';
@@ -56,13 +57,6 @@ const FIRST_AREA_FRAME = 16;
 /** Data pages take every third frame from the end, so that each has neighbours that are nobody's. */
 const frameOfData = (page: number): number => FRAMES - 2 - 3 * page;
 const PATTERN = [0xd00d_0bad, 0xca11_ab1e] as const;
-const LINK: LinkProfile = {
-  generation: 3,
-  lanes: 4,
-  maxPayload_bytes: 256,
-  readRequest_bytes: 512,
-  propagation_ns: 150,
-};
 const ZONES = { zone: 32 * 1024, maxActive: 4, maxOpen: 2, extension_bytes: 64 };
 const NAMESPACES: readonly (NamespaceBoard & { readonly nsid: number })[] = [
   { nsid: 1, size: '4m', block_bytes: 512 },

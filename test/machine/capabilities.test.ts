@@ -1,45 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type CapabilityDescription,
-  configSpace,
-  type FunctionDescription,
-} from '../../machine/pcie/capabilities.ts';
+import { type CapabilityDescription, configSpace } from '../../machine/pcie/capabilities.ts';
 import type { ConfigSpace } from '../../machine/pcie/config-space.ts';
 import { CAPABILITY, CONFIG, DEVICE_CONTROL, LINK_STATUS, PCIE, PM } from '../../machine/pcie/spec.ts';
+import { RECORDED_FUNCTION } from '../vfio/toy-machine.ts';
 import { chassis, Toy } from './toy.ts';
-
-/** The NVMe function of the machine that answered in conformance/, in its own bytes. */
-const QEMU_NVME: FunctionDescription = {
-  vendor: 0x1b36,
-  device: 0x0010,
-  revision: 2,
-  class: 0x010802,
-  subsystemVendor: 0x1af4,
-  subsystem: 0x1100,
-  interruptPin: 1,
-  bars: [{ index: 0, bytes: 16_384, is64: true, prefetchable: false }],
-  capabilities: [
-    {
-      kind: 'msix',
-      offset: 0x40,
-      vectors: 65,
-      table: { bar: 0, offset: 0x2000 },
-      pba: { bar: 0, offset: 0x3000 },
-    },
-    {
-      kind: 'pcie',
-      offset: 0x80,
-      port: 'ENDPOINT',
-      link: { generation: 1, lanes: 1 },
-      flr: true,
-      maxPayload_bytes: 128,
-      aspm: 1,
-      deviceControl: 0,
-      deviceCapabilities2: 0x0030_0000,
-    },
-    { kind: 'powerManagement', offset: 0x60, noSoftReset: true },
-  ],
-};
 
 /** `bytes` of configuration space from `from`, in hex. */
 function dump(config: ConfigSpace, from: number, bytes: number): string {
@@ -52,11 +16,11 @@ function dump(config: ConfigSpace, from: number, bytes: number): string {
 }
 
 const withCapabilities = (...capabilities: CapabilityDescription[]): ConfigSpace =>
-  configSpace({ ...QEMU_NVME, capabilities });
+  configSpace({ ...RECORDED_FUNCTION, capabilities });
 
 describe('a described function', () => {
   test('has every byte that a real machine showed (conformance, config-space-header and -capabilities)', () => {
-    const config = configSpace(QEMU_NVME);
+    const config = configSpace(RECORDED_FUNCTION);
     config.write(CONFIG.BAR0, 4, 0xfe80_0000);
     config.write(CONFIG.COMMAND, 2, 0x0103);
     config.write(CONFIG.INTERRUPT_LINE, 1, 0x0a);
@@ -79,7 +43,7 @@ describe('a described function', () => {
   });
 
   test('finds its capabilities in the order of the description', () => {
-    const config = configSpace(QEMU_NVME);
+    const config = configSpace(RECORDED_FUNCTION);
     const found = [CAPABILITY.MSIX, CAPABILITY.PCIE, CAPABILITY.POWER_MANAGEMENT, CAPABILITY.MSI];
     expect(found.map((id) => config.findCapability(id))).toEqual([0x40, 0x80, 0x60, 0]);
   });

@@ -2,7 +2,8 @@
 import { ADMIN } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
 import { NAMESPACE_CREATE } from '../../nvme/spec/management.ts';
-import { type Completion, type Entry, type Harness, PAGE } from './harness.ts';
+import type { Completion, Entry } from './entry.ts';
+import { type Harness, PAGE } from './harness.ts';
 
 export const BROADCAST = 0xffff_ffff;
 

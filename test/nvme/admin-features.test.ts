@@ -5,7 +5,8 @@ import { QEMU } from '../../nvme/profile-qemu.ts';
 import { ADMIN } from '../../nvme/spec/commands.ts';
 import { FEATURE_CAPABILITIES, FEATURE_SELECT, FEATURES, FID } from '../../nvme/spec/features.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import { type Entry, FUNCTIONAL, type Harness, ready } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, type Harness, ready } from './harness.ts';
 
 const BROADCAST = 0xffff_ffff;
 const SAVE = 0x8000_0000;

@@ -4,7 +4,8 @@ import { QEMU } from '../../nvme/profile-qemu.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { CC } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import { type Entry, FUNCTIONAL, type Harness, PAGE, ready } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, type Harness, PAGE, ROOMY, ready } from './harness.ts';
 
 const BASE = 0x20_0000;
 const size = (qid: number, entries: number) => (qid | ((entries - 1) << 16)) >>> 0;
@@ -289,13 +290,7 @@ describe('doorbells', () => {
   });
 
   test.each([[0], [2], [4]])('D13 doorbells %i: stride of 4 << DSTRD bytes', (doorbellStride) => {
-    const profile = {
-      ...FUNCTIONAL,
-      doorbellStride,
-      msixTable: 0x8000,
-      msixPba: 0x9000,
-      bar_bytes: 0x1_0000,
-    };
+    const profile = { ...FUNCTIONAL, ...ROOMY, doorbellStride };
     const { harness, read } = pair(8, { profile });
     expect(harness.read32(4) & 0xf).toBe(doorbellStride);
     expect(harness.submit(1, 1, read()).status).toBe(STATUS.SUCCESS);

@@ -17,7 +17,8 @@ import {
 import { CSTS, REG } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { BROADCAST, getFeature, getLog, identify, listen, setFeature } from './admin-commands.ts';
-import { type Entry, FUNCTIONAL, type Harness, PAGE, ready } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, type Harness, PAGE, ready } from './harness.ts';
 import { ioRig } from './io-rig.ts';
 
 const name = (harness: Harness, entry: Entry) => statusName(harness.submitAdmin(entry).status);

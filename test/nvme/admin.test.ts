@@ -7,7 +7,8 @@ import { CNS, IDENTIFY_CONTROLLER, IDENTIFY_NAMESPACE } from '../../nvme/spec/id
 import { ERROR_LOG_ENTRY, LID, SMART_LOG } from '../../nvme/spec/logs.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { getLog, identify } from './admin-commands.ts';
-import { type Entry, FUNCTIONAL, type Harness, PAGE, ready, SERIAL } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, type Harness, PAGE, ready, SERIAL } from './harness.ts';
 
 const BROADCAST = 0xffff_ffff;
 /** Namespace 2 is missing: valid and not active. */

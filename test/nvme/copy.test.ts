@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { COPY_RANGE_SHORT, NVM } from '../../nvme/spec/commands.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import type { Completion, Entry } from './harness.ts';
+import type { Completion, Entry } from './entry.ts';
 import { FUA, type IoRig, ioRig, lossyRig } from './io-rig.ts';
 
 const BLOCKS = 32_768;

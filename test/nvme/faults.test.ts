@@ -8,7 +8,8 @@ import { GENERIC } from '../../nvme/profile.ts';
 import { ADMIN, NVM, SGL_TYPE } from '../../nvme/spec/commands.ts';
 import { CSTS, REG } from '../../nvme/spec/registers.ts';
 import { CQE_STATUS, STATUS, statusName } from '../../nvme/spec/status.ts';
-import { type Entry, type HarnessOptions, PAGE } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { type HarnessOptions, PAGE } from './harness.ts';
 import { FUA, type IoRig, ioRig, lossyProfile } from './io-rig.ts';
 
 const NO_COMMAND = 0xffff;

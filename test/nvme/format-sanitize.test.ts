@@ -7,7 +7,8 @@ import { CNS, IDENTIFY_NAMESPACE } from '../../nvme/spec/identify.ts';
 import { LID, SANITIZE_LOG, SANITIZE_STATUS, SSI, SSTAT } from '../../nvme/spec/logs.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { BROADCAST, createNamespace, getLog, identify, listen, setFeature } from './admin-commands.ts';
-import { type Entry, FUNCTIONAL, type Harness } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, type Harness } from './harness.ts';
 import { ioRig } from './io-rig.ts';
 
 const MIB = 1024 ** 2;

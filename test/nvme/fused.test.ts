@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { ADMIN, NVM, SGL_TYPE } from '../../nvme/spec/commands.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import { type Entry, FUNCTIONAL, PAGE } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, PAGE } from './harness.ts';
 import { type IoRig, ioRig } from './io-rig.ts';
 
 const FIRST = 1;

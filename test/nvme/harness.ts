@@ -3,8 +3,6 @@
  * queues and buffers in RAM. Nothing takes time unless a test asks for it. Pages can be made unreachable for DMA.
  * Whatever a test has refused must say its field, rule and section.
  */
-import type { NamespaceBoard } from '../../boards/board.ts';
-import { namespaceOptions } from '../../boards/namespaces.ts';
 import { Clock } from '../../machine/clock.ts';
 import { Interrupts, type MsiMessage } from '../../machine/interrupts.ts';
 import { Memory } from '../../machine/memory.ts';
@@ -22,24 +20,24 @@ import {
 } from '../../machine/pcie/spec.ts';
 import { BLOCKED, INTERRUPT_WINDOW, type Translator } from '../../machine/pcie/translator.ts';
 import { FREE_HOST } from '../../machine/timing/host.ts';
-import { Link, type LinkProfile } from '../../machine/timing/link.ts';
+import { Link } from '../../machine/timing/link.ts';
 import { Trace } from '../../machine/trace.ts';
 import { NvmeController } from '../../nvme/controller.ts';
-import { Namespace, type NamespaceOptions } from '../../nvme/namespace.ts';
 import { type ControllerProfile, GENERIC } from '../../nvme/profile.ts';
-import { SparseStore } from '../../nvme/sparse-store.ts';
 import { ADMIN, CQE, SQE } from '../../nvme/spec/commands.ts';
 import { AQA, CC, cqHeadDoorbell, REG, sqTailDoorbell } from '../../nvme/spec/registers.ts';
-import { statusOf } from '../../nvme/spec/status.ts';
-import { Subsystem } from '../../nvme/subsystem.ts';
 import { assert } from '../../support/assert.ts';
 import { highWord, lowWord, u64 } from '../../support/numbers.ts';
 import { random } from '../../support/random.ts';
+import { createDrive, type DriveOptions, LINK } from './drive.ts';
+import { type Completion, type Entry, readCompletion, writeEntry } from './entry.ts';
 
 export const PAGE = 4096;
 export const SERIAL = 'HARNESS0';
 /** Nothing takes time. */
 export const FUNCTIONAL: ControllerProfile = { ...GENERIC, timing: null };
+/** A BAR0 with room for doorbells of any stride. */
+export const ROOMY = { msixTable: 0x8000, msixPba: 0x9000, bar_bytes: 0x1_0000 } as const;
 /** CC of a driver with 4 KiB pages: entry sizes 6 and 4. */
 export const CC_NORMAL = CC.encode({ EN: 1, IOSQES: 6, IOCQES: 4 });
 
@@ -50,54 +48,11 @@ export const BAR = 0xfe80_0000;
 /** Where the controller memory buffer is, if there is one. */
 const BUFFER = 0xe000_0000;
 const MSIX_CAPABILITY = 0x40;
-const LINK: LinkProfile = {
-  generation: 3,
-  lanes: 4,
-  maxPayload_bytes: 256,
-  readRequest_bytes: 512,
-  propagation_ns: 150,
-};
 const RAM_BYTES = 64 * 1024 ** 2;
 const LOCAL_BYTES = 64 * 1024 ** 2;
 
-/** A submission entry: what is absent is 0, and the command identifier counts up. */
-export interface Entry {
-  readonly opcode: number;
-  readonly flags?: number;
-  readonly cid?: number;
-  readonly nsid?: number;
-  readonly prp1?: number;
-  readonly prp2?: number;
-  /** Low and high word in the place of `prp2`: the second half of an SGL descriptor. */
-  readonly descriptor?: readonly [low: number, high: number];
-  readonly mptr?: number;
-  readonly cdw2?: number;
-  readonly cdw3?: number;
-  readonly cdw10?: number;
-  readonly cdw11?: number;
-  readonly cdw12?: number;
-  readonly cdw13?: number;
-  readonly cdw14?: number;
-  readonly cdw15?: number;
-}
-
-export interface Completion {
-  readonly dw0: number;
-  readonly dw1: number;
-  readonly sqhd: number;
-  readonly sqid: number;
-  readonly cid: number;
-  /** 11-bit code, SCT << 8 | SC. */
-  readonly status: number;
-  readonly dnr: boolean;
-}
-
-export interface HarnessOptions {
+export interface HarnessOptions extends DriveOptions {
   readonly profile?: ControllerProfile;
-  readonly namespaces?: readonly (Omit<NamespaceOptions, 'store' | 'metadata' | 'zones'> &
-    Pick<NamespaceBoard, 'metadata' | 'zones'> & { readonly bytes: number })[];
-  /** NVM capacity; what the namespaces take when absent. */
-  readonly capacity_bytes?: number;
   /** The controller whose drive this one belongs to, with its namespaces. Its memory stays its own. */
   readonly joins?: Harness;
   /** The link and the controller take time. */
@@ -109,31 +64,6 @@ export interface EnableOptions {
   readonly asqs?: number;
   readonly acqs?: number;
 }
-
-/** A drive with the namespaces of `options`; one of 16 MiB when there are none. */
-const createSubsystem = (
-  { namespaces = [{ nsid: 1, bytes: 16 * 1024 ** 2, block_bytes: 512 }], capacity_bytes = 0 }: HarnessOptions,
-  memory: Memory,
-): Subsystem =>
-  new Subsystem({
-    capacity_bytes,
-    namespaces: namespaces.map(
-      ({ bytes, metadata, zones, ...rest }) =>
-        new Namespace({
-          ...namespaceOptions(
-            {
-              size: bytes,
-              block_bytes: rest.block_bytes,
-              ...(metadata && { metadata }),
-              ...(zones && { zones }),
-            },
-            memory,
-          ),
-          ...rest,
-          store: new SparseStore(memory, bytes),
-        }),
-    ),
-  });
 
 /** The host's side of a queue. */
 interface Ring {
@@ -193,7 +123,7 @@ export class Harness {
       dma: new DmaPort(this.rc, new Link(clock, options.timed === true ? LINK : null)),
       link: LINK,
       random: random(1, 'harness'),
-      subsystem: options.joins?.controller.subsystem ?? createSubsystem(options, memory),
+      subsystem: options.joins?.controller.subsystem ?? createDrive(options, memory),
     });
     this.rc.plug(DEVFN, this.controller);
     this.configure();
@@ -325,21 +255,7 @@ export class Harness {
     const cid = entry.cid ?? this.#cid++ & 0x7fff;
     const at = ring.base + ring.index * SQE.SIZE;
     this.memory.fill(at, 0, SQE.SIZE);
-    const view = this.view(at);
-    view.setUint32(0, (entry.opcode | ((entry.flags ?? 0) << 8) | (cid << 16)) >>> 0, true);
-    view.setUint32(SQE.NSID, entry.nsid ?? 0, true);
-    view.setBigUint64(SQE.PRP1, BigInt(entry.prp1 ?? 0), true);
-    view.setBigUint64(SQE.PRP2, BigInt(entry.prp2 ?? 0), true);
-    entry.descriptor?.forEach((word, index) => {
-      view.setUint32(SQE.PRP2 + 4 * index, word >>> 0, true);
-    });
-    view.setUint32(SQE.CDW2, entry.cdw2 ?? 0, true);
-    view.setUint32(SQE.CDW3, entry.cdw3 ?? 0, true);
-    view.setBigUint64(SQE.MPTR, BigInt(entry.mptr ?? 0), true);
-    const { cdw10 = 0, cdw11 = 0, cdw12 = 0, cdw13 = 0, cdw14 = 0, cdw15 = 0 } = entry;
-    [cdw10, cdw11, cdw12, cdw13, cdw14, cdw15].forEach((word, index) => {
-      view.setUint32(SQE.CDW10 + 4 * index, word >>> 0, true);
-    });
+    writeEntry(this.view(at), cid, entry);
     ring.index = ring.index + 1 === ring.entries ? 0 : ring.index + 1;
     return cid;
   }
@@ -380,18 +296,8 @@ export class Harness {
   /** Takes the next completion, if there is one, and rings the head doorbell unless told not to. */
   reap(cqid: number, isReleased = true): Completion | null {
     const ring = this.#cqs.get(cqid)!;
-    const view = this.view(ring.base + ring.index * CQE.SIZE);
-    const field = view.getUint16(CQE.STATUS, true);
-    if ((field & 1) !== ring.phase) return null;
-    const completion = {
-      dw0: view.getUint32(CQE.DW0, true),
-      dw1: view.getUint32(CQE.DW1, true),
-      sqhd: view.getUint16(CQE.SQHD, true),
-      sqid: view.getUint16(CQE.SQID, true),
-      cid: view.getUint16(CQE.CID, true),
-      status: statusOf(field),
-      dnr: field >>> 15 === 1,
-    };
+    const completion = readCompletion(this.view(ring.base + ring.index * CQE.SIZE), ring.phase);
+    if (completion === null) return null;
     ring.index++;
     if (ring.index === ring.entries) {
       ring.index = 0;

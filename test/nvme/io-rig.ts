@@ -4,15 +4,8 @@ import { FID } from '../../nvme/spec/features.ts';
 import { ERROR_LOG_ENTRY, LID } from '../../nvme/spec/logs.ts';
 import { CC, CSS } from '../../nvme/spec/registers.ts';
 import { statusName } from '../../nvme/spec/status.ts';
-import {
-  CC_NORMAL,
-  type Completion,
-  type Entry,
-  FUNCTIONAL,
-  Harness,
-  type HarnessOptions,
-  PAGE,
-} from './harness.ts';
+import type { Completion, Entry } from './entry.ts';
+import { CC_NORMAL, FUNCTIONAL, Harness, type HarnessOptions, PAGE } from './harness.ts';
 
 export const FUA = 1 << 30;
 export const BROADCAST = 0xffff_ffff;

@@ -5,7 +5,8 @@ import { QEMU } from '../../nvme/profile-qemu.ts';
 import { ADMIN, CQE, NVM } from '../../nvme/spec/commands.ts';
 import { CC } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import { type Entry, FUNCTIONAL, PAGE } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, PAGE } from './harness.ts';
 import { BROADCAST, FUA, ioRig, lossyRig } from './io-rig.ts';
 
 const MIB = 1024 ** 2;

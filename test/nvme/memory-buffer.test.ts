@@ -4,7 +4,8 @@ import { ADMIN, CQE, NVM, SQE } from '../../nvme/spec/commands.ts';
 import { CAP_HI, CMBLOC, CMBMSC, CMBSZ, REG } from '../../nvme/spec/registers.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
 import { u64 } from '../../support/numbers.ts';
-import { CC_NORMAL, type Entry, FUNCTIONAL, Harness, PAGE, ready } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { CC_NORMAL, FUNCTIONAL, Harness, PAGE, ready } from './harness.ts';
 
 /** Where the host puts the buffer: an address that nothing else answers. */
 const CBA = 0x7_0000_0000;

@@ -4,7 +4,8 @@ import type { MetadataBoard } from '../../boards/board.ts';
 import { COPY_RANGE_LONG, COPY_RANGE_SHORT, NVM, SGL_TYPE } from '../../nvme/spec/commands.ts';
 import { crc16 } from '../../support/crc16.ts';
 import { Crc64 } from '../../support/crc64.ts';
-import { type Entry, PAGE } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { PAGE } from './harness.ts';
 import { type IoRig, ioRig, lossyProfile } from './io-rig.ts';
 
 const MIB = 1024 ** 2;

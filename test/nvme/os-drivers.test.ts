@@ -24,7 +24,8 @@ import {
   VERSION,
 } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import { type Entry, Harness, PAGE } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { Harness, PAGE } from './harness.ts';
 
 const PERSONALITIES = [GENERIC, QEMU].map((profile) => ({
   name: profile.name,

@@ -9,7 +9,8 @@ import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { CNS } from '../../nvme/spec/identify.ts';
 import { CAP_HI, CC, CRTO, CSTS, NSSR_MAGIC, REG, SHN, SHST } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import { CC_NORMAL, type Entry, FUNCTIONAL, Harness, type HarnessOptions, PAGE, ready } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { CC_NORMAL, FUNCTIONAL, Harness, type HarnessOptions, PAGE, ready } from './harness.ts';
 import { IoRig, ioRig, lossyRig } from './io-rig.ts';
 
 const BAR = 0xfe80_0000;

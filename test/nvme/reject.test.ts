@@ -8,7 +8,8 @@ import { FID } from '../../nvme/spec/features.ts';
 import { CNS } from '../../nvme/spec/identify.ts';
 import { CC, REG } from '../../nvme/spec/registers.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
-import { CC_NORMAL, type Entry, Harness, ready } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { CC_NORMAL, Harness, ready } from './harness.ts';
 import { IoRig } from './io-rig.ts';
 
 function heard(harness: Harness): Rejection[] {

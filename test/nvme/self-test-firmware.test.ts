@@ -9,7 +9,8 @@ import { AFI, LID, SELF_TEST_LOG, SELF_TEST_RESULT, SELF_TEST_STATUS } from '../
 import { CSTS, REG } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { BROADCAST, deleteNamespace, getLog, identify, listen } from './admin-commands.ts';
-import { type Entry, FUNCTIONAL, type Harness, type HarnessOptions, PAGE, ready } from './harness.ts';
+import type { Entry } from './entry.ts';
+import { FUNCTIONAL, type Harness, type HarnessOptions, PAGE, ready } from './harness.ts';
 
 const MINUTE = 60e9;
 const name = (harness: Harness, entry: Entry) => statusName(harness.submitAdmin(entry).status);

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { CSTS, REG } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
-import { CC_NORMAL, FUNCTIONAL, Harness, type HarnessOptions, PAGE, ready } from './harness.ts';
+import { CC_NORMAL, FUNCTIONAL, Harness, type HarnessOptions, PAGE, ROOMY, ready } from './harness.ts';
 
 const ENTRIES = 16;
 
@@ -198,13 +198,7 @@ describe('at work', () => {
   test.each([[0], [1], [3]])(
     'D18 D13 queues created afterwards, with doorbell stride %i',
     (doorbellStride) => {
-      const profile = {
-        ...FUNCTIONAL,
-        doorbellStride,
-        msixTable: 0x8000,
-        msixPba: 0x9000,
-        bar_bytes: 0x1_0000,
-      };
+      const profile = { ...FUNCTIONAL, ...ROOMY, doorbellStride };
       const host = new ShadowHost({ profile });
       host.configure();
       for (const qid of [1, 5]) {
@@ -221,9 +215,7 @@ describe('at work', () => {
     const profile = {
       ...FUNCTIONAL,
       doorbellStride: 5,
-      msixTable: 0x8000,
-      msixPba: 0x9000,
-      bar_bytes: 0x1_0000,
+      ...ROOMY,
     };
     const host = new ShadowHost({ profile });
     host.configure();

@@ -3,7 +3,8 @@ import { expect } from 'vitest';
 import type { ControllerProfile } from '../../nvme/profile.ts';
 import { checkProfile } from '../../nvme/profile-check.ts';
 import { ADMIN } from '../../nvme/spec/commands.ts';
-import { type Completion, type Entry, FUNCTIONAL, Harness, PAGE } from './harness.ts';
+import type { Completion, Entry } from './entry.ts';
+import { FUNCTIONAL, Harness, PAGE } from './harness.ts';
 
 const NUMD = ((PAGE / 4 - 1) << 16) >>> 0;
 

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { ZoneBoard } from '../../boards/board.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
 import { ZONE, ZONE_ACTION, ZONE_DESCRIPTOR, ZONE_REPORT } from '../../nvme/spec/zones.ts';
-import type { Entry } from './harness.ts';
+import type { Entry } from './entry.ts';
 import { type IoRig, ioRig } from './io-rig.ts';
 
 export const KIB = 1024;

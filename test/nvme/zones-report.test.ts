@@ -7,7 +7,7 @@ import { CNS, CSI } from '../../nvme/spec/identify.ts';
 import { CC, REG, SHN } from '../../nvme/spec/registers.ts';
 import { STATUS, statusName } from '../../nvme/spec/status.ts';
 import { IDENTIFY_ZONED_NAMESPACE, ZONE_ACTION, ZONED_FORMAT } from '../../nvme/spec/zones.ts';
-import type { Entry } from './harness.ts';
+import type { Entry } from './entry.ts';
 import { BROADCAST, FUA, type IoRig, ioRig, lossyProfile } from './io-rig.ts';
 
 import {

@@ -11,7 +11,7 @@ import {
   ZONE_APPEND_PIREMAP,
   ZONED_FORMAT,
 } from '../../nvme/spec/zones.ts';
-import type { Entry } from './harness.ts';
+import type { Entry } from './entry.ts';
 import { type IoRig, ioRig } from './io-rig.ts';
 
 import {

@@ -5,7 +5,7 @@
 import type { ControllerProfile } from '../../../nvme/profile.ts';
 import { ADMIN, GET_FEATURES_CDW10 } from '../../../nvme/spec/commands.ts';
 import { STATUS } from '../../../nvme/spec/status.ts';
-import type { Completion, Entry } from '../harness.ts';
+import type { Completion, Entry } from '../entry.ts';
 import { PAGE } from '../harness.ts';
 import { IoRig } from '../io-rig.ts';
 

@@ -9,7 +9,8 @@ import {
 } from '../../../nvme/spec/features.ts';
 import { CSTS, REG } from '../../../nvme/spec/registers.ts';
 import { STATUS } from '../../../nvme/spec/status.ts';
-import { type Entry, PAGE } from '../harness.ts';
+import type { Entry } from '../entry.ts';
+import { PAGE } from '../harness.ts';
 import type { Bench, Verdict } from './bench.ts';
 
 /** Other values than the defaults, of features with more than one. */
