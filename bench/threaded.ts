@@ -19,7 +19,7 @@ const MEASURE_MS = isQuick ? 500 : 3000;
 /** Two threads on a busy host seldom run side by side for long, so samples are short: so many rounds. */
 const ROUNDS = 50;
 /** Commands that are posted for one doorbell, where the queue is deep enough. */
-const BATCH = 8;
+const BATCH = 16;
 
 /** Words of ball and answer, 256 bytes apart; a ball of -1 ends the game. */
 const BALL = 0;

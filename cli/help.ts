@@ -51,7 +51,8 @@ export const PAGES: Readonly<Record<string, Page>> = {
 Runs a fio job file: every I/O goes through the driver, the PCIe link, the IOMMU and the controller.
 ${BOARD}
   --pace PACE         timed (default): simulated time, as a real machine takes it; functional: no delays, host time;
-                      threaded: as functional, with the hardware in a thread of its own
+                      threaded: as functional, with the hardware in threads of its own
+  --workers W         at the threaded pace: shared (default), all drives in one thread; each, a thread for each drive
   --seed N            seed of everything that is left to chance; the same seed gives the same run (1)
   --output FILE       write the report there
   --output-format F   normal, terse, json, json+ (with histograms), or several separated by commas; keys are fio's

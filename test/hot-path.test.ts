@@ -17,6 +17,10 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'vfio/pci/bar-mapping.ts': ['write32', '#reach'],
   'machine/clock.ts': ['after', 'at', 'cancel', 'step', 'runUntil', 'idle'],
   'machine/event-queue.ts': ['add', 'take', 'cancel', '#link', '#remove', '#empty', '#findFirst'],
+  'machine/pcie/host-bridge.ts': ['write32', '#hostAt'],
+  'machine/threads/cpu-port.ts': ['send'],
+  'machine/threads/hardware-loop.ts': ['#look', '#take'],
+  'machine/threads/remote-pci.ts': ['write32'],
   'machine/pcie/root-complex.ts': ['write32', '#deliver', '#rangeAt', '#rangeOf', '#lookUp'],
   'machine/pcie/dma-port.ts': [
     'read',

@@ -9,7 +9,7 @@ import { UserError } from '../../support/user-error.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
-import { type AnyMachine, type AnyPace, boot, parsePace, switchOff } from '../pace.ts';
+import { type AnyMachine, type AnyPace, boot, parsePace, parseWorkers, switchOff } from '../pace.ts';
 import { DRIVER_FLAGS, driverOptions, refuseUnoffered } from './driver-options.ts';
 import { type RunOptions, type RunResult, runJobs } from './engine.ts';
 import { INTERRUPTED, Interrupt } from './interrupt.ts';
@@ -30,6 +30,7 @@ const VERSION = 'doorbell-fio';
 const KEYS = [
   'board',
   'pace',
+  'workers',
   'seed',
   'output',
   'output-format',
@@ -67,6 +68,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   else if (path === undefined || others.length > 0)
     throw new UserError('fio: give one job file: doorbell fio JOB.fio');
   const pace = parsePace(options.pace);
+  const workers = parseWorkers(options.workers, pace);
   const formats = parseFormats(options['output-format']);
   const saved = options.restore === undefined ? null : readSavedRun(options.restore);
   const parts = saved ?? (await partsOf(path!, options, flags));
@@ -77,7 +79,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const request = saveRequest(options, flags.has('--save-only'), pace, saved);
   refuseRecord(options, pace, saved);
   if (options.record !== undefined) writeLines(`--record ${options.record}`, options.record, []);
-  const machine = boot(targets.board, { pace, seed, openStore });
+  const machine = boot(targets.board, { pace, workers, seed, openStore });
   const isRecorded = options.record !== undefined || saved?.isRecorded === true;
   const recorder = isRecorded ? new TraceRecorder(machine.trace) : null;
   const state = stateDoors(request, saved, parts, recorder);
@@ -242,7 +244,7 @@ export function timeLines(result: RunResult, pace: AnyPace, seed: number, board:
   const host = `${(host_ns / 1e6).toFixed(1)} ms of host time, ${perIo.toFixed(0)} ns per I/O`;
   const run = `board ${board}, seed ${seed}`;
   if (pace !== 'timed') {
-    const how = pace === 'threaded' ? 'the hardware has a thread of its own' : 'nothing costs simulated time';
+    const how = pace === 'threaded' ? 'the hardware has threads of its own' : 'nothing costs simulated time';
     return ['', `Time: ${pace} pace, ${how}; all figures are host time: ${host}; ${run}`];
   }
   const ratio = simulated_ns === 0 ? 0 : host_ns / simulated_ns;

@@ -90,7 +90,7 @@ describe('mistakes', () => {
     [['fio', job, '--sed', '1'], 'doorbell: fio: unknown option "--sed"; did you mean "--seed"?'],
     [
       ['fio', job, '--qqqqqq'],
-      'doorbell: fio: unknown option "--qqqqqq"; it takes --board --pace --seed --output',
+      'doorbell: fio: unknown option "--qqqqqq"; it takes --board --pace --workers --seed --output',
     ],
     [['fio', job, '--seed'], 'doorbell: fio: --seed needs a value'],
     [['fio', job, '--hostMemroy'], 'unknown option "--hostMemroy"; did you mean "--hostMemory"?'],
@@ -100,6 +100,11 @@ describe('mistakes', () => {
       'doorbell: --hostMemory: nvme0 of board pc (QEMU NVMe Ctrl) does not offer it: its rootPorts[0].device.profile.admin.hostMemory is null',
     ],
     [['fio', job, '--seed=x'], 'doorbell: --seed x: a seed is a whole number below 2^53'],
+    [
+      ['fio', job, '--pace=threaded', '--workers=eahc'],
+      'doorbell: --workers eahc: it is shared or each; did you mean "each"?',
+    ],
+    [['fio', job, '--workers=each'], 'doorbell: --workers each: only --pace threaded has hardware threads'],
     [['fio', job, '--pace=fast'], 'doorbell: --pace fast: it is timed, functional or threaded'],
     [
       ['fio', job, '--pace=timd'],

@@ -19,7 +19,7 @@ test('fio writes and verifies, polling and by interrupt', async () => {
   expect([status, err]).toEqual([0, '']);
   expect(out.match(/issued rwts: total=64,64,0,0/g)).toHaveLength(2);
   expect(out).toContain(
-    'Time: threaded pace, the hardware has a thread of its own; all figures are host time',
+    'Time: threaded pace, the hardware has threads of its own; all figures are host time',
   );
 });
 
