@@ -45,7 +45,7 @@ export const bytePattern = (key: 'verify_pattern' | 'buffer_pattern'): OptionRul
 
 export const fileName: OptionRule = (options, text) => {
   if (text === '' || /(?<!\\):/.test(text))
-    return 'takes one namespace such as nvme0n1, or the path of one image';
+    return 'takes one namespace such as nvme0n1, or the path of one image; each further file takes a job of its own';
   options.filename = text.replaceAll('\\:', ':');
   return null;
 };

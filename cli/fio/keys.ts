@@ -84,7 +84,7 @@ const TABLE: Record<string, OptionRule> = {
   io_size: amount('io_size'),
   number_ios: integer('number_ios', 1, MANY),
   loops: integer('loops', 1, MANY),
-  nrfiles: one('a job works on one file'),
+  nrfiles: one('a job works on one file; with numjobs and directory each clone has its own'),
   runtime: time('runtime_ns', 's', true),
   time_based: flag('time_based'),
   ramp_time: time('ramp_ns', 's'),

@@ -42,10 +42,25 @@ export function keyLines(): string[] {
   ];
 }
 
-/** A board as it is, and one whose namespace has zones. */
+/** Boards to try one after the other: with a namespace of 16 GiB in an image, with zones, with 4 TiB in an image. */
 interface ExampleBoards {
   readonly plain: string;
   readonly zoned: string;
+  readonly large: string;
+}
+
+/** What a file that does not run as it is may need, by what is said of it: an option of its own usage, or another board. */
+function anotherWay(
+  sentence: string,
+  text: string,
+  boards: ExampleBoards,
+): [what: string, ...options: string[]] | null {
+  if (/there is no directory|is neither a namespace/.test(sentence))
+    return ['with --in-memory', '--in-memory'];
+  if (/has no zones$/.test(sentence)) return ['on a zoned namespace', '--board', boards.zoned];
+  if (/ends at 17179869184$/.test(sentence)) return ['on a namespace of 4 TiB', '--board', boards.large];
+  const section = /--section=\w+/.exec(text)?.[0];
+  return section === undefined ? null : [`with ${section}, as it says itself`, section];
 }
 
 /** Names of the jobs of a JSON report that ended with an error. */
@@ -55,30 +70,35 @@ function failedJobs(report: string): string {
   return [...new Set(failed)].join(', ');
 }
 
-/** Runs one example; returns what became of it. */
-async function outcome(path: string, boards: ExampleBoards, ...more: string[]): Promise<string> {
+/** Runs one example; returns what became of it. `tried` are the ways to run it so far. */
+async function outcome(
+  path: string,
+  boards: ExampleBoards,
+  more: readonly string[] = [],
+  tried: readonly string[] = [],
+): Promise<string> {
   const errors: string[] = [];
   const error = (line: string) => void errors.push(line);
   const report: string[] = [];
   const lines = (printed: readonly string[]) => void report.push(...printed);
   const quiet = { isTerminal: false, lines, status: () => {}, error };
-  const options = ['--board', boards.plain, '--stop-after', STOP_AFTER, '--output-format', 'json', ...more];
+  const board = more.includes('--board') ? [] : ['--board', boards.plain];
+  const options = [...board, '--stop-after', STOP_AFTER, '--output-format', 'json', ...more];
   const status = await main(['fio', path, ...options], quiet);
-  const last = errors.at(-1) ?? '';
+  const [last = '', ...others] = (errors.at(-1) ?? '').split('\n');
+  const how = tried.map((each) => `, ${each}`).join('');
   if (status === 0)
-    return last.startsWith('note: stopped') ? `runs (stopped after ${STOP_AFTER})` : 'runs to its end';
+    return `${last.startsWith('note: stopped') ? `runs (stopped after ${STOP_AFTER})` : 'runs to its end'}${how}`;
   if (status === 1 && !last.startsWith('doorbell: '))
-    return `runs to its end; errors in ${failedJobs(report.join('\n'))}`;
-  if (more.length === 0 && /there is no directory|is neither a namespace/.test(last)) {
-    const again = await outcome(path, boards, '--in-memory');
-    return again.startsWith('runs') ? `${again}, with --in-memory` : again;
-  }
-  if (boards.plain !== boards.zoned && /has no zones$/.test(last)) {
-    const again = await outcome(path, { plain: boards.zoned, zoned: boards.zoned }, ...more);
-    return again.startsWith('runs') ? `${again}, on a zoned namespace` : again;
+    return `runs to its end${how}; errors in ${failedJobs(report.join('\n'))}`;
+  const [what, ...way] = anotherWay(last, readFileSync(path, 'utf8'), boards) ?? [];
+  if (what !== undefined && !tried.includes(what)) {
+    const again = await outcome(path, boards, [...more, ...way], [...tried, what]);
+    if (again.startsWith('runs') || tried.length > 0) return again;
   }
   const sentence = last.replace('doorbell: ', '').replace(`${path}:`, 'line ').replaceAll('|', '\\|');
-  return status === 2 ? `refused: ${sentence}` : `a job failed: ${sentence}`;
+  const further = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  return status === 2 ? `refused: ${sentence}${further}` : `a job failed: ${sentence}`;
 }
 
 async function exampleLines(folder: string): Promise<string[]> {
@@ -95,7 +115,11 @@ async function exampleLines(folder: string): Promise<string[]> {
       return path;
     };
     const zones = { zone: '64m', capacity: '48m', maxOpen: 32, maxActive: 32 };
-    const boards = { plain: write('examples', namespaces), zoned: write('zoned', [{ size: '4g', zones }]) };
+    const boards = {
+      plain: write('examples', namespaces),
+      zoned: write('zoned', [{ size: '4g', zones }]),
+      large: write('large', [{ size: '4t', image: join(scratch, 'large.img') }]),
+    };
     const rows: string[] = [];
     for (const name of readdirSync(folder)
       .filter((each) => each.endsWith('.fio'))

@@ -122,11 +122,14 @@ describe('mistakes name file, line, key and what would do', () => {
     ['stonewall=yes', 'x.fio:2: stonewall=yes: stonewall takes 0 or 1'],
     [
       'filename=a:b',
-      'x.fio:2: filename=a:b: filename takes one namespace such as nvme0n1, or the path of one image',
+      'x.fio:2: filename=a:b: filename takes one namespace such as nvme0n1, or the path of one image; each further file takes a job of its own',
     ],
     [`bs=\${NOPE}`, `x.fio:2: bs=\${NOPE}: the environment has no variable NOPE`],
     ['time_based', 'x.fio:2: job "a": time_based needs a runtime'],
-    ['nrfiles=2', 'x.fio:2: nrfiles=2: nrfiles takes only 1 here: a job works on one file'],
+    [
+      'nrfiles=2',
+      'x.fio:2: nrfiles=2: nrfiles takes only 1 here: a job works on one file; with numjobs and directory each clone has its own',
+    ],
     ['read_iolog=x', 'x.fio:2: read_iolog is a key of fio that Doorbell does not support'],
     ['bssplit=4k/60:8k/60', /^x.fio:2: bssplit=.* takes sizes with shares that add up to 100/],
     ['random_distribution=zipf:1', /takes random, zipf:THETA \(above 0, not 1\)/],
