@@ -1,40 +1,25 @@
 /**
  * One episode of the controller fuzzer: a machine that one seed decides, and a host that does right and wrong things to
  * its controller in any order until it has submitted so many commands. Every episode replays alone from its seed.
- * Not here: what must hold (world.ts, ledger.ts), many episodes (run.ts).
+ * Not here: how a host uses queues (host.ts), what must hold (world.ts, ledger.ts), many episodes (run.ts).
  */
 
 import { CQE, SQE } from '../../nvme/spec/commands.ts';
-import {
-  AQA,
-  CAP_CSS,
-  CC,
-  CSS,
-  CSTS,
-  cqHeadDoorbell,
-  DOORBELL_BASE,
-  NSSR_MAGIC,
-  REG,
-  SHST,
-  sqTailDoorbell,
-} from '../../nvme/spec/registers.ts';
+import { AQA, CAP_CSS, CC, CSS, CSTS, DOORBELL_BASE, NSSR_MAGIC, REG } from '../../nvme/spec/registers.ts';
 import { ZONE } from '../../nvme/spec/zones.ts';
-import { AREA_BYTES, baseOf, SHADOW_AREA } from './commands.ts';
+import { AREA_BYTES, baseOf } from './commands.ts';
 import { Dice } from './dice.ts';
 import { Entries } from './entries.ts';
-import { type Completion, Ledger, type Submission } from './ledger.ts';
+import { Host } from './host.ts';
+import { Ledger } from './ledger.ts';
 import { drawProfile } from './profiles.ts';
 import { Violation } from './violation.ts';
 import { type Allowed, AREA, BAR, BUFFER, DATA, READABLE, World, WRITABLE } from './world.ts';
 
 /** Events that may be waiting at one time: a few for each slot, and the controller's own timers. */
 const EVENTS_MAX = 8192;
-/** Events after which a controller that is left alone must have come to rest. */
-const STEPS_MAX = 1_000_000;
 /** Actions, on average, of an episode that can find nothing more until a reset. */
 const USELESS_ACTIONS = 8;
-/** One of so many actions whose outcome cannot be known is done in the middle of everything, the others in a pause. */
-const BLIND_ACTIONS = 8;
 /** Offsets that registers may have, and beyond. */
 const REGISTERS = [...Object.values(REG), 0x6c, 0xffc, 0x1_0000 - 4];
 
@@ -42,15 +27,16 @@ export class Episode {
   readonly world: World;
   readonly ledger: Ledger;
   readonly #dice: Dice;
+  readonly #host: Host;
   readonly #entries: Entries;
   readonly #givesMemory: boolean;
-  #isEnabled = false;
 
   constructor(seed: number) {
     this.#dice = new Dice(seed, 'host');
     const profile = drawProfile(new Dice(seed, 'profile'));
     this.world = new World(profile, seed, new Dice(seed, 'iommu'), new Dice(seed, 'peer').once(2));
     this.ledger = new Ledger(this.world);
+    this.#host = new Host(this.#dice, this.world, this.ledger);
     this.#entries = new Entries(this.#dice, this.world, this.ledger);
     this.#givesMemory = this.#dice.once(2);
     if (this.#dice.once(3)) this.world.trace.listen(() => {});
@@ -59,29 +45,29 @@ export class Episode {
   /** Throws Violation, or whatever the controller throws. */
   run(commands: number): void {
     while (this.ledger.submitted < commands) {
-      if (this.#isEnabled) this.#act();
+      if (this.#host.isEnabled) this.#act();
       else this.#enable();
       if (this.world.clock.pending > EVENTS_MAX)
         throw new Violation('memory', `${this.world.clock.pending} events are waiting`);
     }
-    this.#quiesce();
+    this.#host.quiesce();
     this.world.checkMemory();
   }
 
   #act(): void {
     const dice = this.#dice;
     this.world.remapper.step();
-    if (dice.once(USELESS_ACTIONS) && (this.ledger.isClosed || this.#isStuck())) return this.#reset();
+    if (dice.once(USELESS_ACTIONS) && (this.ledger.isClosed || this.#host.isStuck())) return this.#reset();
     const kind = dice.below(1000);
     if (kind < 580) this.#submit();
-    else if (kind < 840) this.#reap();
-    else if (kind < 910) this.#steps(dice.below(40));
+    else if (kind < 840) this.#host.reap();
+    else if (kind < 910) this.#host.steps(dice.below(40));
     else if (kind < 918) this.#wildDoorbell();
     else if (kind < 935) this.#wildRegister();
     else if (kind < 960) this.#remap();
     else if (kind < 965) this.#condition();
     else if (kind < 970) this.#disturb();
-    else if (kind < 975) this.#quiesce();
+    else if (kind < 975) this.#host.quiesce();
     else if (kind < 977) this.#reset();
   }
 
@@ -120,9 +106,9 @@ export class Episode {
     world.write32(REG.CC, dice.once(30) ? (dice.u32() | 1) >>> 0 : cc);
     ledger.addSubmission(0, 0, sizes.ASQS + 1, 0);
     ledger.addCompletion(0, 1, sizes.ACQS + 1);
-    for (let step = 0; step < 100 && CSTS.RDY.get(world.read32(REG.CSTS)) === 0; step++) this.#steps(1);
-    this.#isEnabled = true;
-    if (this.#isStuck()) return this.#reset();
+    for (let step = 0; step < 100 && CSTS.RDY.get(world.read32(REG.CSTS)) === 0; step++) this.#host.steps(1);
+    this.#host.isEnabled = true;
+    if (this.#host.isStuck()) return this.#reset();
     if (dice.once(2)) world.write32(REG.CMBMSC, BUFFER | 3);
     for (let qid = 1; qid <= 3; qid++) this.#create(true, qid);
     for (let qid = 1; qid <= 4; qid++) this.#create(false, qid);
@@ -149,16 +135,10 @@ export class Episode {
   #administer(make: () => Uint32Array): void {
     const admin = this.ledger.sqs.get(0)!;
     if (this.ledger.room(admin) === 0) return;
-    this.#post(admin, make());
-    this.#ring(admin);
-    this.#steps(200);
-    this.#reapAll();
-  }
-
-  /** The controller does not take commands and will not before a reset. */
-  #isStuck(): boolean {
-    const csts = this.world.read32(REG.CSTS);
-    return CSTS.RDY.get(csts) === 0 || CSTS.CFS.get(csts) === 1 || CSTS.SHST.get(csts) !== SHST.NORMAL;
+    this.#host.post(admin, make());
+    this.#host.ring(admin);
+    this.#host.steps(200);
+    this.#host.reapAll();
   }
 
   #reset(): void {
@@ -172,7 +152,7 @@ export class Episode {
     else world.write32(REG.NSSR, NSSR_MAGIC);
     if (kind > 3) world.configure();
     if (!this.#followReset()) return;
-    this.#steps(dice.below(20));
+    this.#host.steps(dice.below(20));
     if (dice.once(12)) world.checkMemory();
   }
 
@@ -181,7 +161,7 @@ export class Episode {
     const { world } = this;
     const isDisabled = CC.EN.get(world.read32(REG.CC)) === 0;
     if (!isDisabled) return false;
-    this.#isEnabled = false;
+    this.#host.isEnabled = false;
     world.isQuiet = true;
     this.ledger.clear();
     return true;
@@ -195,89 +175,8 @@ export class Episode {
     const queue = dice.once(4) ? queues[0]! : dice.pick(queues);
     const room = this.ledger.room(queue);
     let entries = Math.min(room, 1 + dice.below(dice.once(4) ? 32 : 4));
-    while (entries-- > 0) this.#post(queue, this.#entries.next(queue.qid));
-    this.#ring(queue);
-  }
-
-  #posted = 0;
-
-  #post(queue: Submission, words: Uint32Array): void {
-    const index = (queue.tail + this.#posted++) % queue.size;
-    this.world.memory.u32.set(words, this.world.at(queue.base + index * SQE.SIZE) >>> 2);
-  }
-
-  #ring(queue: Submission): void {
-    const tail = (queue.tail + this.#posted) % queue.size;
-    this.#posted = 0;
-    if (this.ledger.willClose(queue, tail)) this.#pause();
-    if (this.ledger.sqs.get(queue.qid) !== queue) return;
-    this.ledger.submit(queue, tail);
-    this.#doorbell(queue.qid, false, tail);
-    this.ledger.observe();
-  }
-
-  #doorbell(qid: number, isCompletion: boolean, value: number): void {
-    const { doorbellStride } = this.world.controller.profile;
-    // From the moment the controller takes the buffers, which the host learns later; before that it does no harm.
-    if (qid > 0) {
-      const at = baseOf(SHADOW_AREA) + (2 * qid + (isCompletion ? 1 : 0)) * (4 << doorbellStride);
-      this.world.memory.u32[this.world.at(at) >>> 2] = value;
-    }
-    const offset = (isCompletion ? cqHeadDoorbell : sqTailDoorbell)(qid, doorbellStride);
-    this.world.write32(offset, value);
-  }
-
-  /** Takes completions from one queue and releases some of them. */
-  #reap(): void {
-    this.ledger.observe();
-    const queue = this.#dice.pick([...this.ledger.cqs.values()]);
-    const seen = queue.seen - queue.released;
-    if (seen > 0) this.#release(queue, 1 + this.#dice.below(seen));
-  }
-
-  #release(queue: Completion, entries: number): void {
-    queue.released += entries;
-    this.#doorbell(queue.qid, true, queue.released % queue.size);
-    this.ledger.observe();
-  }
-
-  #reapAll(): boolean {
-    let isAny = false;
-    this.ledger.observe();
-    for (const queue of [...this.ledger.cqs.values()]) {
-      if (queue.seen === queue.released) continue;
-      isAny = true;
-      this.#release(queue, queue.seen - queue.released);
-    }
-    return isAny;
-  }
-
-  // ---- time ---------------------------------------------------------------------------------------------------------
-
-  #steps(count: number): void {
-    const { clock, remapper } = this.world;
-    for (let step = 0; step < count && clock.step(); step++) remapper.step();
-    this.ledger.observe();
-  }
-
-  /** Lets everything happen that can; then no command may be missing. */
-  #quiesce(): void {
-    const { world, ledger } = this;
-    let steps = 0;
-    do {
-      while (world.clock.step()) {
-        world.remapper.step();
-        if (++steps > STEPS_MAX) throw new Violation('memory', 'the controller never comes to rest');
-      }
-    } while (this.#reapAll());
-    if (this.#isEnabled && !this.#isStuck()) ledger.checkNothingLost(world.controller.profile.asyncEvents);
-  }
-
-  /** Something follows whose outcome can only be known, or does the least harm, when nothing is under way. */
-  #pause(): boolean {
-    const isPausing = !this.ledger.isClosed && !this.#dice.once(BLIND_ACTIONS);
-    if (isPausing) this.#quiesce();
-    return isPausing;
+    while (entries-- > 0) this.#host.post(queue, this.#entries.next(queue.qid));
+    this.#host.ring(queue);
   }
 
   // ---- wrong things -------------------------------------------------------------------------------------------------
@@ -290,19 +189,19 @@ export class Episode {
     const isCompletion = dice.once(2);
     const value = dice.once(3) ? dice.odd32() & 0xffff : dice.below(64);
     const isUnknowable = isCompletion ? this.#isWildHead(qid, value) : this.#isWildTail(qid, value);
-    const hasPaused = isUnknowable && this.#pause();
+    const hasPaused = isUnknowable && this.#host.pause();
     if (isUnknowable && !hasPaused) ledger.close();
     const cq = ledger.cqs.get(qid);
     const sq = ledger.sqs.get(qid);
     if (!isCompletion && sq !== undefined && value < sq.size) ledger.submit(sq, value);
     const isRelease = isCompletion && cq !== undefined && value < cq.size && !this.#isWildHead(qid, value);
     if (isRelease) cq.released += (value - (cq.released % cq.size) + cq.size) % cq.size;
-    this.#doorbell(qid, isCompletion, value);
+    this.#host.doorbell(qid, isCompletion, value);
     ledger.observe();
     if (!hasPaused) return;
     // A shadow doorbell must not keep a value that becomes right later.
-    this.#quiesce();
-    if (cq !== undefined && ledger.cqs.get(qid) === cq) this.#doorbell(qid, true, cq.released % cq.size);
+    this.#host.quiesce();
+    if (cq !== undefined && ledger.cqs.get(qid) === cq) this.#host.doorbell(qid, true, cq.released % cq.size);
   }
 
   /** Whether the head of a completion queue, or of one that may be there soon, passes what the host has seen. */
@@ -368,7 +267,7 @@ export class Episode {
     else if (kind < 4) health.condition.temperature_K = 300 + dice.below(80);
     else if (kind < 7) health.condition.spare_percent = dice.below(101);
     else this.world.master(false);
-    this.#steps(dice.below(8));
+    this.#host.steps(dice.below(8));
     this.world.master(true);
     this.ledger.observe();
   }
