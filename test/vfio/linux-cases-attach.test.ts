@@ -1,6 +1,6 @@
 /**
  * Cases 94 to 171 of linux-cases: pinning, page tables and attachment, the container requests of an
- * iommufd. Not here: lines that iommufd.test.ts and iommufd-container.test.ts have by number; access objects, another
+ * iommufd. Not here: lines that iommufd*.test.ts have by number; access objects, another
  * process, nesting and dirty tracking (96, 99 to 105, 109, 117 to 123, 125, 131, 141 to 150, 153, 156, 157), which
  * this kernel and its IOMMU do not offer: the lines below show how they are refused.
  */

@@ -1,5 +1,5 @@
 /**
- * Cases 1 to 93 of linux-cases: dispatch, options, IO address spaces. Those that iommufd.test.ts has by
+ * Cases 1 to 93 of linux-cases: dispatch, options, IO address spaces. Those that iommufd*.test.ts have by
  * number are not here again (3 to 28, 33 to 36, 39, 46, 48, 52, 56 to 61, 72, 76, 80, 81, 87, 92, 93), and 69, 70 and 84
  * need the reserved ranges of a mock domain and are not here; 86 and 91 have the MSI window of a real one in their place.
  */
