@@ -22,7 +22,8 @@ describe('the table of fio examples', () => {
     job!,
     what!,
   ]);
-  const told = (what: string) => what.replaceAll('\\|', '|');
+  /** Without how many more mistakes the file has. */
+  const told = (what: string) => what.replaceAll('\\|', '|').replace(/ \(and \d+ more\)$/, '');
 
   test('counts its rows', () => {
     const ran = rows.filter(([, what]) => what!.startsWith('runs')).length;
