@@ -1,5 +1,4 @@
 /** Micro parts with benchmark.js: translation, doorbell, event queue. Not here: whole I/Os (io.ts, timed.ts). */
-import Benchmark from 'benchmark';
 import { boot } from '../boards/boot.ts';
 import { pc } from '../boards/pc.ts';
 import { NvmeDriver } from '../drivers/nvme/index.ts';
@@ -18,7 +17,9 @@ const MISS_PAGES = 4096;
 const HIT_PAGES = 64;
 
 /** Time of one operation of `batch`, which does BATCH of them: many short samples of benchmark.js. */
-function timeOfOperation(name: string, batch: () => void): Time {
+async function timeOfOperation(name: string, batch: () => void): Promise<Time> {
+  // Not for all variants: see chart.ts.
+  const { default: Benchmark } = await import('benchmark');
   const until = performance.now() + WARM_UP_MS;
   while (performance.now() < until) batch();
   const limits = { minTime: 0.004, minSamples: isQuick ? 50 : 200, maxTime: isQuick ? 0.3 : 1.5 };
@@ -50,7 +51,7 @@ export async function benchTranslation(name: string, pages: number): Promise<Met
     next = page;
     if (lowest < 0) blocked++;
   };
-  const time = timeOfOperation(name, batch);
+  const time = await timeOfOperation(name, batch);
   let walks = 0;
   const stop = trace.listen((_time, point) => {
     if (point === T.IOMMU_WALK) walks++;
@@ -76,7 +77,7 @@ export async function benchDoorbell(): Promise<Metric[]> {
   const { qid } = await nvme.createQueuePair();
   const offset = sqTailDoorbell(qid, 0) - DOORBELL_BASE;
   const { doorbells } = nvme;
-  const time = timeOfOperation('doorbell', () => {
+  const time = await timeOfOperation('doorbell', () => {
     for (let i = 0; i < BATCH; i++) doorbells.write32(offset, 0);
   });
   await nvme.close();
@@ -85,7 +86,7 @@ export async function benchDoorbell(): Promise<Metric[]> {
 }
 
 /** One event run and one scheduled while `pending` others wait. */
-export function benchEvents(pending: number): Metric[] {
+export async function benchEvents(pending: number): Promise<Metric[]> {
   const clock = new Clock();
   const draw = random(1, 'bench.events');
   const delays = Float64Array.from({ length: 4096 }, () => 1 + draw.below(2000));
@@ -95,7 +96,7 @@ export function benchEvents(pending: number): Metric[] {
     clock.after(delays[at]!, handler, 0);
   });
   for (let i = 0; i < pending; i++) clock.after(draw.below(2000), handler, 0);
-  const time = timeOfOperation('events', () => {
+  const time = await timeOfOperation('events', () => {
     for (let i = 0; i < BATCH; i++) clock.step();
   });
   return [
