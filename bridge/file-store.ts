@@ -4,7 +4,7 @@
  * Not here: opening the file for a board (host.ts).
  */
 
-import { closeSync, fdatasyncSync, fstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, readSync, writeSync } from 'node:fs';
 import type { Memory } from '../machine/memory.ts';
 import { type BlockStore, STORE_FAILED, STORE_OK } from '../nvme/block-store.ts';
 import { type Archive, ArchiveError } from '../support/archive.ts';
@@ -106,8 +106,6 @@ export class FileStore implements BlockStore {
   archive(a: Archive): void {
     this.failure = a.value(this.failure);
     a.same(this.bytes, `the size of ${this.#path}`);
-    const isHole = a.value(fstatSync(this.#fd).blocks === 0);
-    if (isHole && fstatSync(this.#fd).blocks === 0) return;
     const saved = new Uint8Array(RUN);
     const here = new Uint8Array(RUN);
     let held = 0;
@@ -115,9 +113,10 @@ export class FileStore implements BlockStore {
       const length = Math.min(RUN, this.bytes - offset);
       this.#readInto(here, offset, length);
       saved.set(here);
-      if (isHole) saved.fill(0);
+      const isEmpty = a.value(Buffer.compare(here, NOTHING) === 0);
+      if (isEmpty) saved.fill(0);
       else a.pages(saved, length);
-      if (Buffer.compare(saved, NOTHING) !== 0) held += length;
+      held += isEmpty ? 0 : length;
       if (held > MOST_SAVED)
         throw new ArchiveError(`${this.#path} holds more than 1 GiB, too much to be saved`);
       if (a.isLoading && Buffer.compare(saved, here) !== 0) this.#putBack(saved, offset, length);
