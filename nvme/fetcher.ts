@@ -89,7 +89,7 @@ export class Fetcher {
     if (isFree && this.arbiter.pass()) {
       this.#isPumping = true;
       this.#fetch(sqid);
-      this.#isPumping = this.#isPaused;
+      this.#isPumping = this.#isPaused === true;
     }
     this.#list(sqid);
     this.pump();

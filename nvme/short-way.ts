@@ -91,6 +91,7 @@ export class ShortWay {
    * the slot of the first that has to go by stages, or `end`. Data move first, then completions are posted.
    */
   run(first: number, end: number, sqid: number): number {
+    if (end - first === 1) return this.#runOne(first, sqid);
     const { i32 } = this.memory;
     const cqid = i32[this.sqs.at(sqid) + CQID]!;
     const room = this.#room(this.cqs.at(cqid));
@@ -99,9 +100,49 @@ export class ShortWay {
     const next =
       interrupts === true ? this.#postEach(first, moved, sqid, cqid) : this.#post(first, moved, sqid, cqid);
     if (this.#refusal === OK) return next;
-    if (next === moved) this.refused(moved, sqid, this.#refusedAt, this.#refusal);
+    if (next === moved) return this.#refuse(moved, sqid);
     this.#refusal = OK;
     return next + 1;
+  }
+
+  /** `run` for a single entry, without what loops set up. */
+  #runOne(slot: number, sqid: number): number {
+    const { i32 } = this.memory;
+    const sq = this.sqs.at(sqid);
+    const cqid = i32[sq + CQID]!;
+    const cq = this.cqs.at(cqid);
+    const tail = i32[cq + TAIL]!;
+    const next = tail + 1 === i32[cq + SIZE]! ? 0 : tail + 1;
+    const entry = this.slots.entry(slot);
+    const namespace = next === i32[cq + HEAD]! ? null : this.nvm.plain(entry);
+    if (namespace === null) return slot;
+    const isRead = (i32[entry]! & OPCODE) === READ;
+    const bytes = this.#moveOne(entry, namespace, isRead);
+    if (bytes === 0) return this.#refusal === OK ? slot : this.#refuse(slot, sqid);
+    if (isRead === true) this.health.read(bytes, 1);
+    else this.health.wrote(bytes, 1);
+    const base = i32[cq + BASE]!;
+    const low = (base + (tail << ENTRY_SHIFT)) | 0;
+    const high = carried(base, low, i32[cq + BASE_HIGH]!);
+    const phase = i32[cq + PHASE]!;
+    const fetched = i32[sq + HEAD]! | (sqid << 16);
+    const posted = this.dma.write16(low, high, 0, 0, fetched, (i32[entry]! >>> 16) | (phase << 16));
+    if (posted !== OK) {
+      this.completer.unwritable(cqid, tail, posted);
+      return NO_MORE;
+    }
+    i32[cq + TAIL] = next;
+    if (next === 0) i32[cq + PHASE] = phase ^ 1;
+    if (i32[cq + INTERRUPTS]! === 1) this.completer.interrupt(cqid, i32[cq + VECTOR]!);
+    return slot + 1;
+  }
+
+  /** The data of the command in `slot` could not be moved: `#refusal` says why. Returns the next slot. */
+  #refuse(slot: number, sqid: number): number {
+    const why = this.#refusal;
+    this.#refusal = OK;
+    this.refused(slot, sqid, this.#refusedAt, why);
+    return slot + 1;
   }
 
   /** How many completions fit into the queue whose record is at `cq`. */

@@ -11,7 +11,17 @@ import { isNode, type Node } from './syntax.ts';
 
 /** The functions that run for every I/O, every doorbell, every translation or every event. */
 const HOT: Readonly<Record<string, readonly string[]>> = {
-  'drivers/nvme/queue-pair.ts': ['post', 'postAt', 'prepare', '#write', 'ring', 'reap', '#ready', '#take'],
+  'drivers/nvme/queue-pair.ts': [
+    'post',
+    'postAt',
+    'prepare',
+    '#write',
+    'ring',
+    'reap',
+    '#release',
+    '#ready',
+    '#take',
+  ],
   'drivers/nvme/prp.ts': ['buildPrps', 'store'],
   'vfio/mapping.ts': ['check'],
   'vfio/pci/bar-mapping.ts': ['write32', '#reach'],
@@ -97,7 +107,7 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'nvme/nvm.ts': ['check', 'plain', 'receive', 'execute', 'send'],
   'nvme/prp.ts': ['walk', '#walkList'],
   'nvme/queues.ts': ['release', 'isFull', 'at'],
-  'nvme/short-way.ts': ['run', '#room', '#move', '#moveOne', '#post'],
+  'nvme/short-way.ts': ['run', '#runOne', '#room', '#move', '#moveOne', '#post'],
   'nvme/slots.ts': ['take', 'give', 'nextFree', 'freeRun'],
   'nvme/sparse-store.ts': ['load', 'stage', '#take'],
 };

@@ -309,15 +309,12 @@ export class QueuePair {
     this.doorbells.write32(this.tailDoorbell, this.#tail);
   }
 
-  /** Takes up to `budget` completions and calls `onComplete` for each. Returns how many there were. */
+  /** Takes up to `budget` of the completions that are there, and calls `onComplete` for each. Returns how many there were. */
   reap(budget = this.cqEntries): number {
-    let count = 0;
-    while (count < budget) {
-      const ready = this.#ready(budget - count);
-      if (ready === 0) break;
-      count += ready;
-      if (this.checksSqid === true) this.#takeChecked(ready);
-      else this.#take(ready);
+    const count = this.#ready(budget);
+    if (count > 0) {
+      if (this.checksSqid === true) this.#takeChecked(count);
+      else this.#take(count);
     }
     this.#release();
     return count;
