@@ -63,17 +63,20 @@ export class Completions {
   #complete(slot: number, status: number): void {
     const { flights } = this;
     const io = flights.ioOf(slot);
-    const { host, onCompletion, clock } = this.parts;
-    // A reset ends commands at its own time, not in `take`.
-    if (status === ABORTED_BY_HOST) this.takenAt = clock.measured();
+    const { host, onCompletion } = this.parts;
     this.takenAt += host.complete_ns;
+    if (status !== 0) this.#failed(slot, status, io);
     if (onCompletion !== null)
       onCompletion(flights.created[io]!, flights.issued[io]!, this.takenAt, this.clone, slot);
-    if (status !== 0) {
-      const kind = flights.direction[io] === READ ? 'read' : 'write';
-      this.#suffer(kind, EIO, this.#explain(slot, status), io);
-    }
     if (flights.isLast(io)) this.#finish(io, this.takenAt);
+  }
+
+  #failed(slot: number, status: number, io: number): void {
+    const { clock, host } = this.parts;
+    // A reset ends commands at its own time, not in `take`.
+    if (status === ABORTED_BY_HOST) this.takenAt = clock.measured() + host.complete_ns;
+    const kind = this.flights.direction[io] === READ ? 'read' : 'write';
+    this.#suffer(kind, EIO, this.#explain(slot, status), io);
   }
 
   /** Why a command failed; of one that the driver ended it says what was wrong. */
