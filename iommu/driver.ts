@@ -2,7 +2,8 @@
  * The kernel's driver of one remapping unit, in the order Linux does things: queued invalidation, root table, fault
  * interrupt, translation; then domains, and which device uses which (drivers/iommu/intel/iommu.c, legacy mode).
  * It touches the unit only through registers and structures in RAM. Not here: the table of interrupts
- * (interrupt-table.ts), scalable mode, the default domains of kernel drivers (a device that was never attached is blocked).
+ * (interrupt-table.ts), context entries (context-tables.ts), scalable mode, the default domains of kernel drivers (a
+ * device that was never attached is blocked).
  */
 
 import type { Clock } from '../machine/clock.ts';
@@ -14,25 +15,17 @@ import type { Archive } from '../support/archive.ts';
 import { assert } from '../support/assert.ts';
 import { hex, highWord, lowWord } from '../support/numbers.ts';
 import { type Capabilities, type CapabilityWords, decodeCapabilities } from './capabilities.ts';
+import { ContextTables } from './context-tables.ts';
 import { Domain, type DomainUse } from './domain.ts';
 import { FaultHandler, type FaultReport, type RateLimit } from './fault-handler.ts';
 import { InterruptTable } from './interrupt-table.ts';
 import { PageTable } from './page-table.ts';
 import { QueueClient } from './queue-client.ts';
 import { GCMD, REG } from './spec/registers.ts';
-import {
-  CONTEXT,
-  CONTEXT_DOMAIN,
-  CONTEXT_ENTRY_BYTES,
-  levelsOfWidth,
-  ROOT,
-  ROOT_ENTRY_BYTES,
-  TRANSLATION_TYPE,
-} from './spec/structures.ts';
+import { levelsOfWidth } from './spec/structures.ts';
 
 const ENOMEM = 12;
 const ENOSPC = 28;
-const BUSES = 256;
 const NONE = -1;
 /** Domain 0 tags absent entries in caching mode; 1 is kept for pass-through. Linux hands out neither. */
 const RESERVED_DOMAINS = 2;
@@ -90,9 +83,7 @@ export class IommuDriver implements Iommu {
   readonly #width: number;
   readonly #domainIds: Uint8Array;
   readonly #attached = new Map<number, Domain>();
-  /** Context table by bus number; NONE until a device of the bus is attached. */
-  readonly #contextTables = new Float64Array(BUSES).fill(NONE);
-  #root = NONE;
+  readonly #contexts: ContextTables;
   /** null: messages pass as they are. */
   readonly #interruptTable: InterruptTable | null;
   /** The persistent bits of GCMD. */
@@ -124,6 +115,7 @@ export class IommuDriver implements Iommu {
     this.#width = 31 - Math.clz32(capabilities.widths);
     this.#domainIds = new Uint8Array(capabilities.domainCount).fill(1, 0, RESERVED_DOMAINS);
     const { memory, pages, dmesg } = parts;
+    this.#contexts = new ContextTables(memory, pages);
     this.#queue = new QueueClient({ registers: this.#registers, memory, pages, capabilities, dmesg });
     const isRemapping = parts.remapsInterrupts === true && capabilities.interruptRemapping;
     const { interrupts } = parts;
@@ -204,19 +196,12 @@ export class IommuDriver implements Iommu {
    */
   attach(requester: number, domain: Domain): number {
     if (this.#attached.has(requester)) this.detach(requester);
-    const table = this.#contextTable(requester >>> 8);
-    if (table === NONE) return -ENOMEM;
+    if (!this.#contexts.hasRoom(requester)) return -ENOMEM;
     const use = this.#useOf(domain) ?? this.#enter(domain);
     if (use === null) return -ENOSPC;
     use.attached++;
     this.#attached.set(requester, domain);
-
-    const ram = this.#memory.u32;
-    const at = this.#contextWord(table, requester);
-    ram[at + 3] = 0;
-    ram[at + 2] = CONTEXT_DOMAIN.encode({ AW: this.#width, DID: use.id });
-    ram[at + 1] = highWord(domain.table.root);
-    ram[at] = domain.table.root | CONTEXT.encode({ P: 1, TT: TRANSLATION_TYPE.SECOND_STAGE });
+    this.#contexts.enter(requester, domain.table.root, this.#width, use.id);
     if (this.capabilities.cachingMode) {
       this.#queue.context(0, requester);
       this.#queue.domain(use.id);
@@ -230,12 +215,10 @@ export class IommuDriver implements Iommu {
     if (domain === undefined) return;
     this.#attached.delete(requester);
     const use = this.#useOf(domain)!;
-    const ram = this.#memory.u32;
-    const at = this.#contextWord(this.#contextTables[requester >>> 8]!, requester);
-    ram[at] = CONTEXT.P.set(ram[at]!, 0);
+    this.#contexts.block(requester);
     this.#queue.context(use.id, requester);
     this.#queue.domain(use.id);
-    ram.fill(0, at, at + CONTEXT_ENTRY_BYTES / 4);
+    this.#contexts.clear(requester);
     if (--use.attached > 0) return;
     this.#domainIds[use.id] = 0;
     domain.uses.splice(domain.uses.indexOf(use), 1);
@@ -254,8 +237,7 @@ export class IommuDriver implements Iommu {
 
   /** Memory for the root table, and queued invalidation. Returns 0 or -ENOMEM. */
   #openQueue(): number {
-    this.#root = this.#pages.allocate(1);
-    if (this.#root === NONE) return -ENOMEM;
+    if (!this.#contexts.open()) return -ENOMEM;
     const error = this.#queue.open();
     if (error === 0) this.#enable(GCMD.QIE.mask);
     return error;
@@ -277,7 +259,7 @@ export class IommuDriver implements Iommu {
 
   #setRoot(): void {
     this.#dmesg(`DMAR: ${this.name}: Using Queued invalidation`);
-    this.#write64(REG.RTADDR, this.#root);
+    this.#write64(REG.RTADDR, this.#contexts.root);
     this.#once(GCMD.SRTP.mask);
     this.#queue.allContexts();
     this.#queue.allTranslations();
@@ -323,23 +305,7 @@ export class IommuDriver implements Iommu {
     this.#registers.write32(offset + 4, highWord(value));
   }
 
-  // ---- context entries ------------------------------------------------------------------------------------------------
-
-  /** The context table of a bus, made on first use; NONE without memory. */
-  #contextTable(bus: number): number {
-    if (this.#contextTables[bus] !== NONE) return this.#contextTables[bus]!;
-    const table = this.#pages.allocate(1);
-    if (table === NONE) return NONE;
-    this.#contextTables[bus] = table;
-    const at = (this.#root + bus * ROOT_ENTRY_BYTES) >>> 2;
-    this.#memory.u32[at + 1] = highWord(table);
-    this.#memory.u32[at] = table | ROOT.P.mask;
-    return table;
-  }
-
-  #contextWord(table: number, requester: number): number {
-    return (table + (requester & 0xff) * CONTEXT_ENTRY_BYTES) >>> 2;
-  }
+  // ---- domain ids ------------------------------------------------------------------------------------------------
 
   #useOf(domain: Domain): DomainUse | undefined {
     return domain.uses.find(({ queue }) => queue === this.#queue);
@@ -363,8 +329,8 @@ export class IommuDriver implements Iommu {
     this.#queue.archive(a);
     this.#faults.archive(a);
     this.#interruptTable?.archive(a);
-    a.contents(this.#domainIds, this.#contextTables);
-    this.#root = a.value(this.#root);
+    a.contents(this.#domainIds);
+    this.#contexts.archive(a);
     this.#command = a.value(this.#command);
     a.same([...this.#attached.keys()].join(), 'what is attached to domains of the IOMMU');
   }
