@@ -80,7 +80,7 @@ function unknownName(name: string): number {
   return 2;
 }
 
-/** Adds to each read and write how many times as long as the bare copy, and as the path in C, it took in this run. */
+/** Adds to each read and write how many times as long as the bare copy it took in this run, and to reads as the path in C. */
 function withRatios(metrics: readonly Metric[]): Metric[] {
   return metrics.map((metric) => {
     const match = /^functional\.(?:read|write)\.(\d+)\.qd(\d+)(?:\.\w+)*?(\.cold)?\.ns$/.exec(metric.name);
@@ -88,7 +88,7 @@ function withRatios(metrics: readonly Metric[]): Metric[] {
     const [, bytes, depth, cold = ''] = match;
     const copies = [`copy.${bytes}.qd${depth}${cold}.ns`, `copy.${bytes}${cold}.ns`];
     const details = [metric.detail];
-    for (const names of [copies, [`c.read.${bytes}.qd${depth}${cold}.ns`]]) {
+    for (const names of [copies, [metric.name.replace('functional', 'c')]]) {
       const other = metrics.find(({ name }) => names.includes(name));
       if (other === undefined) continue;
       details.push(`${(metric.value / other.value).toFixed(2)} times ${other.name.replace(/\.ns$/, '')}`);
