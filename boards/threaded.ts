@@ -1,6 +1,7 @@
 /**
  * The threaded pace: the hardware of a board in threads of its own, firmware and kernel in the caller's, over the same
- * models (docs/threads.md). One thread has all of it, or each drive has one with a root complex of its own. Nothing costs simulated time; time is the host's. Both ends are put together here.
+ * models (docs/threads.md). One thread has all of it, or each drive has one with a root complex of its own. Nothing costs
+ * simulated time; time is the host's. Both ends are put together here.
  * Not here: how a thread is made and what time it is (bridge/threads.ts), what passes between them (machine/threads/).
  */
 import { Clock } from '../machine/clock.ts';
@@ -84,7 +85,7 @@ export class ThreadedMachine {
   readonly #lanes: readonly Lane[];
   readonly #software: Software;
 
-  /** Throws BoardError, EnumerationError, or HardwareThreadError when a thread cannot start. */
+  /** Throws BoardError, EnumerationError, or HardwareThreadError when a thread cannot start; those that run are ended. */
   constructor(board: Board, threads: ThreadHost, options: ThreadedOptions = {}) {
     checkBoard(board);
     const { seed = 1, timeout_ms, workers = 'shared' } = options;
@@ -99,36 +100,49 @@ export class ThreadedMachine {
     const trace = new Trace(clock);
     const interrupts = new Interrupts(clock, trace, host.interrupt_ns);
     inbox.interrupts = interrupts;
-    this.#lanes = complexes.map((complex, index) => {
-      const port = ports[index]!;
-      const { window } = port;
-      const start = { board, seed, bytes: memory.shared, window, inbox: inbox.words, complex };
-      return { port, thread: threads.spawn(start) };
-    });
-    for (const port of ports) port.start();
-    const hosts = ports.map((port) => new RemotePci(clock, port));
-    const { rootComplex, complexes: owners } = joinComplexes(board, clock, complexes, hosts);
-    const { mmioBase, remapsInterrupts } = board;
-    const groupOf = (bdf: number) => groupsFrom(this.#lanes.map(({ port }) => port.ask(ASK.GROUPS))).get(bdf);
-    this.#software = new Software({
-      clock,
-      memory,
-      interrupts,
-      rootComplex,
-      host,
-      mmioBase,
-      remapsInterrupts,
-      groupOf,
-      ordersLoads: false,
-      complexes: owners,
-    });
+    const lanes: Lane[] = [];
+    this.#lanes = lanes;
+    try {
+      for (const [index, port] of ports.entries()) {
+        const { window } = port;
+        const start = {
+          board,
+          seed,
+          bytes: memory.shared,
+          window,
+          inbox: inbox.words,
+          complex: complexes[index]!,
+        };
+        lanes.push({ port, thread: threads.spawn(start) });
+      }
+      for (const port of ports) port.start();
+      const hosts = ports.map((port) => new RemotePci(clock, port));
+      const { rootComplex, complexes: owners } = joinComplexes(board, clock, complexes, hosts);
+      const { mmioBase, remapsInterrupts } = board;
+      const groupOf = (bdf: number) => groupsFrom(ports.map((port) => port.ask(ASK.GROUPS))).get(bdf);
+      this.rootComplex = rootComplex;
+      this.#software = new Software({
+        clock,
+        memory,
+        interrupts,
+        rootComplex,
+        host,
+        mmioBase,
+        remapsInterrupts,
+        groupOf,
+        ordersLoads: false,
+        complexes: owners,
+      });
+    } catch (error) {
+      void switchOff(lanes);
+      throw error;
+    }
     this.board = board;
     this.host = host;
     this.clock = clock;
     this.memory = memory;
     this.trace = trace;
     this.pages = this.#software.pages;
-    this.rootComplex = rootComplex;
     this.topology = this.#software.topology;
     this.kernel = this.#software.kernel;
   }
@@ -145,16 +159,21 @@ export class ThreadedMachine {
   }
 
   /** Switches the machine off. Resolves when the hardware's threads are gone. */
-  async close(): Promise<void> {
-    for (const { port } of this.#lanes) {
-      try {
-        port.call(KIND.HALT, 0, 0);
-      } catch (error) {
-        if (!(error instanceof HardwareThreadError)) throw error;
-      }
-    }
-    await Promise.all(this.#lanes.map(({ thread }) => thread.end()));
+  close(): Promise<void> {
+    return switchOff(this.#lanes);
   }
+}
+
+/** Halts hardware threads before it returns, those that still listen; resolves when all are gone. */
+async function switchOff(lanes: readonly Lane[]): Promise<void> {
+  for (const { port } of lanes) {
+    try {
+      port.call(KIND.HALT, 0, 0);
+    } catch (error) {
+      if (!(error instanceof HardwareThreadError)) throw error;
+    }
+  }
+  await Promise.all(lanes.map(({ thread }) => thread.end()));
 }
 
 /** A thread as messages name it: by its root ports, when there are others. */

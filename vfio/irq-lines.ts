@@ -1,6 +1,7 @@
 /**
  * Interrupts by wire: which input of which I/O APIC the pin of a function reaches, and the handlers of functions that
- * share it. Inputs of all I/O APICs are numbered through, as GSIs of ACPI are. An input has a vector while it has handlers; they all run, then the I/O APIC is told that the interrupt has ended.
+ * share it. Inputs of all I/O APICs are numbered through, as GSIs of ACPI are. An input has a vector while it has handlers;
+ * they all run, then the I/O APIC is told that the interrupt has ended.
  * Where the kernel remaps interrupts, the message of an input names its entry of the table (VT-d 4.1 §5.1.5.1).
  * Not here: what a handler does (pci/intx-index.ts), messages (pci/msi-vectors.ts).
  */

@@ -13,7 +13,7 @@ const PAUSES = 10_000;
 
 export class CpuInbox {
   readonly words: Int32Array;
-  readonly sleeping: SleepFlag;
+  private readonly sleeping: SleepFlag;
   /** Pauses since something was sent or has arrived. */
   pauses = 0;
   /** Who takes interrupts; set once, before the first arrives. */

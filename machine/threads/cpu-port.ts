@@ -28,6 +28,7 @@ export class CpuPort {
   readonly window: Int32Array;
   private readonly inbox: CpuInbox;
   private readonly hardware: SleepFlag;
+  private readonly sleeping: SleepFlag;
   /** The thread as messages name it. */
   private readonly name: string;
   private readonly timeout_ms: number;
@@ -44,6 +45,7 @@ export class CpuPort {
     this.name = name;
     this.timeout_ms = timeout_ms;
     this.hardware = new SleepFlag(window, WORD.HARDWARE_SLEEP);
+    this.sleeping = new SleepFlag(window, WORD.CPU_SLEEP);
   }
 
   /** Waits until the hardware thread runs. Throws HardwareThreadError with its reason when it cannot start. */
@@ -107,11 +109,15 @@ export class CpuPort {
     this.#await(hasRoom, 'taken a request');
   }
 
+  /**
+   * Sleeps until `isDone`. Nobody but this thread wakes the port, and at most a few times in vain (an answer that was seen
+   * already, room where an answer is waited for), so that a thread that hangs lets sleeps time out.
+   */
   #await(isDone: () => boolean, what: string, timeout_ms = this.timeout_ms): void {
     for (let waited_ms = 0; !isDone(); ) {
       const { window } = this;
       const isOver = () => isDone() || Atomics.load(window, WORD.STATE) > STATE.RUNNING;
-      if (!this.inbox.sleeping.sleep(isOver, SLICE_MS)) waited_ms += SLICE_MS;
+      if (!this.sleeping.sleep(isOver, SLICE_MS)) waited_ms += SLICE_MS;
       if (isDone()) return;
       if (waited_ms >= timeout_ms) {
         this.#failure = `${this.name} has not ${what} for ${timeout_ms} ms: it hangs or was ended`;

@@ -73,7 +73,7 @@ export class HardwareLoop {
     this.hostNow = parts.hostNow;
     this.answer = parts.answer;
     this.sleeping = new SleepFlag(parts.window, WORD.HARDWARE_SLEEP);
-    this.cpu = new SleepFlag(parts.inbox, INBOX.CPU_SLEEP);
+    this.cpu = new SleepFlag(parts.window, WORD.CPU_SLEEP);
     this.#origin = parts.hostNow();
   }
 
@@ -180,8 +180,9 @@ export class HardwareLoop {
   }
 }
 
-/** Tells the CPU what has become of a hardware thread; the state publishes a text that was left before. */
+/** Tells the CPU what has become of a hardware thread, whatever it waits for; the state publishes a text left before. */
 export function changeState(window: Int32Array, inbox: Int32Array, state: number): void {
   Atomics.store(window, WORD.STATE, state);
+  new SleepFlag(window, WORD.CPU_SLEEP).wake();
   new SleepFlag(inbox, INBOX.CPU_SLEEP).wake();
 }

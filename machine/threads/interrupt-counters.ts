@@ -6,7 +6,8 @@
 import { type MessageTarget, MSI_BASE } from '../interrupts.ts';
 import { INBOX, VECTORS } from './window.ts';
 
-const GROUP_INBOXS = 16;
+/** Words of a group's summary. */
+const GROUP_WORDS = 16;
 /** A vector's group: 512 vectors each. */
 const GROUP_SHIFT = 9;
 
@@ -24,8 +25,8 @@ export function collectMessages(inbox: Int32Array, target: MessageTarget): boole
   if (Atomics.load(inbox, INBOX.ARRIVED) === 0) return false;
   let groups = Atomics.exchange(inbox, INBOX.ARRIVED, 0);
   for (; groups !== 0; groups &= groups - 1) {
-    const first = (31 - Math.clz32(groups & -groups)) * GROUP_INBOXS;
-    for (let word = first; word < first + GROUP_INBOXS; word++) collectWord(inbox, word, target);
+    const first = (31 - Math.clz32(groups & -groups)) * GROUP_WORDS;
+    for (let word = first; word < first + GROUP_WORDS; word++) collectWord(inbox, word, target);
   }
   return true;
 }

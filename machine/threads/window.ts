@@ -1,7 +1,8 @@
 /**
  * The words that threads share besides RAM (docs/threads.md). A window is between the CPU's thread and one hardware
- * thread: a ring of requests in one direction, one answer in the other, and what says who sleeps. The inbox is the CPU's,
- * and every hardware thread writes to it: counters of interrupts, and whether the CPU sleeps.
+ * thread: a ring of requests in one direction, one answer in the other, and which end sleeps until the other has done
+ * something. The inbox is the CPU's, and every hardware thread writes to it: counters of interrupts, and whether the CPU
+ * sleeps until one arrives.
  * Not here: the ends (cpu-port.ts, cpu-inbox.ts, hardware-loop.ts, interrupt-counters.ts).
  */
 
@@ -50,12 +51,15 @@ export const WORD = {
   SILENT: 192,
   STATE: 256,
   TEXT_LENGTH: 257,
-  REQUESTS: 320,
-  TEXT: 320 + REQUESTS * REQUEST.WORDS,
+  /** The CPU sleeps until this thread answers, makes room, or changes its state. */
+  CPU_SLEEP: 320,
+  REQUESTS: 384,
+  TEXT: 384 + REQUESTS * REQUEST.WORDS,
 } as const;
 
 /** Words of the inbox. */
 export const INBOX = {
+  /** The CPU sleeps until an interrupt arrives from any thread. */
   CPU_SLEEP: 0,
   /** One bit for every 512 vectors with counters that are not 0. */
   ARRIVED: 64,

@@ -2,13 +2,13 @@
  * The threaded pace through public doors: the same drives, the same driver, hardware in a thread of its own; and what a
  * program is told when that thread fails. Not here: DMA against unmapping (unmap.test.ts).
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { pc, workstation } from '../../boards/index.ts';
-import { ThreadedMachine } from '../../boards/threaded.ts';
-import { bootThreaded } from '../../bridge/threads.ts';
+import { type HardwareStart, ThreadedMachine } from '../../boards/threaded.ts';
+import { bootThreaded, hostNow } from '../../bridge/threads.ts';
 import { findNvme, NvmeDriver } from '../../drivers/nvme/index.ts';
 import { CONFIG } from '../../machine/pcie/spec.ts';
-import { STATE, WORD } from '../../machine/threads/window.ts';
+import { INBOX, STATE, WORD } from '../../machine/threads/window.ts';
 import { KIB } from '../../support/numbers.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import { isSame } from '../compare.ts';
@@ -111,6 +111,40 @@ describe('a hardware thread that fails', () => {
     expect(thrown(() => new ThreadedMachine(pc, host, { timeout_ms: 100 }))).toBe(
       'HardwareThreadError: the hardware thread has not answered a configuration cycle for 100 ms: it hangs or was ended',
     );
+  });
+
+  test('hangs while others send interrupts: the wait has the same bound', () => {
+    const flag = `inbox, ${INBOX.CPU_SLEEP}`;
+    const interrupts = `setInterval(() => { if (Atomics.exchange(${flag}, 0) !== 0) Atomics.notify(${flag}); }, 10);`;
+    const host = hostOfBody(
+      `${RUN} const sends = ${interrupts} setTimeout(() => clearInterval(sends), 6000);`,
+    );
+    const begunAt = performance.now();
+    expect(
+      thrown(() => new ThreadedMachine(workstation, host, { timeout_ms: 100, workers: 'each' })),
+    ).toMatch(/has not answered a configuration cycle for 100 ms/);
+    expect(performance.now() - begunAt).toBeLessThan(5000);
+  });
+
+  test.each([
+    ['dies', `Atomics.store(window, STATE, ${STATE.DIED}); Atomics.notify(window, STATE);`],
+    ['cannot be made', null],
+  ])('%s at the start: the others are ended', async (_, body) => {
+    let running = 0;
+    let spawned = 0;
+    const spawn = (start: HardwareStart) => {
+      const isLast = ++spawned === 2;
+      if (isLast && body === null) throw new Error('no thread is left');
+      const thread = hostOfBody(isLast ? body! : `${RUN} setInterval(() => {}, 1000);`).spawn(start);
+      running++;
+      return { end: () => thread.end().then(() => void running--) };
+    };
+    const options = { timeout_ms: 100, workers: 'each' } as const;
+    expect(thrown(() => new ThreadedMachine(workstation, { hostNow, spawn }, options))).toMatch(
+      body === null ? 'no thread is left' : /^HardwareThreadError: the hardware thread of root port .* died/,
+    );
+    expect(spawned).toBe(2);
+    await vi.waitFor(() => expect(running).toBe(0));
   });
 
   test('is switched off: every later access says so', async () => {

@@ -4,11 +4,11 @@ import type { HardwareStart, HardwareThread, ThreadHost } from '../../boards/thr
 import { hostNow } from '../../bridge/threads.ts';
 import { WORD } from '../../machine/threads/window.ts';
 
-/** A host whose hardware threads run `body` instead, JavaScript that sees `window`. */
+/** A host whose hardware threads run `body` instead, JavaScript that sees `window` and `inbox`. */
 export function hostOfBody(body: string): ThreadHost {
-  const spawn = ({ window }: HardwareStart): HardwareThread => {
-    const head = `const window = require('node:worker_threads').workerData; const STATE = ${WORD.STATE};`;
-    const worker = new Worker(head + body, { eval: true, workerData: window });
+  const spawn = ({ window, inbox }: HardwareStart): HardwareThread => {
+    const head = `const { window, inbox } = require('node:worker_threads').workerData; const STATE = ${WORD.STATE};`;
+    const worker = new Worker(head + body, { eval: true, workerData: { window, inbox } });
     return { end: async () => void (await worker.terminate()) };
   };
   return { hostNow, spawn };
