@@ -40,12 +40,7 @@ export class FileStore implements BlockStore {
 
   load(offset: number, length: number): number {
     try {
-      let done = 0;
-      while (done < length) {
-        const count = readSync(this.#fd, this.#memory.u8, this.#window + done, length - done, offset + done);
-        if (count === 0) break;
-        done += count;
-      }
+      const done = readWhole(this.#fd, this.#memory.u8, this.#window, length, offset);
       // A file that was truncated meanwhile reads as zeroes behind its end, as a hole does.
       if (done < length) this.#memory.fill(this.#window + done, 0, length - done);
       return this.#window;
@@ -61,10 +56,7 @@ export class FileStore implements BlockStore {
   commit(offset: number, length: number): number {
     if (this.#isReadOnly) return this.#fail('write', new Error('the file could only be opened for reading'));
     try {
-      let done = 0;
-      while (done < length) {
-        done += writeSync(this.#fd, this.#memory.u8, this.#window + done, length - done, offset + done);
-      }
+      writeWhole(this.#fd, this.#memory.u8, this.#window, length, offset);
       return STORE_OK;
     } catch (error) {
       return this.#fail('write', error);
@@ -100,14 +92,16 @@ export class FileStore implements BlockStore {
   }
 
   /**
-   * Saves the bytes of the file that are not zero, or puts them back into it. Its own buffer is used: what is in the window
-   * may be on its way to or from the medium. Throws ArchiveError.
+   * Saves the bytes of the file that are not zero, or notes what it takes to put them back into it: users' data are written
+   * over when all else has been loaded. Its own buffer is used: what is in the window may be on its way to or from the
+   * medium. Throws ArchiveError.
    */
   archive(a: Archive): void {
     this.failure = a.value(this.failure);
     a.same(this.bytes, `the size of ${this.#path}`);
     const saved = new Uint8Array(RUN);
     const here = new Uint8Array(RUN);
+    const changed: Block[] = [];
     let held = 0;
     for (let offset = 0; offset < this.bytes; offset += RUN) {
       const length = Math.min(RUN, this.bytes - offset);
@@ -119,27 +113,56 @@ export class FileStore implements BlockStore {
       held += isEmpty ? 0 : length;
       if (held > MOST_SAVED)
         throw new ArchiveError(`${this.#path} holds more than 1 GiB, too much to be saved`);
-      if (a.isLoading && Buffer.compare(saved, here) !== 0) this.#putBack(saved, offset, length);
+      if (a.isLoading && Buffer.compare(saved, here) !== 0)
+        changed.push({ offset, length, bytes: isEmpty ? NOTHING : saved.slice() });
     }
+    if (changed.length === 0) return;
+    if (this.#isReadOnly)
+      throw new ArchiveError(
+        `${this.#path} may only be read, and holds other data than when the run was saved`,
+      );
+    a.changeLater(this.#path, () => this.#putBack(changed));
   }
 
   #readInto(bytes: Uint8Array, offset: number, length: number): void {
     try {
-      bytes.fill(0, readSync(this.#fd, bytes, 0, length, offset));
+      bytes.fill(0, readWhole(this.#fd, bytes, 0, length, offset));
     } catch (error) {
       throw new ArchiveError(`cannot read ${this.#path}: ${(error as Error).message}`);
     }
   }
 
-  #putBack(bytes: Uint8Array, offset: number, length: number): void {
-    if (this.#isReadOnly)
-      throw new ArchiveError(
-        `${this.#path} may only be read, and holds other data than when the run was saved`,
-      );
+  #putBack(blocks: readonly Block[]): void {
     try {
-      writeSync(this.#fd, bytes, 0, length, offset);
+      for (const { offset, length, bytes } of blocks) writeWhole(this.#fd, bytes, 0, length, offset);
     } catch (error) {
-      throw new ArchiveError(`cannot write ${this.#path}: ${(error as Error).message}`);
+      throw new ArchiveError(
+        `cannot write ${this.#path}: ${(error as Error).message}; only a part of it was put back`,
+      );
     }
   }
+}
+
+/** What a file is to hold from `offset` on: the first `length` of `bytes`. */
+interface Block {
+  readonly offset: number;
+  readonly length: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Reads to the end of the file at most, and returns how many bytes that was; one call may read fewer. */
+function readWhole(fd: number, bytes: Uint8Array, at: number, length: number, offset: number): number {
+  let done = 0;
+  while (done < length) {
+    const count = readSync(fd, bytes, at + done, length - done, offset + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** Writes all of it; one call may write less. */
+function writeWhole(fd: number, bytes: Uint8Array, at: number, length: number, offset: number): void {
+  let done = 0;
+  while (done < length) done += writeSync(fd, bytes, at + done, length - done, offset + done);
 }

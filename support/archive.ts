@@ -57,6 +57,7 @@ export class Archive {
   readonly #stream: ByteStream;
   /** The section that is being worked on, for sentences. */
   #section = 'state';
+  readonly #changes: { readonly name: string; readonly change: () => void }[] = [];
 
   private constructor(bytes: Uint8Array | null) {
     this.isLoading = bytes !== null;
@@ -69,7 +70,7 @@ export class Archive {
     return new Archive(null);
   }
 
-  /** An archive to load from. Throws ArchiveError for bytes that are not those of `finish`, whole. */
+  /** An archive to load from, then to `complete`. Throws ArchiveError for bytes that are not those of `finish`, whole. */
   static load(bytes: Uint8Array): Archive {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const word = (at: number): number => view.getUint32(at, true);
@@ -95,6 +96,18 @@ export class Archive {
     this.#stream.patch(HEADER.LENGTH, bytes.length - HEADER.SIZE);
     this.#stream.patch(HEADER.CHECKSUM, crc32c(bytes, HEADER.SIZE));
     return bytes;
+  }
+
+  /** What `complete` is going to change outside of the machine: names of files. */
+  get changes(): readonly string[] {
+    return [...new Set(this.#changes.map(({ name }) => name))];
+  }
+
+  /** Ends loading. Throws ArchiveError when not all was loaded, and before anything outside of the machine is changed. */
+  complete(): void {
+    const { left } = this.#stream;
+    if (left > 0) this.#wrong(`${left} bytes are left`);
+    for (const { change } of this.#changes.splice(0)) change();
   }
 
   // ---- what classes call ------------------------------------------------------------------------------------------
@@ -159,6 +172,14 @@ export class Archive {
   /** What has to be so for state to be saved; `sentence` says why it is not. */
   require(isSo: boolean, sentence: string): void {
     if (!isSo && !this.isLoading) throw new ArchiveError(sentence);
+  }
+
+  /**
+   * While loading: the file `name` is to be changed by `change`, which may throw ArchiveError. It is, in `complete`, where
+   * nothing is left that could be refused.
+   */
+  changeLater(name: string, change: () => void): void {
+    this.#changes.push({ name, change });
   }
 
   /** The first `bytes` of a memory, as the pages that are not all zero. */

@@ -34,6 +34,11 @@ export class ByteStream {
     return this.#at;
   }
 
+  /** How many bytes there are to read still. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
   /** What was written. */
   get written(): Uint8Array {
     return this.#bytes.subarray(0, this.#at);

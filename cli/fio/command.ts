@@ -82,7 +82,8 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const machine = boot(targets.board, { pace, workers, seed, openStore });
   const isRecorded = options.record !== undefined || saved?.isRecorded === true;
   const recorder = isRecorded ? new TraceRecorder(machine.trace) : null;
-  const state = stateDoors(request, saved, parts, recorder);
+  const note = (sentence: string): void => output.error(`note: ${sentence}`);
+  const state = stateDoors(request, saved, parts, recorder, note);
   const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];
   if (options.output === undefined) output.lines(lines);
   const result = await saidOf(options, run({ machine, parts, output, doors: state.doors }));

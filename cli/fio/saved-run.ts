@@ -61,15 +61,19 @@ export interface StateDoors {
   isSaved: boolean;
 }
 
-/** Throws UserError where the file of `request` cannot be written, or the run not be saved; a file there stays until it is. */
+/**
+ * Throws UserError where the file of `request` cannot be written, or the run not be saved; a file there stays until it is.
+ * `note` is told which image files going on with `saved` overwrites, before it does.
+ */
 export function stateDoors(
   request: SaveRequest | null,
   saved: SavedRun | null,
   parts: RunParts,
   recorder: TraceRecorder | null,
+  note: (sentence: string) => void,
 ): StateDoors {
   const state: StateDoors = { doors: {}, isSaved: false };
-  const restore = saved && { archive: saved.archive, onLoaded: () => recorder?.archive(saved.archive) };
+  const restore = saved && restoreDoor(saved, recorder, note);
   if (request === null) return restore === null ? state : Object.assign(state, { doors: { restore } });
   const { path, at_ns, isLast } = request;
   said(`--save ${path}`, () => probeReplace(path));
@@ -86,6 +90,21 @@ export function stateDoors(
   };
   const save = { at_ns, archive, onSaved };
   return Object.assign(state, { doors: restore === null ? { save } : { save, restore } });
+}
+
+function restoreDoor(
+  { archive }: SavedRun,
+  recorder: TraceRecorder | null,
+  note: (sentence: string) => void,
+): RestoreOptions {
+  const onLoaded = (): void => {
+    recorder?.archive(archive);
+    const files = archive.changes.join(', ');
+    if (files !== '')
+      note(`--restore overwrites image files with what they held when the run was saved: ${files}`);
+    archive.complete();
+  };
+  return { archive, onLoaded };
 }
 
 const partsOnly = ({ input, file, targets }: RunParts): RunParts => ({ input, file, targets });

@@ -81,7 +81,11 @@ const goOn = (one: Case, state: Uint8Array, options: BootOptions = {}): Promise<
     one,
     (recorder) => {
       const archive = Archive.load(state);
-      return { restore: { archive, onLoaded: () => recorder.archive(archive) } };
+      const onLoaded = () => {
+        recorder.archive(archive);
+        archive.complete();
+      };
+      return { restore: { archive, onLoaded } };
     },
     options,
   );
@@ -217,9 +221,10 @@ describe('on the command line', () => {
   test('an image goes on from what it held when the run was saved', async () => {
     const [image, job, saved] = [path('image'), path('image.fio'), path('image.saved')];
     writeFileSync(job, `[a]\nrw=randwrite\nbs=4k\nsize=256k\nverify=crc32c\nfilename=${image}\n`);
+    const overwrites = `note: --restore overwrites image files with what they held when the run was saved: ${image}`;
     const jobOf = async (...argv: string[]) => {
       const { out, err, status } = await fio(...argv, '--output-format=json');
-      expect({ err, status }).toEqual({ err: '', status: 0 });
+      expect({ err, status }).toEqual({ err: argv[0] === '--restore' ? overwrites : '', status: 0 });
       return out.startsWith('{') ? JSON.parse(out).jobs[0] : null;
     };
     const whole = await jobOf(job);

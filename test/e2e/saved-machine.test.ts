@@ -91,7 +91,9 @@ test('goes on as the one that was saved: host memory, shadow doorbells, joined c
   whole.archive(saved);
   const bytes = saved.finish();
   const other = await opened();
-  other.archive(Archive.load(bytes));
+  const loaded = Archive.load(bytes);
+  other.archive(loaded);
+  loaded.complete();
   const expected = await told(whole);
   expect(await told(other)).toEqual(expected);
   const { host, medium } = whole.machine.controllers[0]!.health.lookups;
