@@ -119,7 +119,7 @@ export class Fetcher {
       refused = this.#fetch(sqid) ? 0 : refused + 1;
       this.#list(sqid);
     }
-    this.#isPumping = this.#isPaused;
+    this.#isPumping = this.#isPaused === true;
   }
 
   /** Asks for entries of the queue whose turn it is. False when it may have none now. */

@@ -6,6 +6,7 @@
  */
 import type { Memory } from '../machine/memory.ts';
 import { DMA_OK, type DmaPort, type DmaResult } from '../machine/pcie/dma-port.ts';
+import { PAGE_SIZE } from '../support/numbers.ts';
 import { STORE_OK } from './block-store.ts';
 import type { Completer } from './completer.ts';
 import type { Namespace } from './namespace.ts';
@@ -28,10 +29,11 @@ const CDW12 = SQE.CDW12 >>> 2;
 const NLB_MASK = 0xffff;
 /** Behind every slot: the controller has failed. */
 const NO_MORE = 0x3fff_ffff;
-/** Where the phase tag is in the last dword of an entry. */
-const PHASE_TAG = 1 << 16;
 /** log2 of the bytes of a completion entry. */
 const ENTRY_SHIFT = 4;
+const ENTRY_BYTES = 1 << ENTRY_SHIFT;
+/** Bits of an entry's index that tell where in its page it is: queues begin with a page. */
+const IN_PAGE = PAGE_SIZE / ENTRY_BYTES - 1;
 
 /** Which commands are plain. */
 export interface PlainCommands {
@@ -204,47 +206,59 @@ export class ShortWay {
   #postEach(first: number, end: number, sqid: number, cqid: number): number {
     const vector = this.memory.i32[this.cqs.at(cqid) + VECTOR]!;
     for (let slot = first; slot < end; slot++) {
-      if (this.#post(slot, slot + 1, sqid, cqid) === NO_MORE) return NO_MORE;
+      if (this.#postPiece(slot, slot + 1, sqid, cqid) === NO_MORE) return NO_MORE;
       this.completer.interrupt(cqid, vector);
     }
     return end;
   }
 
   /**
-   * Posts the completions of slots from `first` to below `end`. Returns `end`, or NO_MORE. The entry of the first is
-   * written last and publishes all: a host on another core that polls for it leaves the lines of the others alone
-   * meanwhile, and one that looks at entries in order has to see it before them.
+   * Posts the completions of slots from `first` to below `end`, in pieces that end with a page of the queue, or with the
+   * queue. Returns `end`, or NO_MORE.
    */
   #post(first: number, end: number, sqid: number, cqid: number): number {
-    if (first === end) return end;
+    const { i32 } = this.memory;
+    const cq = this.cqs.at(cqid);
+    const size = i32[cq + SIZE]!;
+    let slot = first;
+    while (slot < end) {
+      const tail = i32[cq + TAIL]!;
+      const pageEnd = (tail | IN_PAGE) + 1;
+      const room = (pageEnd < size ? pageEnd : size) - tail;
+      slot = this.#postPiece(slot, end - slot < room ? end : slot + room, sqid, cqid);
+    }
+    return slot;
+  }
+
+  /**
+   * As `#post`, into one page: all or, where it cannot be reached, none. The entry of the first is written last and
+   * publishes all: a host on another core that polls for it leaves the lines of the others alone meanwhile, and one that
+   * looks at entries in order has to see it before them.
+   */
+  #postPiece(first: number, end: number, sqid: number, cqid: number): number {
     const { i32 } = this.memory;
     const cq = this.cqs.at(cqid);
     const base = i32[cq + BASE]!;
-    const high = i32[cq + BASE_HIGH]!;
-    const size = i32[cq + SIZE]!;
+    const tail = i32[cq + TAIL]!;
+    const start = (base + (tail << ENTRY_SHIFT)) | 0;
+    const high = carried(base, start, i32[cq + BASE_HIGH]!);
+    const phase = i32[cq + PHASE]!;
     const fetched = i32[this.sqs.at(sqid) + HEAD]! | (sqid << 16);
-    const tail = (i32[cq + TAIL]! + end - first) | 0;
-    const isWrapped = tail >= size;
-    const next = isWrapped === true ? tail - size : tail;
-    let phase = (isWrapped === true ? i32[cq + PHASE]! ^ 1 : i32[cq + PHASE]!) << 16;
-    let index = next;
+    const next = (tail + end - first) | 0;
+    let low = (start + ((end - first) << ENTRY_SHIFT)) | 0;
     for (let slot = end - 1; slot >= first; slot--) {
-      if (index === 0) {
-        index = size;
-        phase ^= PHASE_TAG;
-      }
-      index--;
-      const low = (base + (index << ENTRY_SHIFT)) | 0;
+      low = (low - ENTRY_BYTES) | 0;
       const cid = i32[this.slots.entry(slot)]! >>> 16;
       const isLast = slot === first;
-      const posted = this.dma.write16(low, carried(base, low, high), 0, 0, fetched, cid | phase, isLast);
+      const posted = this.dma.write16(low, high, 0, 0, fetched, cid | (phase << 16), isLast);
       if (posted !== OK) {
-        this.completer.unwritable(cqid, index, posted);
+        this.completer.unwritable(cqid, tail, posted);
         return NO_MORE;
       }
     }
-    i32[cq + TAIL] = next;
-    if (isWrapped === true) i32[cq + PHASE] = i32[cq + PHASE]! ^ 1;
+    const isWrapped = next === i32[cq + SIZE]!;
+    i32[cq + TAIL] = isWrapped === true ? 0 : next;
+    if (isWrapped === true) i32[cq + PHASE] = phase ^ 1;
     return end;
   }
 }

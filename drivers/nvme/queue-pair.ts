@@ -343,7 +343,7 @@ export class QueuePair {
     while (count < most) {
       const word = ((head << CQE_SHIFT) & MASK) + 3;
       if ((cq[word]! & PHASE) !== phase) break;
-      if (this.ordersLoads === false) Atomics.load(cq, word);
+      if (this.ordersLoads === false && (Atomics.load(cq, word) & PHASE) !== phase) break;
       count++;
       if (++head === this.cqEntries) {
         head = 0;

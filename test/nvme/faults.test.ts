@@ -199,6 +199,36 @@ describe.each<[string, HarnessOptions]>([
     expect(rig.read(0)).toEqual([0x22]);
   });
 
+  /** Completion queue 2 has two pages of entries; submission queue 2 does not end inside the four, which would halve the burst. */
+  test.each([
+    { tail: 254, page: 1, written: 2, lost: 256 },
+    { tail: 254, page: 0, written: 0, lost: 254 },
+    { tail: 510, page: 0, written: 2, lost: 0 },
+    { tail: 510, page: 1, written: 0, lost: 510 },
+  ])('T2 four completions from entry $tail on without page $page: $written, one by one or at once', (row) => {
+    for (const isBurst of [false, true]) {
+      const rig = waiting();
+      rig.createCq(2, 512);
+      rig.createSq(2, 300, 2);
+      const prp1 = rig.allocate();
+      for (let entry = 0; entry < row.tail; entry++) rig.submit(2, 2, { opcode: NVM.READ, nsid: 1, prp1 });
+      rig.blocked.add(rig.cqPage(2) + row.page);
+      const pages = touched(rig, () => {
+        for (let command = 0; command < 4; command++) {
+          rig.post(2, { opcode: NVM.READ, nsid: 1, prp1 });
+          if (!isBurst) rig.ring(2);
+        }
+        rig.ring(2);
+      });
+      const written = rig.cqPage(2) + (1 - row.page);
+      expect(pages.includes(written), 'entries in the other page').toBe(row.written > 0);
+      expect([isFatal(rig), rig.reapAll(2).length]).toEqual([true, row.written]);
+      expect(rig.controller.health.rejections.at(-1)).toContain(
+        `entry ${row.lost} of completion queue 2 cannot be written`,
+      );
+    }
+  });
+
   test('T1 T2 of the admin queue: CFS; without its completion queue nobody can be told', () => {
     for (const queue of ['sqPage', 'cqPage'] as const) {
       const rig = waiting();
