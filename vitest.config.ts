@@ -10,6 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Node's own modules, which tsx makes of the sources as elsewhere: in those of vitest's runner every imported name
     // is a property that is looked up, which takes a fifth of the time. Nothing is mocked that would need the runner.
+    // `vitest list` does not work with it.
     experimental: { viteModuleRunner: false, nodeLoader: false },
     // Most code of a test runs for milliseconds: V8 compiles it fifteen times later than it would, which takes a
     // third less time, and collects garbage in the thread that made it, because the other core is busy too.

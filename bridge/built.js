@@ -2,12 +2,14 @@
 import { readdirSync, statSync } from 'node:fs';
 
 const ROOMS = 'support machine iommu nvme vfio drivers boards bridge cli scenarios'.split(' ');
+const FILES = ['index.ts', 'tsconfig.json', 'tsconfig.build.json'];
 
-/** Whether nothing in the rooms below `root`, a URL, is newer than dist/. Folders count: one that lost a file is newer. */
+/** Whether nothing that dist/ is made of, below `root`, a URL, is newer. Folders count: one that lost a file is newer. */
 export function isBuilt(root) {
   const changed = (path) => statSync(new URL(path, root), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const built = changed('dist');
   const isOlder = (path) => changed(path) <= built;
   const all = (room) => readdirSync(new URL(room, root), { recursive: true });
+  if (!FILES.every(isOlder)) return false;
   return ROOMS.every((room) => isOlder(room) && all(room).every((name) => isOlder(`${room}/${name}`)));
 }

@@ -11,7 +11,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -54,8 +53,7 @@ const run = (command: string, ...argv: string[]): string =>
 
 /** The folder with a build of these sources: the checkout where its dist/ is one, else a copy. */
 function built(): string {
-  const changed = (path: string) => statSync(join(root, path)).mtimeMs;
-  if (isBuilt(ROOT) && changed('index.ts') <= changed('dist')) return root;
+  if (isBuilt(ROOT)) return root;
   const staged = join(folder, 'staged');
   const build = ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(staged, 'dist')];
   execFileSync(process.execPath, [compiler, ...build]);
