@@ -76,6 +76,8 @@ const EVENTFD_FLAGS = EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC;
 const MEMFD_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 /** Turns of the microtask queue after which a wait that nothing can end is given up. */
 const IDLE_TURNS = 1000;
+/** What passes while a program looks again, at every pace: simulated time does not go on by itself. */
+const LOOK_NS = 1;
 
 export class EmulatedKernel implements Kernel {
   readonly ordersLoads: boolean;
@@ -257,7 +259,8 @@ export class EmulatedKernel implements Kernel {
   }
 
   relax(deadline: number): boolean {
-    return this.#clock.idle(deadline);
+    const { now } = this.#clock;
+    return this.#clock.idle(deadline > now ? deadline : now + LOOK_NS);
   }
 
   /** A thread that had to sleep runs again `host.wakeup_ns` after its file became ready. */
@@ -276,7 +279,7 @@ export class EmulatedKernel implements Kernel {
         await null;
         if ((file.poll() & (events | ALWAYS)) !== 0) continue;
         slept = true;
-        if (this.relax(deadline)) idle = 0;
+        if (this.#clock.idle(deadline)) idle = 0;
         else if (++idle > IDLE_TURNS)
           throw new Error(`waiting for descriptor ${fd} forever: nothing is under way`);
       }

@@ -282,6 +282,26 @@ describe('time', () => {
     expect([kernel.relax(50), ran, kernel.relax(Number.POSITIVE_INFINITY), ran]).toEqual([true, 0, true, 1]);
     expect(kernel.relax(Number.POSITIVE_INFINITY)).toBe(false);
   });
+
+  test('relax at or after its deadline lets a nanosecond pass, so that a loop that polls until then ends', () => {
+    const { kernel } = toyMachine();
+    const end = kernel.now() + 1000;
+    let relaxed = 0;
+    while (kernel.now() <= end && relaxed < 10) {
+      kernel.relax(end);
+      relaxed++;
+    }
+    expect([relaxed, kernel.now() - end]).toEqual([2, 1]);
+    expect([kernel.relax(end - 500), kernel.now() - end]).toEqual([true, 2]);
+  });
+
+  test('relax at its deadline runs what happens at that time first', () => {
+    const { kernel, clock } = toyMachine();
+    let ran = 0;
+    const handler = clock.register(() => ran++);
+    clock.after(0, handler, 0);
+    expect([kernel.relax(clock.now), ran, clock.now]).toEqual([true, 1, 0]);
+  });
 });
 
 describe('sysfs', () => {

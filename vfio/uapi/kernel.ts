@@ -70,8 +70,9 @@ export interface Kernel {
   now(): number;
   /**
    * Gives the processor away until `deadline` (in nanoseconds of `now`) or until something happened, whichever is first;
-   * the emulator lets the machine run. Returns false when nothing can happen before `deadline` any more and the deadline
-   * is infinite: the caller would wait forever. Real Linux: a pause instruction.
+   * the emulator lets the machine run. When `deadline` is not ahead, one nanosecond passes unless something happens now:
+   * a loop that polls until `now` is past it ends in simulated time too. Returns false when nothing can happen before
+   * `deadline` any more and the deadline is infinite: the caller would wait forever. Real Linux: a pause instruction.
    */
   relax(deadline: number): boolean;
   /** Resolves with the events once `fd` has some, or with 0 at `deadline`, or rejects when that can never be. */
