@@ -108,7 +108,7 @@ export const EXEMPT: readonly (readonly [name: string, fields: string, why: stri
   ['Recovery', 'admin isOn #held', MADE],
   [
     'Recovery',
-    '#resetting #isRestarting #aborting #reason #end',
+    '#resetting #isRestarting #reason #end',
     'nobody is rescued while only requests for events are under way',
   ],
   ['VfioDevice', '#mappings', MADE],

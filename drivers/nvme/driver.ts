@@ -274,7 +274,8 @@ export class NvmeDriver {
   /**
    * Asks the controller to end a command that a program posted on a queue pair and that is late. Its completion, which
    * says how it ended, comes to the queue; where the controller has failed or does not answer, it is reset as by `reset`.
-   * Resolves with a sentence about the command. Rejects with ControllerError when the controller is lost.
+   * Resolves with a sentence about the command. Rejects with ControllerError when the controller is lost, and with
+   * RangeError when no command is outstanding in the slot.
    */
   async abort(queue: QueuePair, slot: number): Promise<string> {
     if (this.#isClosed) throw new ControllerError(`${this.bdf} was closed`);

@@ -34,8 +34,6 @@ export class Recovery implements Rescuer {
   readonly #held: RequestQueue[] = [];
   #resetting: Promise<void> | null = null;
   #isRestarting = false;
-  /** What is wrong with the command that is being aborted, for the sentence about its Abort. */
-  #aborting = '';
   /** Why the controller is being reset. */
   #reason = '';
   #end: ControllerError | null = null;
@@ -72,33 +70,27 @@ export class Recovery implements Rescuer {
     if (late === NONE_LATE && !controller.hasFailed) return;
     if (late === NONE_LATE) return this.#fix(isAdmin, `the controller failed: ${controller.diagnose()}`);
     const trouble = `did not complete within ${requests.timeout_ns / 1e6} ms; ${controller.diagnose()}`;
-    const sentence = `${this.#aborting}${requests.blame(late, trouble)} ${trouble}`;
-    this.#aborting = '';
+    const sentence = `${requests.blame(late, trouble)} ${trouble}`;
     if (isAdmin || !this.#isUp || controller.hasFailed || !requests.markAborted(late))
       return this.#fix(isAdmin, sentence);
-    this.#warn(`${sentence}; aborting it`);
-    this.#aborting = `${sentence}, and `;
-    await this.#abort(requests.queue, late);
-    this.#aborting = '';
-    return;
+    return this.#abort(requests.queue, late, sentence);
   }
 
   /**
    * A command that a program posted is late: asks the controller to end it, or resets one that has failed. Resolves with
-   * what was wrong, as a sentence. Rejects with ControllerError when the controller is lost.
+   * what was wrong, as a sentence. Rejects with ControllerError when the controller is lost, else with RangeError when no
+   * command is outstanding in the slot.
    */
   async abort(queue: QueuePair, slot: number): Promise<string> {
+    if (this.#end !== null) throw this.#end;
+    if (!(queue.cid(slot) >= 0))
+      throw new RangeError(`no command is outstanding in slot ${slot} of ${nameOf(queue)}`);
     const { controller } = this.#parts;
     const { timeout_ns } = this.admin.requests;
     const sentence = `${subject(queue.command(slot))} did not complete within ${timeout_ns / 1e6} ms; ${controller.diagnose()}`;
-    if (this.#end === null && controller.isGone) this.#giveUp(controller.diagnose());
+    if (controller.isGone) this.#giveUp(controller.diagnose());
     else if (controller.hasFailed) await this.#begin(sentence);
-    else {
-      this.#warn(`${sentence}; aborting it`);
-      this.#aborting = `${sentence}, and `;
-      await this.#abort(queue, slot);
-      this.#aborting = '';
-    }
+    else await this.#abort(queue, slot, sentence);
     if (this.#end !== null) throw this.#end;
     return sentence;
   }
@@ -117,9 +109,11 @@ export class Recovery implements Rescuer {
     return isAdmin ? undefined : done;
   }
 
-  /** Asks the controller to end a command. Whether it did or not, the command has its time once more. */
-  async #abort(queue: QueuePair, slot: number): Promise<void> {
-    const answer = await this.admin.requests.execute(abort(queue.qid, queue.cid(slot))).catch(() => null);
+  /** Asks the controller to end a command: `why` is a sentence. Whether it did or not, the command has its time once more. */
+  async #abort(queue: QueuePair, slot: number, why: string): Promise<void> {
+    this.#warn(`${why}; aborting it`);
+    const command = abort(queue.qid, queue.cid(slot));
+    const answer = await this.admin.requests.execute(command, { cause: `${why}, and ` }).catch(() => null);
     if (answer === null) return this.settled(); // the Abort did not complete either, and the controller was reset
     if (ABORT_RESULT.NOT_ABORTED.get(answer.dw0) === 1)
       this.#warn('the controller did not abort the command');

@@ -32,6 +32,8 @@ export interface RequestOptions {
   readonly isOnce?: boolean;
   /** Posted no earlier than so long from now. */
   readonly delay_ns?: number;
+  /** What the command is for, should it not complete: the sentence about that begins so. */
+  readonly cause?: string;
 }
 
 interface Request {
@@ -40,6 +42,7 @@ interface Request {
   readonly bytes: number;
   readonly isBackground: boolean;
   readonly isOnce: boolean;
+  readonly cause: string;
   readonly resolve: (completion: Completion) => void;
   readonly reject: (error: Error) => void;
   /** In ns of the kernel's clock; Infinity until the command is posted, and for background commands. */
@@ -144,7 +147,14 @@ export class RequestQueue {
    */
   execute(
     command: Command,
-    { iova = 0, bytes = 0, isBackground = false, isOnce = false, delay_ns = 0 }: RequestOptions = {},
+    {
+      iova = 0,
+      bytes = 0,
+      isBackground = false,
+      isOnce = false,
+      delay_ns = 0,
+      cause = '',
+    }: RequestOptions = {},
   ): Promise<Completion> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
@@ -154,6 +164,7 @@ export class RequestQueue {
         bytes,
         isBackground,
         isOnce,
+        cause,
         resolve,
         reject,
         deadline: NEVER,
@@ -206,12 +217,12 @@ export class RequestQueue {
     if (this.#ended === null) this.#flush();
   }
 
-  /** Says what is wrong with the command in a slot, and gives it its time once more. Returns it as a subject. */
+  /** Says what is wrong with the command in a slot, and gives it its time once more. Returns its cause and it as a subject. */
   blame(slot: number, trouble: string): string {
     const request = this.#requests[slot]!;
     request.trouble = trouble;
     request.deadline = this.#kernel.now() + this.timeout_ns;
-    return subject(this.queue.command(slot), request.iova);
+    return request.cause + subject(this.queue.command(slot), request.iova);
   }
 
   /** The controller is about to be asked to abort the command in a slot. False when it was before. */

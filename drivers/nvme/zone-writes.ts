@@ -47,7 +47,7 @@ export class ZoneWrites {
     for (let left = write.requests.retries; error !== null; left--) {
       const zone = await this.#zones.at(write.slba);
       if (isDone(zone, write)) return;
-      if (zone.pointer !== write.slba || !isWritable(zone)) throw lost(error, zone);
+      if (zone.pointer !== write.slba || !isWritable(zone)) throw lost(error, zone, write);
       if (left === 0) throw error.answer ?? error;
       error = await execute(write, error.delay_ns);
     }
@@ -74,8 +74,17 @@ const isWritable = ({ state }: Zone): boolean =>
 const isDone = (zone: Zone, { slba, blocks }: ZoneWrite): boolean =>
   (isWritable(zone) || zone.state === 'full') && zone.pointer >= slba + blocks;
 
-const lost = (error: CutOffError, { start, state, pointer }: Zone): ControllerError =>
-  new ControllerError(
-    `${error.message}; it was not done and cannot be sent again, because the zone at block ${start} is ${state} and its ` +
-      `write pointer at block ${pointer}`,
+function lost(error: CutOffError, zone: Zone, { slba }: ZoneWrite): ControllerError {
+  const { start, state, pointer } = zone;
+  const stands = `because the zone at block ${start} is ${state}`;
+  // A zone that cannot be written any more has no pointer.
+  if (!isWritable(zone))
+    return new ControllerError(
+      `${error.message}; nobody knows whether it was done, and it cannot be sent again, ${stands}`,
+    );
+  const done =
+    pointer > slba ? `only what is before block ${pointer} was written, and it` : 'it was not done and';
+  return new ControllerError(
+    `${error.message}; ${done} cannot be sent again, ${stands} and its write pointer at block ${pointer}`,
   );
+}

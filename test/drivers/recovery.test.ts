@@ -3,7 +3,10 @@
  * Not here: recovery on the whole machine (test/e2e/recovery.test.ts).
  */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { transfer } from '../../drivers/nvme/commands.ts';
 import { NvmeDriver, type NvmeOptions } from '../../drivers/nvme/index.ts';
+import { RequestQueue } from '../../drivers/nvme/request-queue.ts';
+import { CutOffError, NvmeError } from '../../drivers/nvme/status.ts';
 import { ADMIN, NVM } from '../../nvme/spec/commands.ts';
 import { CQE_STATUS, STATUS } from '../../nvme/spec/status.ts';
 import { sentence } from '../e2e/rig.ts';
@@ -76,6 +79,67 @@ describe('a command that fails', () => {
     kernel.nvme.failureFlags = 0;
     expect(await nvme.namespace(1).compare(0, new Uint8Array(BLOCK).fill(1))).toBe(false);
     expect(sent(NVM.COMPARE)).toBe(1);
+  });
+});
+
+test.each([
+  ['is sent again when the controller has not begun it', STATUS.NAMESPACE_NOT_READY, NvmeError, 3],
+  ['is cut off when it may have', STATUS.INTERNAL_ERROR, CutOffError, 1],
+])('a command that must not be done twice %s', async (_, status, kind, times) => {
+  const nvme = await open();
+  const requests = new RequestQueue({
+    kernel,
+    queue: await nvme.createQueuePair(),
+    wait: () => undefined,
+    rescuer: { isOn: true, rescue: async () => {}, foundSilent: () => {} },
+    timeout_ns: 1e9,
+    retries: 2,
+  });
+  kernel.nvme.failureFlags = 0;
+  failReads(Number.POSITIVE_INFINITY, status);
+  const read = requests.execute(transfer(NVM.READ, 1, 0, 1), { isOnce: true });
+  await expect(read).rejects.toBeInstanceOf(kind);
+  expect(sent(NVM.READ)).toBe(times);
+});
+
+describe('a program that asks for an abort', () => {
+  test('is told when there is no command in the slot, and nothing is sent', async () => {
+    const nvme = await open();
+    const queue = await nvme.createQueuePair({ depth: 4 });
+    const slot = queue.post(NVM.FLUSH, 1, 0, 1);
+    queue.ring();
+    queue.reap();
+    for (const free of [slot, 3, 99])
+      expect(await sentence(nvme.abort(queue, free))).toBe(
+        `RangeError: no command is outstanding in slot ${free} of queue 1`,
+      );
+    expect([warnings, sent(ADMIN.ABORT | 0x100)]).toEqual([[], 0]);
+  });
+
+  test('twice at once reads about each Abort what it was for', async () => {
+    const nvme = await open({ timeout_ns: 1e9 });
+    const queue = await nvme.createQueuePair({ depth: 4 });
+    kernel.nvme.isSilent = true;
+    const slots = [queue.post(NVM.FLUSH, 1, 0, 1), queue.post(NVM.READ, 1, 7, 1)] as const;
+    queue.ring();
+    kernel.nvme.isSilent = false;
+    let second: Promise<string> | undefined;
+    kernel.nvme.failAdminWith = (opcode) => {
+      if (opcode !== ADMIN.ABORT) return 0;
+      // The first Abort is answered when the second is under way, which never is.
+      second = nvme.abort(queue, slots[1]);
+      Object.assign(kernel.nvme, { isSilent: true, isDeaf: true });
+      return 0;
+    };
+    await nvme.abort(queue, slots[0]);
+    expect(await second).toMatch(/^Read of block 7 /);
+    expect(warnings.slice(0, 3)).toEqual([
+      expect.stringMatching(/: Flush .*; aborting it$/),
+      expect.stringMatching(/: Read of block 7 .*; aborting it$/),
+      expect.stringMatching(
+        /: Read of block 7 .*, and Abort .* did not complete .*; resetting the controller$/,
+      ),
+    ]);
   });
 });
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../drivers/nvme/commands.ts';
 import type { RequestOptions, RequestQueue } from '../../drivers/nvme/request-queue.ts';
-import { CutOffError, NvmeError } from '../../drivers/nvme/status.ts';
+import { ControllerError, CutOffError, NvmeError } from '../../drivers/nvme/status.ts';
 import { ZoneWrites } from '../../drivers/nvme/zone-writes.ts';
 import type { Zone, Zones } from '../../drivers/nvme/zones.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
@@ -90,17 +90,20 @@ describe('writes into zones', () => {
     expect([await write, drive.sent.length]).toEqual([answer, 3]);
   });
 
+  const at = 'because the zone at block 0 is';
   test.each([
-    [2, 'implicitly open' as const],
-    [0, 'read-only' as const],
-  ])('are not sent again where the zone stands at block %i and is %s', async (pointer, state) => {
-    const drive = new Drive();
-    Object.assign(drive, { pointer, state });
-    const write = drive.write(0);
-    drive.sent[0]!.end(new CutOffError('it was aborted', null, 0));
-    await expect(write).rejects.toThrow(
-      `it was aborted; it was not done and cannot be sent again, because the zone at block 0 is ${state} and its write ` +
-        `pointer at block ${pointer}`,
-    );
-  });
+    [10, 'implicitly open', `only what is before block 10 was written, and it cannot be sent again, ${at}`],
+    [6, 'closed', `it was not done and cannot be sent again, ${at}`],
+    [ZONE_BLOCKS, 'read-only', `nobody knows whether it was done, and it cannot be sent again, ${at}`],
+  ] as const)(
+    'are not sent again with the pointer at block %i of a zone that is %s',
+    async (pointer, state, told) => {
+      const drive = new Drive();
+      Object.assign(drive, { pointer, state });
+      const write = drive.write(8);
+      drive.sent[0]!.end(new CutOffError('it was aborted', null, 0));
+      const stands = state === 'read-only' ? '' : ` and its write pointer at block ${pointer}`;
+      await expect(write).rejects.toThrow(new ControllerError(`it was aborted; ${told} ${state}${stands}`));
+    },
+  );
 });

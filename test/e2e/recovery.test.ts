@@ -112,7 +112,7 @@ describe.each(WAYS)('at the $pace pace, interrupts: $interrupts', (way) => {
       driver.device.setBusMaster(false);
     });
     expect(await sentence(disk.write(0, pattern(4 * disk.blockSize)))).toMatch(
-      /^ControllerError: Write of blocks 0 to 3 .* was given up by a reset .*; it was not done and cannot be sent again, because the zone at block 0 is .* and its write pointer at block 2$/,
+      /^ControllerError: Write of blocks 0 to 3 .* was given up by a reset .*; only what is before block 2 was written, and it cannot be sent again, because the zone at block 0 is .* and its write pointer at block 2$/,
     );
     await driver.close();
   });
