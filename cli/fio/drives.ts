@@ -4,13 +4,15 @@
  */
 import {
   type BlockDevice,
+  cdevName,
   DEFAULT_NVME_OPTIONS,
   type DmaBuffer,
-  findNvme,
   NvmeDriver,
   type NvmeOptions,
   type QueuePair,
 } from '../../drivers/nvme/index.ts';
+import type { Topology } from '../../machine/pcie/enumerate.ts';
+import { bdfText, CLASS } from '../../machine/pcie/spec.ts';
 import type { Archive } from '../../support/archive.ts';
 import { PAGE_SIZE } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
@@ -78,8 +80,9 @@ export class Drives {
   }
 
   async #open(drive: number, jobs: readonly Job[]): Promise<void> {
-    const { kernel } = this.#machine;
-    const bdf = findNvme(kernel)[drive]!;
+    const { kernel, topology } = this.#machine;
+    const bdf = addressesOf(topology)[drive]!;
+    if (cdevName(kernel, bdf) === undefined) this.#refuseGone(drive, bdf, jobs[0]!);
     const clones = jobs.reduce((sum, job) => sum + job.numjobs, 0);
     // A report of zones goes over a queue pair of the driver's own.
     const reports = jobs.some(({ zonemode }) => zonemode === 'zbd') ? 1 : 0;
@@ -91,6 +94,13 @@ export class Drives {
     };
     const options = { ...this.#options, bdf, queuePairs, interrupts, onWarning };
     this.#drivers.set(drive, await NvmeDriver.open(kernel, options));
+  }
+
+  #refuseGone(drive: number, bdf: string, job: Job): never {
+    const clone = clonesOf(job).find((each) => this.targetOf(job, each).drive === drive)!;
+    const name = `nvme${drive}n${this.targetOf(job, clone).nsid}`;
+    const sentence = `${name} (${bdf}) is gone: the kernel has no VFIO device at that address any more`;
+    throw new UserError(sentenceAbout(job, sentence, ['filename', 'directory']), 1);
   }
 
   driver(drive: number): NvmeDriver {
@@ -186,6 +196,15 @@ export class Drives {
     a.contents(this.#warnings);
   }
 }
+
+/**
+ * Addresses (`0000:01:00.0`) of the drives of a board by number, as firmware found them: a drive that has gone since does
+ * not make others move up.
+ */
+const addressesOf = (functions: Topology): string[] =>
+  functions.flatMap(({ bdf, class: code, bridge }) =>
+    bridge === null && code === CLASS.NVME ? [`0000:${bdfText(bdf)}`] : addressesOf(bridge?.children ?? []),
+  );
 
 /** As Linux has it, each processor has a queue pair of its own, numbered from 1. */
 const queueOfCpu = (cpu: number): number => cpu + 1;

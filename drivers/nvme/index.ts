@@ -4,7 +4,7 @@
 
 export { type DmaBuffer, type DmaRange, DmaSpace } from '../vfio/dma.ts';
 export { SysError } from '../vfio/sys.ts';
-export { findNvme } from '../vfio/sysfs.ts';
+export { cdevName, findNvme } from '../vfio/sysfs.ts';
 export type { FeatureValue } from './admin-queue.ts';
 export { BlockDevice, type WriteOptions } from './block-device.ts';
 export { NvmeDriver } from './driver.ts';

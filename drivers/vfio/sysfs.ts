@@ -64,10 +64,15 @@ const notOurs = (kernel: Kernel, bdf: string): string => {
   return `${bdf} is ${driver === '' ? 'not bound to any driver' : `driven by ${driver}`}`;
 };
 
+/** Name of the VFIO character device of a function, such as `vfio0`; undefined when it has none, or is not there. */
+export function cdevName(kernel: Kernel, bdf: string): string | undefined {
+  const entries = kernel.readdir(`${DEVICES}/${bdf}/vfio-dev`);
+  return typeof entries === 'number' ? undefined : entries.find((entry) => entry.startsWith('vfio'));
+}
+
 /** Path of the VFIO character device of a function. Throws an Error that says how to make one. */
 export function cdevPath(kernel: Kernel, bdf: string): string {
-  const entries = kernel.readdir(`${DEVICES}/${bdf}/vfio-dev`);
-  const name = typeof entries === 'number' ? undefined : entries.find((entry) => entry.startsWith('vfio'));
+  const name = cdevName(kernel, bdf);
   if (name !== undefined) return `/dev/vfio/devices/${name}`;
   readAttribute(kernel, bdf, 'class');
   throw new Error(

@@ -12,6 +12,7 @@ import {
   defineScenario,
   faultStorm,
   fio,
+  hotRemoval,
   lostInterrupts,
   mediaError,
   NvmeDriver,
@@ -19,6 +20,7 @@ import {
   powerCut,
   retrain,
   runScenario,
+  workstation,
 } from '../../scenarios/kit/index.ts';
 import { isBuilt, ROOT } from '../built.ts';
 import { doorbell } from './doorbell.ts';
@@ -67,6 +69,27 @@ describe('shipped scenarios', () => {
     const run = (seed: number) => runScenario(unmap, unmap.settings, { seed });
     expect(await run(3)).toEqual(await run(3));
     expect((await run(4)).simulated_ns).not.toBe((await run(3)).simulated_ns);
+  });
+});
+
+describe('fio in a scenario, when a drive is pulled out', () => {
+  const JOB = 'filename=/dev/nvme2n1\nrw=randwrite\nsize=1m';
+
+  test('before it: says that the drive is gone, and writes to no other', async () => {
+    const machine = boot(workstation);
+    hotRemoval(0, 2).happen(machine);
+    await expect(fio({ machine, seed: 1 }, `[b]\n${JOB}`)).rejects.toThrow(
+      /^scenario\.fio:2: job "b": filename: nvme2n1 \(0000:..:00\.0\) is gone: the kernel has no VFIO device at that address any more$/,
+    );
+    expect(machine.controllers.map(({ health }) => health.written_bytes)).toEqual([0, 0, 0, 0]);
+    const { b } = await fio({ machine, seed: 1 }, `[b]\n${JOB.replace('nvme2', 'nvme3')}`);
+    expect(b!.errno).toBe(0);
+    expect(machine.controllers.map(({ health }) => health.written_bytes > 0)).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
   });
 });
 
