@@ -85,8 +85,8 @@ export async function benchDoorbell(): Promise<Metric[]> {
   return [metric('doorbell.ns', time, 'ns', `tail doorbell of queue 1, unchanged value, ${rate}`)];
 }
 
-/** One event run and one scheduled while `pending` others wait. */
-export async function benchEvents(pending: number): Promise<Metric[]> {
+/** One event run and one scheduled while `pending` others wait, and `far` ones that are a quarter of an hour ahead. */
+export async function benchEvents(pending: number, far = 0, name = `${pending}`): Promise<Metric[]> {
   const clock = new Clock();
   const draw = random(1, 'bench.events');
   const delays = Float64Array.from({ length: 4096 }, () => 1 + draw.below(2000));
@@ -96,10 +96,17 @@ export async function benchEvents(pending: number): Promise<Metric[]> {
     clock.after(delays[at]!, handler, 0);
   });
   for (let i = 0; i < pending; i++) clock.after(draw.below(2000), handler, 0);
+  for (let i = 0; i < far; i++) clock.after(1e12 + draw.below(1e9), handler, 0);
   const time = await timeOfOperation('events', () => {
     for (let i = 0; i < BATCH; i++) clock.step();
   });
+  const others = far === 0 ? '' : `, and ${far} far ahead`;
   return [
-    metric(`events.${pending}.ns`, time, 'ns', `pop and push with ${pending} pending, delays 1 to 2000 ns`),
+    metric(
+      `events.${name}.ns`,
+      time,
+      'ns',
+      `pop and push with ${pending} pending, delays 1 to 2000 ns${others}`,
+    ),
   ];
 }

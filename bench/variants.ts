@@ -119,6 +119,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = Object.fromEntries([
   entry('events.16', () => benchEvents(16), true),
   entry('events.1000', () => benchEvents(1000)),
   entry('events.100000', () => benchEvents(100_000), true),
+  entry('events.far', () => benchEvents(16, 20_000, 'far'), true),
   entry('timed.read.4096.qd1', () => benchTimed(1)),
   entry('timed.read.4096.qd32', () => benchTimed(32), true),
   // (i) growth.

@@ -1,7 +1,8 @@
 /**
  * What is going to happen, in order of time; events of one instant in the order they were scheduled. A calendar queue
  * (Brown 1988): a ring of buckets, each a sorted list of the events of one stretch of time and of those whole rings later.
- * The more events there are, the narrower and the more buckets, so that an event costs about the same; none is allocated.
+ * The ring takes the width at which events seldom pass others of a bucket and the next one is seldom far, and more buckets
+ * for many events; it is looked at once in LOOK events. An event allocates nothing; a ring of another size is allocated.
  * Not here: what an event does, and what time it is (clock.ts).
  */
 import type { Archive } from '../support/archive.ts';
@@ -13,20 +14,27 @@ export type EventId = number;
 const NONE = -1;
 /**
  * Buckets of the ring while there are few events and while there are many: powers of two, of 1024 at least, because 32
- * words of `filled` have one word of `summary`.
+ * words of `filled` have one word of `summary`. Between few and many events it keeps what it has.
  */
 const FEW_BUCKETS = 0x400;
 const MANY_BUCKETS = 0x8000;
+const FEW_EVENTS = 128;
 const MANY_EVENTS = 512;
 /** A bucket is narrowed or widened by this factor, between these ends. */
 const STEP = 4;
 const FIRST_BUCKET_NS = 64;
 const NARROWEST_NS = 1 / 16;
 const WIDEST_NS = 1024;
-/** After so many events the ring is looked at: how many others they passed in lists, how often it was searched as a whole. */
+/** After so many events the ring is looked at: how often one passed a near one in its bucket, how often it was searched. */
 const LOOK = 1024;
-const MOST_PASSED = 128;
+const MOST_PASSED = LOOK / 8;
 const MOST_SEARCHES = 128;
+/**
+ * Looks for which a ring that was searched too often is not narrowed: it would be searched again. Every MANY_PASSED that
+ * were passed are another look.
+ */
+const PATIENCE = 128;
+const MANY_PASSED = 8 * LOOK;
 const FIRST_CAPACITY = 256;
 /** An EventId is generation * SLOTS + slot, exact below 2^53. */
 const SLOTS = 0x10_0000;
@@ -58,15 +66,17 @@ export class EventQueue {
   private free = NONE;
   private words = new Int32Array(0);
   private doubles = new Float64Array(0);
-  /** The stretch of a bucket and what follows from it. */
-  private bucket_ns = 0.5;
+  /** The stretch of a bucket; with `buckets` the shape of the ring. */
+  bucket_ns = 0.5;
   private bucketsPerNs = 0.5;
   private horizon_ns = 0.5;
   private mask = 0;
-  /** Since the last look: events, those that they passed in lists, and searches of the whole ring. */
+  /** Since the last look: events, those less than a ring later that they passed in lists, and searches. */
   private added = 0;
   private passed = 0;
   private searches = 0;
+  /** Looks until the ring may be narrowed. */
+  private patience = 0;
   /** The earliest event of each bucket that is not empty; NEXT and PREVIOUS make a ring of its list. */
   private heads = new Int32Array(0);
   /** A bit for every bucket that is not empty, and a bit for every word of them that is not 0. */
@@ -76,6 +86,11 @@ export class EventQueue {
   constructor() {
     this.#grow(FIRST_CAPACITY);
     this.#form(FEW_BUCKETS, FIRST_BUCKET_NS);
+  }
+
+  /** How many buckets the ring has. */
+  get buckets(): number {
+    return this.heads.length;
   }
 
   /** Schedules an event behind those of the same time. */
@@ -147,13 +162,17 @@ export class EventQueue {
     const head = heads[bucket]!;
     let next = head;
     let previous = words[(head << WORDS_SHIFT) + PREVIOUS]!;
-    while (this.#time(previous) > time) {
-      next = previous;
-      previous = words[(next << WORDS_SHIFT) + PREVIOUS]!;
-      this.passed++;
-      if (next !== head) continue;
+    const soon = time + this.horizon_ns;
+    const headTime = this.#time(head);
+    if (headTime > time) {
       heads[bucket] = event;
-      break;
+      if (headTime < soon) this.passed++;
+    } else {
+      while (this.#time(previous) > time) {
+        next = previous;
+        previous = words[(next << WORDS_SHIFT) + PREVIOUS]!;
+        if (this.#time(next) < soon) this.passed++;
+      }
     }
     words[at + NEXT] = next;
     words[at + PREVIOUS] = previous;
@@ -244,42 +263,61 @@ export class EventQueue {
     return false;
   }
 
-  /** Gives the ring as many buckets, as wide, as the last events would have liked. */
+  /** Gives the ring as many buckets, as wide, as the last events would have liked. Searches cost more than passing. */
   #adapt(): void {
-    const buckets = this.size < MANY_EVENTS ? FEW_BUCKETS : MANY_BUCKETS;
+    let { buckets } = this;
+    if (this.size >= MANY_EVENTS) buckets = MANY_BUCKETS;
+    else if (this.size < FEW_EVENTS) buckets = FEW_BUCKETS;
     let { bucket_ns } = this;
-    if (this.passed > MOST_PASSED && bucket_ns > NARROWEST_NS) bucket_ns /= STEP;
-    else if (this.searches > MOST_SEARCHES && bucket_ns < WIDEST_NS) bucket_ns *= STEP;
-    if (buckets !== this.heads.length || bucket_ns !== this.bucket_ns) this.#reform(buckets, bucket_ns);
+    this.patience = Math.max(0, this.patience - 1 - Math.floor(this.passed / MANY_PASSED));
+    if (this.searches > MOST_SEARCHES) {
+      if (bucket_ns < WIDEST_NS) bucket_ns *= STEP;
+      this.patience = PATIENCE;
+    } else if (this.passed > MOST_PASSED && this.patience === 0 && bucket_ns > NARROWEST_NS)
+      bucket_ns /= STEP;
+    if (buckets !== this.buckets || bucket_ns !== this.bucket_ns) this.#reform(buckets, bucket_ns);
     this.added = 0;
     this.passed = 0;
     this.searches = 0;
   }
 
-  /** Moves the events into another ring. */
+  /** Gives the ring another shape: takes every event out, then puts each where it belongs now. */
   #reform(buckets: number, bucket_ns: number): void {
-    const { words, heads, filled } = this;
+    let event = this.#chain();
     this.#form(buckets, bucket_ns);
-    for (let word = 0; word < filled.length; word++) {
-      for (let bits = filled[word]!; bits !== 0; bits &= bits - 1) {
-        // A list is in order, and events of one time are in one list.
-        const head = heads[(word << 5) + lowest(bits)]!;
-        const last = words[(head << WORDS_SHIFT) + PREVIOUS]!;
-        for (let event = head, next = NONE; ; event = next) {
-          next = words[(event << WORDS_SHIFT) + NEXT]!;
-          this.#link(event, this.#time(event));
-          if (event === last) break;
-        }
-      }
+    while (event !== NONE) {
+      const next = this.words[(event << WORDS_SHIFT) + NEXT]!;
+      this.#link(event, this.#time(event));
+      event = next;
     }
   }
 
-  /** Makes an empty ring. */
+  /** Ties the lists of all buckets together by their NEXT and returns the first event. Those of one time keep their order. */
+  #chain(): number {
+    const { words, heads, filled } = this;
+    let first = NONE;
+    for (let word = 0; word < filled.length; word++) {
+      for (let bits = filled[word]!; bits !== 0; bits &= bits - 1) {
+        const head = heads[(word << 5) + lowest(bits)]!;
+        const last = words[(head << WORDS_SHIFT) + PREVIOUS]!;
+        words[(last << WORDS_SHIFT) + NEXT] = first;
+        first = head;
+      }
+    }
+    return first;
+  }
+
+  /** Makes the ring an empty one. */
   #form(buckets: number, bucket_ns: number): void {
     this.bucket_ns = bucket_ns;
     this.bucketsPerNs = 1 / bucket_ns;
     this.horizon_ns = (buckets - 1) * bucket_ns;
     this.mask = buckets - 1;
+    if (buckets === this.buckets) {
+      this.filled.fill(0);
+      this.summary.fill(0);
+      return;
+    }
     this.heads = new Int32Array(buckets);
     this.filled = new Int32Array(buckets >>> 5);
     this.summary = new Int32Array(buckets >>> 10);
@@ -312,9 +350,10 @@ export class EventQueue {
     this.added = a.value(this.added);
     this.passed = a.value(this.passed);
     this.searches = a.value(this.searches);
-    const buckets = a.value(this.heads.length);
+    this.patience = a.value(this.patience);
+    const buckets = a.value(this.buckets);
     const bucket_ns = a.value(this.bucket_ns);
-    if (buckets !== this.heads.length || bucket_ns !== this.bucket_ns) this.#form(buckets, bucket_ns);
+    if (buckets !== this.buckets || bucket_ns !== this.bucket_ns) this.#form(buckets, bucket_ns);
     a.contents(this.heads, this.filled, this.summary);
   }
 }

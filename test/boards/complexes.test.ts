@@ -12,15 +12,19 @@ import { findNvme, NvmeDriver } from '../../drivers/nvme/index.ts';
 import { DmaSpace } from '../../drivers/vfio/dma.ts';
 import { Clock } from '../../machine/clock.ts';
 import { Interrupts } from '../../machine/interrupts.ts';
+import { BRIDGE, CONFIG, devfn } from '../../machine/pcie/spec.ts';
 import { Trace } from '../../machine/trace.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
 import { FID } from '../../nvme/spec/features.ts';
+import { REG } from '../../nvme/spec/registers.ts';
 import { EFD_NONBLOCK } from '../../vfio/uapi/mman.ts';
 import * as V from '../../vfio/uapi/vfio.ts';
 import { pattern } from '../e2e/rig.ts';
 
 const [ALONE] = workstation.rootPorts;
 const DRIVE = ALONE!.device as NvmeBoard;
+/** An address that firmware gave to nobody. */
+const PREFETCHABLE = 0xd000_0000;
 
 /** Root ports with drives of these serial numbers; the second one of a number joins the first, '' is an empty port. */
 function boardOf(...serials: string[]): Board {
@@ -33,7 +37,7 @@ function boardOf(...serials: string[]): Board {
 }
 
 /** The machine of a board that is split, over hardware that works to its end within every store. */
-function bootSplit(board: Board): { software: Software; hardware: Hardware[]; clock: Clock } {
+function bootSplit(board: Board) {
   const host = hostOf(board, true);
   const clock = new Clock();
   const memory = memoryOf(board);
@@ -52,7 +56,8 @@ function bootSplit(board: Board): { software: Software; hardware: Hardware[]; cl
   const { mmioBase, remapsInterrupts } = board;
   const groupOf = () => undefined;
   const parts = { clock, memory, interrupts, host, mmioBase, remapsInterrupts, groupOf };
-  return { software: new Software({ ...parts, ...joined }), hardware, clock };
+  const software = new Software({ ...parts, ...joined });
+  return { software, hardware, clock, bus: joined.rootComplex };
 }
 
 test.each([
@@ -163,5 +168,25 @@ describe('a split machine', () => {
       expect.stringContaining('DMAR-IR: IOAPIC id 1 under DRHD base  0xfed92000 IOMMU 1'),
     ]);
     expect(software.faults).toEqual([]);
+  });
+
+  test('reaches a drive through a prefetchable window that was written after boot', () => {
+    const { software, bus } = bootSplit(boardOf('a', 'b'));
+    const [port, drive] = [devfn(2, 0), software.topology[1]!.bridge!.children[0]!];
+    const vs = bus.read32(drive.bars[0]!.address + REG.VS);
+    bus.configWrite(drive.bdf >>> 8, 0, CONFIG.BAR0, 4, PREFETCHABLE);
+    const found = (): number => bus.read32(PREFETCHABLE + REG.VS);
+    const writeHigh = (high: number): void => {
+      for (const register of [BRIDGE.PREFETCHABLE_BASE_HI, BRIDGE.PREFETCHABLE_LIMIT_HI])
+        bus.configWrite(0, port, register, 4, high);
+    };
+    expect(found()).toBe(0xffff_ffff);
+    bus.configWrite(0, port, BRIDGE.PREFETCHABLE_BASE, 4, (PREFETCHABLE >>> 16) * 0x1_0001);
+    expect(found()).toBe(vs);
+    writeHigh(1);
+    bus.configWrite(0, port, BRIDGE.PREFETCHABLE_BASE, 4, (PREFETCHABLE >>> 16) * 0x1_0001);
+    expect(found(), 'above 4 GiB').toBe(0xffff_ffff);
+    writeHigh(0);
+    expect(found()).toBe(vs);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Clock, type EventId } from '../../machine/clock.ts';
+import { Archive } from '../../support/archive.ts';
 import { random } from '../../support/random.ts';
 import { runs } from '../runs.ts';
 
@@ -93,6 +94,32 @@ describe('Clock', () => {
     };
     expect(ran.length).toBe(scheduled);
     expect(ran.every(isInOrder)).toBe(true);
+  });
+
+  test('goes on from a saved state in the same order, after its queue has come to fit a crowd', () => {
+    const crowd = () => {
+      const { clock, ran, handler } = recorder();
+      const draw = random(1, 'saved');
+      const run = (events: number): void => {
+        for (let i = 0; i < events; i++) {
+          while (clock.pending < 1000) clock.after(draw.below(2000), handler, i);
+          clock.step();
+        }
+      };
+      return { clock, ran, run, draw };
+    };
+    const [one, other] = [crowd(), crowd()];
+    one.run(8192);
+    const saving = Archive.save();
+    one.clock.archive(saving);
+    one.draw.archive(saving);
+    const loading = Archive.load(saving.finish());
+    other.clock.archive(loading);
+    other.draw.archive(loading);
+    one.ran.length = 0;
+    for (const { run } of [one, other]) run(4096);
+    expect(other.ran).toEqual(one.ran);
+    expect(one.ran.every(([time], index) => index === 0 || time >= one.ran[index - 1]![0])).toBe(true);
   });
 });
 
