@@ -85,8 +85,10 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const note = (sentence: string): void => output.error(`note: ${sentence}`);
   const state = stateDoors(request, saved, parts, recorder, note);
   const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];
-  if (options.output === undefined) output.lines(lines);
-  const result = await saidOf(options, run({ machine, parts, output, doors: state.doors }));
+  const onBegin = (): void => {
+    if (options.output === undefined) output.lines(lines);
+  };
+  const result = await saidOf(options, run({ machine, parts, output, doors: { ...state.doors, onBegin } }));
   output.status('');
   if (state.isSaved && request!.isLast) {
     output.lines([`saved; doorbell fio --restore ${request!.path} goes on`]);
@@ -116,7 +118,7 @@ interface Running {
   readonly machine: AnyMachine;
   readonly parts: RunParts;
   readonly output: Output;
-  readonly doors: Pick<RunOptions, 'save' | 'restore'>;
+  readonly doors: Pick<RunOptions, 'save' | 'restore' | 'onBegin'>;
 }
 
 /** Runs the jobs; a signal ends them, and their report tells of what was done by then. */

@@ -10,11 +10,12 @@ import {
   NvmeDriver,
   type NvmeOptions,
   type QueuePair,
+  SysError,
 } from '../../drivers/nvme/index.ts';
 import type { Topology } from '../../machine/pcie/enumerate.ts';
 import { bdfText, CLASS } from '../../machine/pcie/spec.ts';
 import type { Archive } from '../../support/archive.ts';
-import { PAGE_SIZE } from '../../support/numbers.ts';
+import { formatSize, PAGE_SIZE } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
 import { POLLIN } from '../../vfio/uapi/mman.ts';
 import type { AnyMachine } from '../pace.ts';
@@ -151,12 +152,20 @@ export class Drives {
     const depth = job.iodepth * Math.ceil(Math.max(...job.bs.slice(0, 2)) / maxTransfer_bytes);
     const options = { depth, interrupts, preferred: cpusOf(job, clone).map(queueOfCpu) };
     const queue = await driver.createQueuePair(options).catch((error: unknown) => {
-      if (!(error instanceof RangeError)) throw error;
-      throw new UserError(sentenceAbout(job, error.message, ['iodepth', 'numjobs', 'bs']));
+      if (!(error instanceof RangeError)) throw this.#explained(error, job, clone);
+      const keys = / in use$/.test(error.message) ? ['numjobs'] : ['iodepth', 'bs'];
+      throw new UserError(sentenceAbout(job, error.message, keys));
     });
     const buffer_bytes = bufferBytes(job, PAGE_SIZE);
-    const buffer = driver.allocate(buffer_bytes * job.iodepth);
-    const ranges = driver.allocate(TRIM_BYTES * job.iodepth);
+    const allocate = (bytes: number): DmaBuffer => {
+      try {
+        return driver.allocate(bytes);
+      } catch (error) {
+        throw this.#explained(error, job, clone);
+      }
+    };
+    const buffer = allocate(buffer_bytes * job.iodepth);
+    const ranges = allocate(TRIM_BYTES * job.iodepth);
     const close = async (): Promise<void> => {
       await driver.deleteQueuePair(queue);
       buffer.free();
@@ -172,6 +181,15 @@ export class Drives {
       interrupt,
       close,
     };
+  }
+
+  /** Memory that ran out as a sentence about the job that asked for too much; any other error as it is. */
+  #explained(error: unknown, job: Job, clone: number): unknown {
+    if (!(error instanceof SysError) || error.code !== 'ENOMEM') return error;
+    const { name, ram } = this.#machine.board;
+    const buffers = `${formatSize(bufferBytes(job, PAGE_SIZE))} for each of its ${job.iodepth} I/Os at a time`;
+    const sentence = `no memory is left for clone ${clone + 1} of ${job.numjobs}, which takes ${buffers}; board ${name} has ram ${ram}`;
+    return new UserError(sentenceAbout(job, sentence, ['bs', 'iodepth', 'numjobs']));
   }
 
   #interruptOf(driver: NvmeDriver, queue: QueuePair): Interrupt {

@@ -15,7 +15,7 @@ import { type DriverOptions, Drives } from './drives.ts';
 import type { Job } from './job-file.ts';
 import type { LogText } from './logs.ts';
 import { archiveRun, type Progress } from './saved-state.ts';
-import { prepare, stagesOf } from './stage.ts';
+import { plansOf, prepare } from './stage.ts';
 import type { JobStats } from './stats.ts';
 import type { Targets } from './targets.ts';
 import { Timeouts } from './timeouts.ts';
@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly hostNow: () => number;
   /** What the driver is asked for. */
   readonly driver?: DriverOptions;
+  /** Called when the first stage that runs is ready to. */
+  readonly onBegin?: () => void;
   /** Called a few times per second of host time while jobs run. */
   readonly onProgress?: (clones: readonly Clone[], elapsed_ns: number) => void;
   /** Called for every completion of every clone. */
@@ -84,11 +86,12 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
   const first = options.restore?.archive.value(0) ?? 0;
   let host_ns = 0;
   try {
-    for (const [number, stage] of stagesOf(jobs).entries()) {
+    for (const [number, stage] of plansOf(jobs, drives).entries()) {
       if (progress.ended !== '') break;
       const { clones, workplaces, recorders } = await prepare(stage, parts);
       // Stages before the one that was saved are prepared only, so that the kernel has seen the same calls.
       if (number >= first) {
+        if (number === first) options.onBegin?.();
         const hostStart = hostNow();
         beginStage(number, clones, run, number === first ? options.restore : undefined);
         await runStage(clones, run);

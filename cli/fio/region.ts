@@ -51,24 +51,29 @@ export function regionOf(job: Job, clone: number, room: Room, file: string): Reg
   // As fio has it, zones are whole: an offset is rounded up, and the end down.
   const bytes = unit === 0 ? wanted : alignDown(first + wanted, unit) - start;
   const largest = activeSizes(job);
+  const who = nameOf(job, clone);
+  // Keys to blame. The first clone fits where a later one is asked for.
+  const begin = clone > 0 ? ['offset_increment', 'offset'] : ['offset'];
+  const end = clone > 0 ? ['offset_increment', 'numjobs'] : ['filesize', 'size', 'offset'];
   if (sizesOf(job).some((each) => !Number.isInteger(each / room.block_bytes))) {
     refuse(`bs=${job.bs.join(',')} is no multiple of the ${room.block_bytes}-byte blocks of ${file}`);
   }
   if (!Number.isInteger(start / room.block_bytes)) {
-    refuse(`offset ${start} is no multiple of the ${room.block_bytes}-byte blocks of ${file}`);
+    refuse(`offset ${start} is no multiple of the ${room.block_bytes}-byte blocks of ${file}`, begin);
   }
   if (start >= room.bytes)
-    refuse(`clone ${clone + 1} would begin at byte ${start}, and ${file} ends at ${room.bytes}`, REACH);
+    refuse(`${who} would begin at byte ${start}, and ${file} ends at ${room.bytes}`, begin);
   if (start + bytes > room.bytes) {
-    refuse(`clone ${clone + 1} would reach byte ${start + bytes}, and ${file} ends at ${room.bytes}`, REACH);
+    refuse(`${who} would reach byte ${start + bytes}, and ${file} ends at ${room.bytes}`, end);
   }
   if (bytes < largest)
-    refuse(`there is no room for one block of ${largest} bytes in ${Math.max(0, bytes)}`, REACH);
+    refuse(`there is no room for one block of ${largest} bytes in ${Math.max(0, bytes)}`, end);
   return { start, bytes, amount: amountOf(job, size, bytes, resolve) };
 }
 
-/** Keys that say where a clone begins and ends. */
-const REACH = ['offset_increment', 'offset', 'size', 'filesize'];
+/** A clone as sentences name it; a job with one alone has none in its user's eyes. */
+const nameOf = ({ numjobs }: Job, clone: number): string =>
+  numjobs === 1 ? 'the job' : `clone ${clone + 1}`;
 
 type Refuse = (sentence: string, keys?: readonly string[]) => never;
 
@@ -162,8 +167,9 @@ export function refuseOverlaps(claims: readonly Claim[]): void {
         rival.region.start < endOf(claim) &&
         region.start < endOf(rival);
       if (!meets) continue;
+      const rivalName = `${rival.job.numjobs === 1 ? '' : `clone ${rival.clone + 1} of `}"${rival.job.name}"`;
       const sentence =
-        `clone ${clone + 1} verifies blocks that clone ${rival.clone + 1} of "${rival.job.name}" overwrites at the same ` +
+        `${nameOf(job, clone)} verifies blocks that ${rivalName} overwrites at the same ` +
         'time; give each its own region with offset, size and offset_increment, or let one wait with stonewall';
       throw new UserError(sentenceAbout(job, sentence, ['verify']));
     }

@@ -3,6 +3,7 @@
  * workload and counts of its own. Not here: running them (engine.ts), drives (drives.ts), what a clone does (clone.ts).
  */
 import { type Random, random } from '../../support/random.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
 import type { RunClock } from './clock.ts';
 import { Clone } from './clone.ts';
@@ -27,6 +28,38 @@ export interface Stage {
   /** Reporting group of each member. */
   readonly groups: readonly number[];
 }
+
+/** Where each clone of a stage works. */
+export interface Plan extends Stage {
+  readonly claims: readonly Claim[];
+}
+
+/** Finds the place of every clone of all stages. Throws UserError for all jobs that have none, a line for each. */
+export function plansOf(jobs: readonly Job[], drives: Drives): Plan[] {
+  const mistakes: string[] = [];
+  const tried = <Result>(find: () => Result): Result | null => {
+    try {
+      return find();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      mistakes.push(error.message);
+      return null;
+    }
+  };
+  const plans = stagesOf(jobs).map((stage): Plan => {
+    const claims = stage.members.flatMap((job) => tried(() => claimsOf(job, drives)) ?? []);
+    tried(() => refuseOverlaps(claims));
+    return { ...stage, claims };
+  });
+  if (mistakes.length > 0) throw new UserError(mistakes.join('\n'));
+  return plans;
+}
+
+const claimsOf = (job: Job, drives: Drives): Claim[] =>
+  clonesOf(job).map((clone) => {
+    const file = fileOf(job, clone);
+    return { job, clone, file, region: regionOf(job, clone, drives.roomOf(job, clone), file) };
+  });
 
 /** Jobs that run side by side; one with stonewall begins the next stage, it or new_group the next reporting group. */
 export function stagesOf(jobs: readonly Job[]): Stage[] {
@@ -63,15 +96,8 @@ export interface StageParts {
 }
 
 /** Makes the queues, buffers and clones of a stage. Throws UserError for jobs that cannot be. */
-export async function prepare({ members, groups }: Stage, parts: StageParts): Promise<Prepared> {
+export async function prepare({ members, groups, claims }: Plan, parts: StageParts): Promise<Prepared> {
   const { drives, stats } = parts;
-  const claims: Claim[] = members.flatMap((job) =>
-    clonesOf(job).map((clone) => {
-      const file = fileOf(job, clone);
-      return { job, clone, file, region: regionOf(job, clone, drives.roomOf(job, clone), file) };
-    }),
-  );
-  refuseOverlaps(claims);
   const maps = new Map<string, ZoneMap>();
   for (const { job, clone, file } of claims) {
     if (job.zonemode === 'zbd' && !maps.has(file)) maps.set(file, await drives.zonesOf(job, clone));

@@ -186,30 +186,63 @@ describe('jobs that cannot be', () => {
     ],
     [
       'offset=300m',
-      ':2: job "a": offset: clone 1 would begin at byte 314572800, and nvme0n1 ends at 268435456',
+      ':2: job "a": offset: the job would begin at byte 314572800, and nvme0n1 ends at 268435456',
     ],
     ['filename=nvme0n1\nsize=2k', ':3: job "a": size: there is no room for one block of 4096 bytes in 2048'],
     ['filename=/dev/urandom', ':2: job "a": filename: /dev/urandom is no drive'],
     ['directory=/no/such\nsize=1m', 'job "a": there is no directory /no/such for a.0.0'],
     [
       'filename=nvme0n1\noffset=255m\nsize=2m',
-      ':3: job "a": offset: clone 1 would reach byte 269484032, and nvme0n1 ends at 268435456',
+      ':4: job "a": size: the job would reach byte 269484032, and nvme0n1 ends at 268435456',
     ],
     [
       'rw=randread\nsize=10t',
-      ':3: job "a": size: clone 1 would reach byte 10995116277760, and nvme0n1 ends at 268435456',
+      ':3: job "a": size: the job would reach byte 10995116277760, and nvme0n1 ends at 268435456',
     ],
-    ['size=300m', ':2: job "a": size: clone 1 would reach byte 314572800, and nvme0n1 ends at 268435456'],
+    ['size=300m', ':2: job "a": size: the job would reach byte 314572800, and nvme0n1 ends at 268435456'],
+    [
+      'offset=255m\nfilesize=2m\nsize=1m',
+      ':3: job "a": filesize: the job would reach byte 269484032, and nvme0n1 ends at 268435456',
+    ],
+    [
+      'size=100m\noffset_increment=100m\nnumjobs=3',
+      ':3: job "a": offset_increment: clone 3 would reach byte 314572800, and nvme0n1 ends at 268435456',
+    ],
+    [
+      'size=4k\noffset=1m\noffset_increment=100\nnumjobs=2',
+      ':4: job "a": offset_increment: offset 1048676 is no multiple of the 512-byte blocks of nvme0n1',
+    ],
     ['offset=100', 'job "a": offset 100 is no multiple of the 512-byte blocks of nvme0n1'],
     [
       'rw=write\nverify=crc32c\nnumjobs=2\nsize=1m',
       ':3: job "a": verify: clone 1 verifies blocks that clone 2 of "a" overwrites at the same time',
+    ],
+    [
+      'rw=write\nverify=crc32c\nsize=1m\n[b]\nrw=write\nsize=1m',
+      ':3: job "a": verify: the job verifies blocks that "b" overwrites at the same time',
+    ],
+    [
+      'iodepth=2\nbs=4k\n[b]\nnumjobs=64',
+      ':5: job "b": numjobs: all 64 I/O queue pairs of 0000:01:00.0 are in use',
+    ],
+    [
+      'iodepth=64\nnumjobs=40\nbs=1m',
+      ':4: job "a": bs: no memory is left for clone 4 of 40, which takes 1MiB for each of its 64 I/Os at a time; board pc has ram 256m',
     ],
     ['numjobs=64\n[b]', 'job "b": all 64 I/O queue pairs of 0000:01:00.0 are in use'],
   ])('%j', async (lines, sentence) => {
     const { status, err } = await fio(`[a]\n${lines}`);
     expect(err).toContain(sentence);
     expect(status).toBe(2);
+  });
+
+  test('all of them are told at once, before the heading', async () => {
+    const { out, err } = await fio('[a]\nsize=1t\n[b]\nsize=4k\n[c]\nstonewall\noffset=4k\nsize=2t');
+    expect(err.match(/:\d+: job ".": size: the job would reach/g)).toEqual([
+      ':2: job "a": size: the job would reach',
+      ':8: job "c": size: the job would reach',
+    ]);
+    expect(out).toBe('');
   });
 
   test('a share of a namespace ends where the namespace does', async () => {
