@@ -10,3 +10,19 @@ export class UserError extends Error {
     this.status = status;
   }
 }
+
+/** What each of `finds` returns. Throws UserError with the sentences of all that throw one, a line for each. */
+export function allOf<Result>(finds: readonly (() => Result)[]): Result[] {
+  const results: Result[] = [];
+  const sentences: string[] = [];
+  for (const find of finds) {
+    try {
+      results.push(find());
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      sentences.push(error.message);
+    }
+  }
+  if (sentences.length > 0) throw new UserError(sentences.join('\n'));
+  return results;
+}

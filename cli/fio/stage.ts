@@ -3,7 +3,7 @@
  * workload and counts of its own. Not here: running them (engine.ts), drives (drives.ts), what a clone does (clone.ts).
  */
 import { type Random, random } from '../../support/random.ts';
-import { UserError } from '../../support/user-error.ts';
+import { allOf } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
 import type { RunClock } from './clock.ts';
 import { Clone } from './clone.ts';
@@ -36,22 +36,11 @@ export interface Plan extends Stage {
 
 /** Finds the place of every clone of all stages. Throws UserError for all jobs that have none, a line for each. */
 export function plansOf(jobs: readonly Job[], drives: Drives): Plan[] {
-  const mistakes: string[] = [];
-  const tried = <Result>(find: () => Result): Result | null => {
-    try {
-      return find();
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      mistakes.push(error.message);
-      return null;
-    }
-  };
+  const claims = allOf(jobs.map((job) => () => claimsOf(job, drives)));
   const plans = stagesOf(jobs).map((stage): Plan => {
-    const claims = stage.members.flatMap((job) => tried(() => claimsOf(job, drives)) ?? []);
-    tried(() => refuseOverlaps(claims));
-    return { ...stage, claims };
+    return { ...stage, claims: stage.members.flatMap((job) => claims[jobs.indexOf(job)]!) };
   });
-  if (mistakes.length > 0) throw new UserError(mistakes.join('\n'));
+  allOf(plans.map((plan) => () => refuseOverlaps(plan.claims)));
   return plans;
 }
 
