@@ -142,13 +142,14 @@ const listing = ({ name, teaches, settings }: Scenario, index: number): string[]
 ];
 
 function describe({ teaches }: Scenario, result: ScenarioResult): string[] {
-  const { events, observed, expectations, seed, settings } = result;
+  const { events, missed, observed, expectations, seed, settings } = result;
   const width = Math.max(...Object.keys(observed).map((key) => key.length));
   return [
     `${result.scenario}  (${settingsText(settings)}, seed ${seed})`,
     ...teaches.map((line) => `  ${line}`),
     ...(events.length === 0 ? [] : ['', 'What happened:']),
     ...events.map(({ at_ns, what }) => `  ${(at_ns / 1000).toFixed(1).padStart(12)} us  ${what}`),
+    ...(missed === '' ? [] : ['', missed]),
     '',
     'What was observed:',
     ...Object.entries(observed).map(([key, value]) => `  ${key.padEnd(width)}  ${show(value)}`),

@@ -3,6 +3,7 @@ import type { Machine } from '../../boards/index.ts';
 import { Bridge } from '../../machine/pcie/bridge.ts';
 import type { LinkProfile } from '../../machine/timing/link.ts';
 import type { NvmeController } from '../../nvme/controller.ts';
+import type { Namespace } from '../../nvme/namespace.ts';
 import { atLeast, oneOf, type Shape, whole } from '../../support/shape.ts';
 import { UserError } from '../../support/user-error.ts';
 import type { ScenarioEvent } from './scenario.ts';
@@ -26,18 +27,36 @@ const TAKES: Readonly<Record<string, Shape>> = {
   lanes: oneOf(1, 2, 4, 8, 16),
 };
 
-/** An event of the name `event` whose arguments are fit. Throws UserError for the first that is not. */
+interface Arguments extends Readonly<Record<string, unknown>> {
+  readonly after_us: number;
+  readonly drive?: number;
+}
+
+/**
+ * An event of the name `event` whose arguments are fit. Throws UserError for the first that is not. What is found when
+ * the machine is known, by `check` or when it happens, is told with the place where the event was made.
+ */
 function checked(
   event: string,
-  values: Readonly<Record<string, unknown>> & { readonly after_us: number },
+  values: Arguments,
   what: string,
   happen: (machine: Machine) => void,
+  check = (machine: Machine): unknown => values.drive === undefined || driveOf(machine, values.drive),
 ): ScenarioEvent {
   for (const [key, value] of Object.entries(values)) {
     const [wrong] = (TAKES[key] ?? COUNT)(value, key);
     if (wrong !== undefined) throw new UserError(`${event}: ${key} ${wrong.problem}`);
   }
-  return at(values.after_us, what, happen);
+  const { stack } = new Error(event);
+  const placed = (act: (machine: Machine) => unknown) => (machine: Machine) => {
+    try {
+      act(machine);
+    } catch (error) {
+      if (error instanceof UserError && stack !== undefined) error.stack = stack;
+      throw error;
+    }
+  };
+  return { ...at(values.after_us, what, placed(happen)), check: placed(check) };
 }
 
 function driveOf({ controllers, board }: Machine, drive: number): NvmeController {
@@ -65,18 +84,21 @@ function portOf({ rootComplex }: Machine, { bus }: NvmeController): Bridge {
   throw new RangeError(`no port leads to bus ${bus}`);
 }
 
+function namespaceOf(machine: Machine, drive: number, nsid: number, lba: number): Namespace {
+  const namespace = driveOf(machine, drive).namespace(nsid);
+  if (namespace === undefined || lba >= namespace.blocks)
+    throw new UserError(`mediaError: drive ${drive} has no block ${lba} in a namespace ${nsid}`);
+  return namespace;
+}
+
 /** A block of a namespace can no longer be read, until it is written. */
 export const mediaError = (after_us: number, lba: number, nsid = 1, drive = 0): ScenarioEvent =>
   checked(
     'mediaError',
     { after_us, lba, nsid, drive },
     `the medium loses block ${lba} of namespace ${nsid}`,
-    (machine) => {
-      const namespace = driveOf(machine, drive).namespace(nsid);
-      if (namespace === null || namespace === undefined || lba >= namespace.blocks)
-        throw new UserError(`mediaError: drive ${drive} has no block ${lba} in a namespace ${nsid}`);
-      namespace.setUncorrectable(lba, 1, true);
-    },
+    (machine) => namespaceOf(machine, drive, nsid, lba).setUncorrectable(lba, 1, true),
+    (machine) => namespaceOf(machine, drive, nsid, lba),
   );
 
 /** Power fails and comes back: what only a volatile write cache held is gone. */

@@ -1,7 +1,8 @@
 /** Runs a scenario: boots its board, lets events happen at their times, and judges what the program observed. */
 import { type BootOptions, boot } from '../../boards/index.ts';
 import { UserError } from '../../support/user-error.ts';
-import type { Context, Observed, Scenario, ScenarioEvent, Settings } from './scenario.ts';
+import { Agenda } from './agenda.ts';
+import type { Context, Observed, Scenario, Settings } from './scenario.ts';
 import { checkSettings } from './settings.ts';
 
 export interface ScenarioResult {
@@ -10,6 +11,8 @@ export interface ScenarioResult {
   readonly settings: Settings;
   /** What happened, and when: nanoseconds since the machine was booted. */
   readonly events: readonly { readonly at_ns: number; readonly what: string }[];
+  /** Which events never happened, and why: a sentence, empty when all did. */
+  readonly missed: string;
   readonly observed: Observed;
   readonly expectations: readonly { readonly sentence: string; readonly holds: boolean }[];
   readonly holds: boolean;
@@ -23,7 +26,7 @@ const isPlain = (value: unknown): boolean =>
 
 /**
  * The same scenario, settings and seed give the same result. Rejects with what the program throws, and with UserError
- * for settings that the scenario does not take.
+ * for settings that the scenario does not take and events that cannot happen to its machine.
  */
 export async function runScenario(
   scenario: Scenario,
@@ -32,27 +35,16 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   checkSettings(scenario, settings);
   const machine = boot(scenario.board(settings), { ...options, seed });
-  const { clock } = machine;
-  const pending: ScenarioEvent[] = [];
-  const happened: { at_ns: number; what: string }[] = [];
-  const handler = clock.register((index) => {
-    const event = pending[index]!;
-    happened.push({ at_ns: clock.now, what: event.what });
-    event.happen(machine);
-  });
-  let begun_ns = clock.now;
+  const agenda = new Agenda(machine);
+  const events = () => scenario.events?.(settings) ?? [];
   const context: Context<Settings> = {
     machine,
     settings,
     seed,
-    elapsed_ns: () => clock.now - begun_ns,
-    begin: (...more) => {
-      begun_ns = clock.now;
-      for (const event of [...(scenario.events?.(settings) ?? []), ...more])
-        clock.after(event.after_us * 1000, handler, pending.push(event) - 1);
-    },
+    elapsed_ns: () => agenda.elapsed_ns,
+    begin: (...more) => agenda.begin(() => [...events(), ...more]),
   };
-  const observed = await scenario.program(context);
+  const observed = await observe(scenario, context, agenda);
   if (typeof observed !== 'object' || observed === null) {
     const got = observed === null ? 'null' : typeof observed;
     throw new UserError(
@@ -72,10 +64,22 @@ export async function runScenario(
     scenario: scenario.name,
     seed,
     settings,
-    events: happened,
+    events: agenda.happened,
+    missed: agenda.missed(events),
     observed,
     expectations,
     holds: expectations.every(({ holds }) => holds),
-    simulated_ns: clock.now,
+    simulated_ns: machine.clock.now,
   };
+}
+
+/** Runs the program. A mistake of an event counts before anything that the program returns or throws: it follows from it. */
+async function observe(scenario: Scenario, context: Context<Settings>, agenda: Agenda): Promise<Observed> {
+  try {
+    const observed = await scenario.program(context);
+    if (agenda.mistakes.length === 0) return observed;
+  } catch (error) {
+    if (agenda.mistakes.length === 0) throw error;
+  }
+  throw agenda.mistakes[0];
 }

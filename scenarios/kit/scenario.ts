@@ -18,6 +18,8 @@ export interface ScenarioEvent {
   /** What happens, in a few words. */
   readonly what: string;
   readonly happen: (machine: Machine) => void;
+  /** Throws UserError where it cannot happen, as far as that is known when the program calls `begin`. */
+  readonly check?: (machine: Machine) => void;
 }
 
 /** What a program is given. */

@@ -198,6 +198,46 @@ describe("a file of one's own", () => {
     expect(bad.out).toMatch(/FAILS {2}it is so$/);
   });
 
+  test('an event that cannot be stops it with its line, although the program takes errors for those of the drive', async () => {
+    const swallows = own('observed.failed')
+      .replace('powerCut }', 'hotAdd, mediaError }')
+      .replace('begin();', 'let failed = false; try { begin(); } catch {}')
+      .replace(
+        'machine.clock.advance(60_000);',
+        'try { machine.clock.advance(60_000); } catch { failed = true; }',
+      )
+      .replace('return {', 'return { failed,');
+    const withEvent = (event: string) => swallows.replace('powerCut(50)', event);
+    for (const [event, sentence] of [
+      ['mediaError(10, 7, 3)', 'mediaError: drive 0 has no block 7 in a namespace 3'],
+      ['mediaError(10, 7, 1, 5)', 'no drive 5 on board pc; it has 1, from 0'],
+      ['hotAdd(10)', 'hotAdd: drive 0 is in its slot'],
+    ] as const) {
+      const path = file(`swallows-${event.length}.mts`, withEvent(event));
+      expect(await doorbell('scenario', path)).toEqual({
+        status: 2,
+        out: '',
+        err: `doorbell: scenario ${path}:8: ${sentence}`,
+      });
+    }
+  });
+
+  test('events that never happened are told', async () => {
+    const early = await doorbell('scenario', file('early.ts', own('true').replace('60_000', '20_500')));
+    expect(early.status).toBe(0);
+    expect(early.out).toContain(
+      '\n\n1 event never happened: the program ended at 20.5 us after begin(), before "drive 0 loses power" (after 50 us)\n\n',
+    );
+    const path = file('unbegun.ts', own('true').replace('begin();', ''));
+    const unbegun = JSON.parse((await doorbell('scenario', path, '--json')).out);
+    expect(unbegun).toMatchObject({
+      events: [],
+      missed:
+        '1 event never happened: the program did not call begin(), the start of "drive 0 loses power" (after 50 us)',
+    });
+    expect((await doorbell('scenario', 'media-error')).out).not.toContain('never happened');
+  });
+
   const command = join(import.meta.dirname, '../../cli/doorbell.js');
   const inNode = (path: string) =>
     spawnSync(process.execPath, [command, 'scenario', path], { encoding: 'utf8' });
