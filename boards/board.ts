@@ -89,7 +89,10 @@ export interface Board {
   readonly description: string;
   /** RAM, such as `512m`. */
   readonly ram: number | string;
-  /** Room for written blocks of namespaces in memory, such as `1g`. RAM and media together stay below 4 GiB. */
+  /**
+   * Room for written blocks of namespaces in memory, such as `1g`; what the controllers leave of their own memory, 16 MiB
+   * each, serves them too. Full means WRITE_FAULT. RAM and media together stay below 4 GiB.
+   */
   readonly media: number | string;
   readonly host: HostProfile;
   /** What the VT-d unit can do; absent options are those of iommu/capabilities.ts. */

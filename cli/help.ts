@@ -102,7 +102,8 @@ or this as mine.json:
 ${JSON_BOARD}
 and say --board mine.mjs or mine.json wherever a verb takes a board. Its keys (sizes are bytes or texts such as 64m, times nanoseconds):
   name, description   texts
-  ram, media          sizes: RAM, and room for what is written to namespaces without an image; together below 4 GiB
+  ram, media          sizes: RAM, and room for what is written to namespaces without an image; together below 4 GiB;
+                      a board has up to 16 MiB more room for each controller, and writes fail when it is used up
   host                what software and memory cost: store_ns, load_ns, syscall_ns, interrupt_ns, wakeup_ns and others;
                       in a file, what is absent is as in pc
   iommu               options of the VT-d unit, all of which may be absent: iotlbEntries, tableBits, cachingMode and others

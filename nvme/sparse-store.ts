@@ -82,7 +82,7 @@ export class SparseStore implements BlockStore {
   #take(index: number, offset: number): number {
     const chunk = this.#pool.take();
     if (chunk < 0) {
-      this.failure = 'the board has no device memory left for written blocks (raise media in the board)';
+      this.failure = "the board's memory for written blocks is used up; raise its key media";
       return STORE_FAILED;
     }
     this.chunks[index] = chunk;

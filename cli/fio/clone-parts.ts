@@ -34,6 +34,8 @@ export interface CloneParts extends FlightParts {
   readonly startDelay_ns: number;
   /** What the driver said last about the drive; empty when it said nothing. */
   readonly lastWarning: () => string;
+  /** What the machine says of the command that the drive refused last; empty when it refused none. */
+  readonly lastRefusal: () => string;
   /** Told of every command that has completed; null when nobody asks. */
   readonly onCompletion: OnCompletion | null;
 }

@@ -12,7 +12,7 @@ import type { Job } from './job-file.ts';
 import { READ } from './stats.ts';
 import { UNCHECKED } from './verify.ts';
 
-const { ABORTED_BY_HOST, COMMAND_ABORT_REQUESTED } = STATUS;
+const { ABORTED_BY_HOST, COMMAND_ABORT_REQUESTED, UNRECOVERED_READ_ERROR, WRITE_FAULT } = STATUS;
 const EIO = 5;
 const EILSEQ = 84;
 const ETIMEDOUT = 110;
@@ -79,12 +79,13 @@ export class Completions {
     this.#suffer(kind, EIO, this.#explain(slot, status), io);
   }
 
-  /** Why a command failed; of one that the driver ended it says what was wrong. */
+  /** Why a command failed; the driver knows it of those that it ended, the machine of those that the medium failed. */
   #explain(slot: number, status: number): string {
     const { message } = this.queue.error(slot);
     const isEnded = status === ABORTED_BY_HOST || status === COMMAND_ABORT_REQUESTED;
-    const warning = isEnded ? this.parts.lastWarning() : '';
-    return warning === '' ? message : `${message} ${warning}`;
+    const isOfMedium = status === WRITE_FAULT || status === UNRECOVERED_READ_ERROR;
+    const cause = isEnded ? this.parts.lastWarning() : isOfMedium ? this.parts.lastRefusal() : '';
+    return cause === '' ? message : `${message} ${cause}`;
   }
 
   /** Every command of an I/O has completed. */

@@ -118,6 +118,11 @@ export class Drives {
     return this.#warnings.get(drive) ?? '';
   }
 
+  /** What the machine says of the command that a drive refused last; empty when it refused none. */
+  lastRefusal(drive: number): string {
+    return this.#machine.explain().findLast((line) => line.startsWith(`nvme${drive}: `)) ?? '';
+  }
+
   targetOf(job: Job, clone: number): Target {
     return this.#targets.byFile.get(fileOf(job, clone))!;
   }

@@ -146,6 +146,7 @@ function makeClone(
     queue,
     ...drives.targetOf(job, clone),
     lastWarning: () => drives.lastWarning(drives.targetOf(job, clone).drive),
+    lastRefusal: () => drives.lastRefusal(drives.targetOf(job, clone).drive),
     block_bytes: drives.roomOf(job, clone).block_bytes,
     maxTransfer_bytes,
     iova: buffer.iova,

@@ -24,6 +24,17 @@ function fio(text: string, ...options: string[]) {
   return doorbell('fio', path, ...options);
 }
 
+test('a job that fills the memory for written blocks says which key of the board to raise', async () => {
+  const port = pc.rootPorts[0]!;
+  const device = { ...port.device, namespaces: [{ size: '128m' }, { size: '128m' }] };
+  const board = `${fresh()}.json`;
+  writeFileSync(board, JSON.stringify({ ...pc, media: '64k', rootPorts: [{ ...port, device }] }));
+  const { out } = await fio('[w]\nrw=write\nbs=64k\nsize=32m', '--board', board, '--pace', 'functional');
+  expect(out).toMatch(
+    /nvme0: Write .*: the board's memory for written blocks is used up; raise its key media/,
+  );
+});
+
 /** Runs jobs below the command line, for their numbers. */
 async function run(
   text: string,
