@@ -1,15 +1,6 @@
 /** Boards by name or file: the shipped ones, one for each device profile, and a module or JSON file of the user's own. */
 import { existsSync, statSync } from 'node:fs';
-import {
-  type Board,
-  BoardError,
-  boardWith,
-  DEVICES,
-  deviceNamed,
-  pc,
-  workstation,
-  zns,
-} from '../boards/index.ts';
+import { type Board, BoardError, boardWith, DEVICES, pc, workstation, zns } from '../boards/index.ts';
 import { readBoard } from '../boards/personality.ts';
 import { suggestion } from '../support/nearest.ts';
 import { UserError } from '../support/user-error.ts';
@@ -27,7 +18,7 @@ export const BOARDS: readonly Board[] = [pc, workstation, zns];
 export async function findBoard(text: string): Promise<Board> {
   const shipped = BOARDS.find(({ name }) => name === text);
   if (shipped !== undefined) return shipped;
-  const device = deviceNamed(text);
+  const device = DEVICES.find(({ name }) => name === text);
   if (device !== undefined) return boardWith(device);
   if (!existsSync(text)) {
     const names = [...BOARDS, ...DEVICES].map(({ name }) => name);

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../support/user-error.ts';
+import { explained } from './user-stack.ts';
 
 const MODULE = /\.[mc]?[jt]s$/;
 const TYPESCRIPT = /\.[mc]?ts$/;
@@ -27,6 +28,8 @@ export async function loadModule(
   try {
     return (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;
   } catch (error) {
+    const told = explained(error, what, resolve(path));
+    if (told !== error) throw told;
     throw new UserError(`${what}: ${reason(error as NodeJS.ErrnoException)}`);
   }
 }

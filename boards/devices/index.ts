@@ -1,4 +1,6 @@
 /** Every device that comes with Doorbell, by name. */
+import { suggestion } from '../../support/nearest.ts';
+import { UserError } from '../../support/user-error.ts';
 import type { Device } from './device.ts';
 import { kioxiaCm7 } from './kioxia-cm7.ts';
 import { nullDevice } from './null.ts';
@@ -20,6 +22,12 @@ export const DEVICES: readonly Device[] = [
   nullDevice,
 ];
 
-/** The device of that name, or undefined. */
-export const deviceNamed = (name: string): Device | undefined =>
-  DEVICES.find((device) => device.name === name);
+/** The device of that name. Throws UserError with the nearest name, or with all. */
+export function deviceNamed(name: string): Device {
+  const found = DEVICES.find((device) => device.name === name);
+  if (found !== undefined) return found;
+  const names = DEVICES.map((device) => device.name);
+  throw new UserError(
+    `no device profile "${name}"${suggestion(name, names) || `; there are ${names.join(', ')}`}`,
+  );
+}

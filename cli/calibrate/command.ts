@@ -5,8 +5,6 @@
 import { DEVICES, type Device, deviceNamed, MEASURES, type Measure, pc } from '../../boards/index.ts';
 import { HOST_SOURCES } from '../../machine/timing/host.ts';
 import { USUAL_POWER } from '../../nvme/condition/profile.ts';
-import { suggestion } from '../../support/nearest.ts';
-import { UserError } from '../../support/user-error.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
 import type { Output } from '../output.ts';
 import { FULL, measure } from './measure.ts';
@@ -34,7 +32,7 @@ export function errorOf(device: Device, which: Measure, value: number): number |
 export async function calibrateCommand(argv: readonly string[], output: Output): Promise<number> {
   const { options, rest } = parseArguments('calibrate', argv, ['seed']);
   const seed = parseSeed(options.seed);
-  const devices = rest.length === 0 ? DEVICES : rest.map((name) => find('calibrate', name));
+  const devices = rest.length === 0 ? DEVICES : rest.map(deviceNamed);
   output.lines([row('profile', 'figure', 'published', 'ours', 'error', 'source of the published figure')]);
   let isMissed = false;
   for (const device of devices) {
@@ -73,22 +71,13 @@ const row = (name: string, label: string, published: string, ours: string, error
     .join(' ')
     .trimEnd();
 
-function find(verb: string, name: string): Device {
-  const device = deviceNamed(name);
-  if (device !== undefined) return device;
-  const names = DEVICES.map((each) => each.name);
-  throw new UserError(
-    `${verb}: no profile "${name}"${suggestion(name, names) || `; there are ${names.join(', ')}`}`,
-  );
-}
-
 export async function profilesCommand(argv: readonly string[], output: Output): Promise<number> {
   const { rest } = parseArguments('profiles', argv, []);
   if (rest.length === 0) {
     output.lines(DEVICES.map(({ name, description }) => `${name.padEnd(14)} ${description}`));
     return 0;
   }
-  output.lines(rest.flatMap((name) => describe(find('profiles', name))));
+  output.lines(rest.flatMap((name) => describe(deviceNamed(name))));
   return 0;
 }
 

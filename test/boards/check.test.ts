@@ -20,7 +20,7 @@ import type { UniformProfile } from '../../nvme/media/profile.ts';
 import { type ControllerProfile, type ControllerTiming, GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
 
 const { activation_ns: _, ...oldOperations } = OPTANE_P4800X.operations;
-const k7 = deviceNamed('kioxia-cm7')!.controller.timing!;
+const k7 = deviceNamed('kioxia-cm7').controller.timing!;
 const port = pc.rootPorts[0]!;
 const drive = port.device as NvmeBoard;
 

@@ -62,9 +62,9 @@ test('a list of all, and the nearest name', async () => {
   expect((await doorbell('profiles')).out.split('\n')).toHaveLength(DEVICES.length);
   expect(await doorbell('profiles', '990por')).toMatchObject({
     status: 2,
-    err: 'doorbell: profiles: no profile "990por"; did you mean "990pro"?',
+    err: 'doorbell: no device profile "990por"; did you mean "990pro"?',
   });
   expect((await doorbell('calibrate', 'x')).err).toMatch(
-    /^doorbell: calibrate: no profile "x"; there are optane-/,
+    /^doorbell: no device profile "x"; there are optane-/,
   );
 });

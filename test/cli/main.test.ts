@@ -62,6 +62,18 @@ test("help boards shows a board of one's own that boots, and names every key of 
     expect(out).toMatch(new RegExp(`^  .*\\b${key}\\b`, 'm'));
 });
 
+test('a board that names no device ends with the line and the nearest name', async () => {
+  const boards = pathToFileURL(join(import.meta.dirname, '../../boards/index.ts')).href;
+  const path = file(
+    'named.mjs',
+    `import { boardWith, deviceNamed } from '${boards}';\n\nexport default boardWith(deviceNamed('990por'));\n`,
+  );
+  expect(await doorbell('boards', path)).toMatchObject({
+    status: 2,
+    err: expect.stringMatching(/named\.mjs:3: no device profile "990por"; did you mean "990pro"\?$/),
+  });
+});
+
 describe('mistakes', () => {
   const broken = file('broken.json', '{\n  "name": "x"\n');
   const comma = file('comma.json', '{\n  "name": "x"\n  "ram": "1g"\n}');
