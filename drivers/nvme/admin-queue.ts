@@ -26,7 +26,8 @@ import {
 import type { Controller } from './controller.ts';
 import type { HostMemory } from './host-memory.ts';
 import { namespaceList } from './identify.ts';
-import { type Doorbells, QueuePair, queueBytes } from './queue-pair.ts';
+import { queueBytes } from './queue-memory.ts';
+import { type Doorbells, QueuePair } from './queue-pair.ts';
 import { type Completion, RequestQueue, type Rescuer, type WaitForCompletion } from './request-queue.ts';
 import type { ShadowDoorbells } from './shadow-doorbells.ts';
 

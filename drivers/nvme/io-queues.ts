@@ -7,7 +7,8 @@ import type { DmaBuffer, DmaSpace } from '../vfio/dma.ts';
 import type { AdminQueue } from './admin-queue.ts';
 import type { Controller } from './controller.ts';
 import { checkQueueOptions, type IoQueueOptions, type NvmeSettings } from './options.ts';
-import { type Doorbells, MAX_DEPTH, MAX_SLACK, type OnStale, QueuePair, queueBytes } from './queue-pair.ts';
+import { MAX_SLACK, queueBytes } from './queue-memory.ts';
+import { type Doorbells, MAX_DEPTH, type OnStale, QueuePair } from './queue-pair.ts';
 import type { ShadowDoorbells } from './shadow-doorbells.ts';
 import { NvmeError } from './status.ts';
 

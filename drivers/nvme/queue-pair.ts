@@ -3,27 +3,26 @@
  * path of the driver: typed arrays over the mapped queue memory, preallocated slots, nothing allocated per
  * command. A command has a slot from post to completion; as many slots as the queue is deep, so the queue
  * cannot overrun.
- * Not here: creating queues (driver.ts), promises and waiting (request-queue.ts), the meaning of data
- * (block-device.ts).
+ * Not here: creating queues (driver.ts), where they are in memory (queue-memory.ts), promises and waiting
+ * (request-queue.ts), the meaning of data (block-device.ts).
  */
 
 import { CDW0, CID_NONE, CQE, SQE } from '../../nvme/spec/commands.ts';
 import { cqHeadDoorbell, DOORBELL_BASE, sqTailDoorbell } from '../../nvme/spec/registers.ts';
 import type { Archive } from '../../support/archive.ts';
 import { assert } from '../../support/assert.ts';
-import { alignUp, formatSize, PAGE_SIZE, u64 } from '../../support/numbers.ts';
+import { formatSize, u64 } from '../../support/numbers.ts';
 import type { Mapping } from '../../vfio/uapi/kernel.ts';
 import type { DmaRange } from '../vfio/dma.ts';
 import { blocksOf, type Command, WORD } from './commands.ts';
-import { buildPrps, prpListBytes } from './prp.ts';
+import { buildPrps } from './prp.ts';
+import { MAX_SLACK, queueViews } from './queue-memory.ts';
 import { type FailedCommand, NvmeError } from './status.ts';
 
 /** What `post` returns when every slot is taken. */
 export const QUEUE_FULL = -1;
 /** A command identifier is 16 bits, and four of them count how often a slot was used. */
 export const MAX_DEPTH = 4095;
-/** Most entries that a completion queue has beyond the depth: more would save less than 1 ns per command. */
-export const MAX_SLACK = 32;
 
 // Literals, because a constant of another module or of an object costs a load each time; the spec has the
 // last word.
@@ -80,7 +79,7 @@ export interface QueuePairOptions {
   readonly slack: number;
   /** Longest transfer of one command. */
   readonly maxTransfer_bytes: number;
-  /** `queueBytes(depth, maxTransfer_bytes)` of zeroed memory, from a page boundary on. */
+  /** `queueBytes(depth, maxTransfer_bytes)` (queue-memory.ts) of zeroed memory, from a page boundary on. */
   readonly memory: DmaRange;
   /** Written at offsets from DOORBELL_BASE on. */
   readonly doorbells: Doorbells;
@@ -89,13 +88,6 @@ export interface QueuePairOptions {
   /** `Kernel.ordersLoads`. */
   readonly ordersLoads: boolean;
 }
-
-const sqBytes = (depth: number): number => alignUp((depth + 1) * SQE.SIZE, PAGE_SIZE);
-const cqBytes = (depth: number): number => alignUp((depth + MAX_SLACK) * CQE.SIZE, PAGE_SIZE);
-
-/** Memory that a queue pair needs: submission queue, completion queue, and a PRP list for every slot. */
-export const queueBytes = (depth: number, maxTransfer_bytes: number): number =>
-  sqBytes(depth) + cqBytes(depth) + alignUp(depth * prpListBytes(maxTransfer_bytes), PAGE_SIZE);
 
 export class QueuePair {
   declare readonly qid: number;
@@ -150,7 +142,6 @@ export class QueuePair {
   }: QueuePairOptions) {
     assert(depth >= 1 && depth <= MAX_DEPTH, `queue depth must be 1 to ${MAX_DEPTH}, got ${depth}`);
     assert(slack >= 1 && slack <= MAX_SLACK, `slack must be 1 to ${MAX_SLACK}, got ${slack}`);
-    assert(memory.bytes.length >= queueBytes(depth, maxTransfer_bytes), 'the queue memory is too small');
     this.qid = qid;
     this.depth = depth;
     this.maxTransfer_bytes = maxTransfer_bytes;
@@ -162,17 +153,15 @@ export class QueuePair {
     this.tailDoorbell = sqTailDoorbell(qid, dstrd) - DOORBELL_BASE;
     this.headDoorbell = cqHeadDoorbell(qid, dstrd) - DOORBELL_BASE;
 
-    const { buffer, byteOffset } = memory.bytes;
-    const cqAt = sqBytes(depth);
-    const listsAt = cqAt + cqBytes(depth);
-    this.sqIova = memory.iova;
-    this.cqIova = memory.iova + cqAt;
-    this.#listsIova = memory.iova + listsAt;
-    this.#listBytes = prpListBytes(maxTransfer_bytes);
-    this.sq = new Int32Array(buffer, byteOffset, this.entries * SQE_WORDS);
-    this.sqPairs = new Float64Array(buffer, byteOffset, (this.entries * SQE_WORDS) / 2);
-    this.cq = new Int32Array(buffer, byteOffset + cqAt, this.cqEntries * CQE_WORDS);
-    this.#lists = new Int32Array(buffer, byteOffset + listsAt, (depth * this.#listBytes) / 4);
+    const views = queueViews(memory, depth, slack, maxTransfer_bytes);
+    this.sqIova = views.sqIova;
+    this.cqIova = views.cqIova;
+    this.#listsIova = views.listsIova;
+    this.#listBytes = views.listBytes;
+    this.sq = views.sq;
+    this.sqPairs = views.sqPairs;
+    this.cq = views.cq;
+    this.#lists = views.lists;
 
     this.slotStep = 2 ** Math.ceil(Math.log2(depth));
     this.slotMask = this.slotStep - 1;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { flush } from '../../drivers/nvme/commands.ts';
-import { QUEUE_FULL, QueuePair, queueBytes } from '../../drivers/nvme/queue-pair.ts';
+import { queueBytes } from '../../drivers/nvme/queue-memory.ts';
+import { QUEUE_FULL, QueuePair } from '../../drivers/nvme/queue-pair.ts';
 import { CQE, NVM, SQE } from '../../nvme/spec/commands.ts';
 import { STATUS } from '../../nvme/spec/status.ts';
 import type { Mapping } from '../../vfio/uapi/kernel.ts';

@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Board, Machine } from '../../boards/index.ts';
 import type { NvmeDriver } from '../../drivers/nvme/index.ts';
-import { queueBytes } from '../../drivers/nvme/queue-pair.ts';
+import { queueBytes } from '../../drivers/nvme/queue-memory.ts';
 import { CONFIG, MSIX_ENTRY } from '../../machine/pcie/spec.ts';
 import { GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
 import { NVM } from '../../nvme/spec/commands.ts';

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { Machine } from '../../boards/index.ts';
 import { type Command, transfer, WORD } from '../../drivers/nvme/commands.ts';
 import { QUEUE_FULL, type QueuePair } from '../../drivers/nvme/index.ts';
-import { queueBytes } from '../../drivers/nvme/queue-pair.ts';
+import { queueBytes } from '../../drivers/nvme/queue-memory.ts';
 import { GENERIC, OPTANE_P4800X } from '../../nvme/profile.ts';
 import { NVM } from '../../nvme/spec/commands.ts';
 import { alignUp, PAGE_SIZE } from '../../support/numbers.ts';
