@@ -20,8 +20,8 @@ import type { Archive } from '../support/archive.ts';
 import { crc32c } from '../support/crc32c.ts';
 import type { EmulatedKernel } from '../vfio/kernel.ts';
 import type { Board } from './board.ts';
-import { checkBoard } from './check.ts';
 import { Hardware, hostOf, memoryOf, type OpenStore } from './hardware.ts';
+import { readBoard } from './personality.ts';
 import { Software } from './software.ts';
 
 /** `timed`: every hop costs what the board says. `functional`: nothing costs anything; doorbells run to completion. */
@@ -56,8 +56,8 @@ export class Machine {
   readonly #software: Software;
   readonly #seed: number;
 
-  constructor(board: Board, { pace = 'timed', seed = 1, openStore }: BootOptions) {
-    checkBoard(board);
+  constructor(given: Board, { pace = 'timed', seed = 1, openStore }: BootOptions) {
+    const board = readBoard(given);
     const isFree = pace === 'functional';
     const host = hostOf(board, isFree);
     const clock = new Clock();
@@ -131,7 +131,7 @@ export class Machine {
 
 const boardNumber = (board: Board): number => crc32c(new TextEncoder().encode(JSON.stringify(board)));
 
-/** Boots `board`. Throws BoardError, one sentence, when the board cannot exist. */
+/** Boots `board`, which may say what differs (personality.ts). Throws BoardError, a line for each problem, when it cannot exist. */
 export function boot(board: Board, options: BootOptions = {}): Machine {
   return new Machine(board, options);
 }

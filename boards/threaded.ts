@@ -20,9 +20,9 @@ import type { HostProfile } from '../machine/timing/host.ts';
 import { Trace } from '../machine/trace.ts';
 import type { EmulatedKernel } from '../vfio/kernel.ts';
 import type { Board } from './board.ts';
-import { checkBoard } from './check.ts';
 import { type Complex, joinComplexes, splitBoard, wholeBoard } from './complexes.ts';
 import { Hardware, hostOf, memoryOf, type OpenStore } from './hardware.ts';
+import { readBoard } from './personality.ts';
 import { Software } from './software.ts';
 
 /** What a hardware thread begins with. All of it can be cloned into another thread, where its memory is shared. */
@@ -86,8 +86,8 @@ export class ThreadedMachine {
   readonly #software: Software;
 
   /** Throws BoardError, EnumerationError, or HardwareThreadError when a thread cannot start; those that run are ended. */
-  constructor(board: Board, threads: ThreadHost, options: ThreadedOptions = {}) {
-    checkBoard(board);
+  constructor(given: Board, threads: ThreadHost, options: ThreadedOptions = {}) {
+    const board = readBoard(given);
     const { seed = 1, timeout_ms, workers = 'shared' } = options;
     const host = hostOf(board, true);
     const memory = memoryOf(board);

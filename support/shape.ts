@@ -101,6 +101,9 @@ function elsewhere(name: string, value: object): string {
   return '';
 }
 
+/** Where more keys than that are missing, and most of all, they are told in one sentence. */
+const MANY = 8;
+
 /** An object with a shape for every key of `T`, and no other key. */
 export const fields =
   <T extends object>(shapes: { readonly [Key in keyof T]-?: Shape }): Shape =>
@@ -112,16 +115,21 @@ export const fields =
     const unknown = Object.keys(value).filter((key) => !known.includes(key));
     /** Keys that a misspelt one stands for are not missing as well. */
     const meant = unknown.map((key) => nearest(key, known));
+    const isMissing = (key: string): boolean =>
+      (value as Record<string, unknown>)[key] === undefined &&
+      shapes[key as keyof T](undefined, at(key)).length > 0;
+    const missing = known.filter((key) => isMissing(key) && !meant.includes(key));
+    const isMost = missing.length > MANY && missing.length > known.length / 2;
+    const most = `${missing.length} keys are missing, from ${missing[0]} to ${missing.at(-1)}`;
     return [
       ...unknown.map((key) => {
         const advice = elsewhere(key, value) || suggestion(key, known) || `; there are ${known.join(' ')}`;
         return { path: at(key), problem: `is not a key here${advice}` };
       }),
+      ...(isMost ? [{ path, problem: most }] : []),
       ...known.flatMap((key) => {
-        const found = (value as Record<string, unknown>)[key];
-        const problems = shapes[key as keyof T](found, at(key));
-        if (found !== undefined || problems.length === 0) return problems;
-        return meant.includes(key) ? [] : [{ path: at(key), problem: 'is missing' }];
+        if (!isMissing(key)) return shapes[key as keyof T]((value as Record<string, unknown>)[key], at(key));
+        return isMost || meant.includes(key) ? [] : [{ path: at(key), problem: 'is missing' }];
       }),
     ];
   };

@@ -238,6 +238,16 @@ describe("a file of one's own", () => {
     expect((await doorbell('scenario', 'media-error')).out).not.toContain('never happened');
   });
 
+  test('may begin with a profile by name, as a board in a file may', async () => {
+    const board = `() => {
+      const [port, ...rest] = pc.rootPorts;
+      const device = { ...port.device, profile: { base: 'qemu', maxQueuePairs: 4 } };
+      return { ...pc, rootPorts: [{ ...port, device }, ...rest] };
+    }`;
+    const path = file('qemu.ts', own('true').replace('() => pc', board));
+    expect(await doorbell('scenario', path)).toMatchObject({ status: 0, err: '' });
+  });
+
   const command = join(import.meta.dirname, '../../cli/doorbell.js');
   const inNode = (path: string) =>
     spawnSync(process.execPath, [command, 'scenario', path], { encoding: 'utf8' });
@@ -312,6 +322,22 @@ describe("a file of one's own", () => {
       'board.ts',
       own('true').replace('=> pc', '=> ({ ...pc, ram: 5 })'),
       /board.ts:7: board pc: ram: 5 bytes are too few to boot; 16m is the least$/,
+    ],
+    [
+      'base.ts',
+      own('true').replace(
+        'board: () => pc',
+        "board: () => { const [port, ...rest] = pc.rootPorts; return { ...pc, rootPorts: [{ ...port, device: { ...port.device, profile: { base: 'qmeu' } } }, ...rest] }; }",
+      ),
+      /base.ts:7: board pc: rootPorts\[0\].device.profile.base: must be the name of a profile, got "qmeu"; did you mean "qemu"\?$/,
+    ],
+    [
+      'profile.ts',
+      own('true').replace(
+        'board: () => pc',
+        'board: () => { const [port, ...rest] = pc.rootPorts; return { ...pc, rootPorts: [{ ...port, device: { ...port.device, profile: { maxQueuePairs: 4 } } }, ...rest] }; }',
+      ),
+      /^doorbell: scenario \S+profile.ts:7: board pc: rootPorts\[0\].device.profile: \d\d keys are missing, from \w+ to \w+$/,
     ],
     [
       'observed.ts',
