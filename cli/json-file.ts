@@ -7,18 +7,33 @@ import { type DocumentNode, evaluate, type MemberNode, parse, type ValueNode } f
 import { UserError } from '../support/user-error.ts';
 import type { Place, Source } from './problems.ts';
 
+/** Whether the end of `text` is its first mistake: what is put behind it is where the parser stumbles. */
+function endsEarly(text: string): boolean {
+  try {
+    parse(`${text} 0`);
+    return false;
+  } catch (error) {
+    return ((error as { offset?: number }).offset ?? 0) >= text.length;
+  }
+}
+
 export class JsonFile implements Source {
   readonly value: unknown;
   readonly #root: DocumentNode;
 
   /** `what` begins the sentences, such as `--board mine.json`. Throws UserError when the file cannot be read as JSON. */
   constructor(what: string, path: string) {
+    let text = '';
     try {
-      const text = readFileSync(path, 'utf8');
+      text = readFileSync(path, 'utf8');
       if (text.trim() === '') throw new Error('the file is empty');
       this.#root = parse(text);
       this.value = evaluate(this.#root);
     } catch (error) {
+      if (endsEarly(text)) {
+        const lines = text.trimEnd().split('\n').length;
+        throw new UserError(`${what}:${lines}: the file ends here, before all that it began is closed`);
+      }
       const { message, line } = error as Error & { line?: number };
       const where = line === undefined ? what : `${what}:${line}`;
       throw new UserError(`${where}: ${message.replace(/\.? \(\d+:\d+\)$/, '')}`);

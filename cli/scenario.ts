@@ -7,7 +7,7 @@ import { SCENARIOS } from '../scenarios/index.ts';
 import { runScenario, type Scenario, type ScenarioResult, type Settings } from '../scenarios/kit/index.ts';
 import { suggestion } from '../support/nearest.ts';
 import { fields, list, must, optional, type Shape, text } from '../support/shape.ts';
-import { UserError } from '../support/user-error.ts';
+import { allOf, UserError } from '../support/user-error.ts';
 import { parseArguments, parseSeed } from './arguments.ts';
 import { loadModule } from './load-module.ts';
 import { ModuleSource } from './module-source.ts';
@@ -110,8 +110,7 @@ const SCENARIO = fields<Scenario>({
 
 /** The settings with what `--set` changes. */
 function changed({ name, settings }: Scenario, changes: readonly string[]): Settings {
-  const result: Record<string, number | string> = { ...settings };
-  for (const change of changes) {
+  const entries = changes.map((change) => (): [string, number | string] => {
     const equals = change.indexOf('=');
     const key = equals === -1 ? change : change.slice(0, equals);
     const text = equals === -1 ? '' : change.slice(equals + 1);
@@ -123,9 +122,9 @@ function changed({ name, settings }: Scenario, changes: readonly string[]): Sett
     }
     if (text === '') throw new UserError(`scenario ${name}: --set ${change}: write --set ${key}=VALUE`);
     const isNumber = typeof old === 'number' && Number.isFinite(Number(text));
-    result[key] = isNumber ? Number(text) : text;
-  }
-  return result;
+    return [key, isNumber ? Number(text) : text];
+  });
+  return { ...settings, ...Object.fromEntries(allOf(entries)) };
 }
 
 const summary = ({ name, teaches, settings }: Scenario) => ({ name, teaches, settings });

@@ -14,7 +14,7 @@ import {
 } from '../../boards/index.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { alignUp, formatSize, GIB } from '../../support/numbers.ts';
-import { UserError } from '../../support/user-error.ts';
+import { allOf, UserError } from '../../support/user-error.ts';
 import { type Job, sentenceAbout } from './job-file.ts';
 import type { Amount } from './options.ts';
 
@@ -54,30 +54,46 @@ const filesOf = (job: Job): string[] =>
 
 /**
  * Finds the namespace of every job's file. With `inMemory`, files that do not exist are not made, but held in memory.
- * Throws UserError for a name that is neither.
+ * Throws UserError for names that are neither, a line for each job that has one.
  */
 export function findTargets(board: Board, jobs: readonly Job[], inMemory = false): Targets {
   const drives = drivesOf(board.rootPorts);
   const byFile = new Map<string, Target>();
   const added: NamespaceBoard[] = [];
   const notes: string[] = [];
-  for (const job of jobs) {
-    for (const file of filesOf(job)) {
-      if (byFile.has(file)) continue;
-      const name = /^(?:\/dev\/)?(?:nvme|ng)(\d+)n(\d+)$/.exec(file);
-      if (name !== null) {
-        const target = { drive: Number(name[1]), nsid: Number(name[2]) };
-        if (drives[target.drive]?.namespaces[target.nsid - 1] === undefined)
-          refuseName(job, file, board, drives);
-        byFile.set(file, target);
-        continue;
-      }
-      const users = jobs.filter((each) => filesOf(each).includes(file));
-      added.push(newNamespace(file, users, inMemory, board, drives, notes));
-      byFile.set(file, { drive: 0, nsid: drives[0]!.namespaces.length + added.length });
-    }
-  }
+  const draft: Draft = { board, drives, inMemory, byFile, added, notes };
+  allOf(
+    jobs.map((job, index) => () => {
+      const earlier = new Set(jobs.slice(0, index).flatMap(filesOf));
+      for (const file of filesOf(job)) if (!earlier.has(file)) findFile(file, jobs, draft);
+    }),
+  );
   return { board: withNamespaces(board, added), byFile, notes };
+}
+
+/** What is found so far. */
+interface Draft {
+  readonly board: Board;
+  readonly drives: readonly PlacedDrive[];
+  readonly inMemory: boolean;
+  readonly byFile: Map<string, Target>;
+  readonly added: NamespaceBoard[];
+  readonly notes: string[];
+}
+
+function findFile(file: string, jobs: readonly Job[], draft: Draft): void {
+  const { board, drives, inMemory, byFile, added, notes } = draft;
+  const users = jobs.filter((each) => filesOf(each).includes(file));
+  const name = /^(?:\/dev\/)?(?:nvme|ng)(\d+)n(\d+)$/.exec(file);
+  if (name === null) {
+    added.push(newNamespace(file, users, inMemory, board, drives, notes));
+    byFile.set(file, { drive: 0, nsid: drives[0]!.namespaces.length + added.length });
+    return;
+  }
+  const target = { drive: Number(name[1]), nsid: Number(name[2]) };
+  if (drives[target.drive]?.namespaces[target.nsid - 1] === undefined)
+    refuseName(users[0]!, file, board, drives);
+  byFile.set(file, target);
 }
 
 const namesOf = (drives: readonly PlacedDrive[]): string[] =>

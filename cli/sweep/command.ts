@@ -1,7 +1,7 @@
 /** `doorbell sweep` and `doorbell worker`: a grid of runs on all cores, or on all machines that share a queue. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { UserError } from '../../support/user-error.ts';
+import { allOf, UserError } from '../../support/user-error.ts';
 import { parseArguments } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
@@ -33,7 +33,7 @@ export async function sweepCommand(argv: readonly string[], output: Output): Pro
     boards,
     file,
     job: readText(file),
-    axes: varied.map(parseAxis),
+    axes: allOf(varied.map((text) => () => parseAxis(text))),
     seeds: parseSeeds(options.seeds ?? '1'),
   });
   for (const run of runs) jobsOf(run);

@@ -247,6 +247,15 @@ describe('jobs that cannot be', () => {
     expect(status).toBe(2);
   });
 
+  test('all names that are none are told at once, each of them once', async () => {
+    const unknown = '[global]\nfilename=nvme7n1\n[a]\n[b]\n[c]\nfilename=nvme0n9';
+    const { err } = await fio(unknown, '--parse-only');
+    expect(err.match(/:\d+: job ".*/g)).toEqual([
+      ':2: job "a": filename: board pc has no nvme7n1; it has nvme0n1 nvme0n2',
+      ':6: job "c": filename: board pc has no nvme0n9; it has nvme0n1 nvme0n2',
+    ]);
+  });
+
   test('all of them are told at once, before the heading', async () => {
     const { out, err } = await fio('[a]\nsize=1t\n[b]\nsize=4k\n[c]\nstonewall\noffset=4k\nsize=2t');
     expect(err.match(/:\d+: job ".": size: the job would reach/g)).toEqual([

@@ -76,6 +76,8 @@ test('a board that names no device ends with the line and the nearest name', asy
 
 describe('mistakes', () => {
   const broken = file('broken.json', '{\n  "name": "x"\n');
+  const cut = file('cut.json', '{"name": 3,');
+  const trailing = file('trailing.json', '{"name": 3,}');
   const comma = file('comma.json', '{\n  "name": "x"\n  "ram": "1g"\n}');
   const empty = file('empty.json', JSON.stringify({ ...pc, description: undefined }));
   const blank = file('blank.json', '');
@@ -126,7 +128,15 @@ describe('mistakes', () => {
       ['fio', job, '--board=workstaton'],
       'doorbell: --board workstaton: neither a board (pc, workstation, zns, optane-p4800x, optane-p5800x, 970pro, 990pro, kioxia-cm7, null) nor a file; did you mean "workstation"?',
     ],
-    [['fio', job, `--board=${broken}`], `doorbell: --board ${broken}:2: Unexpected end of input`],
+    [
+      ['fio', job, `--board=${broken}`],
+      `doorbell: --board ${broken}:2: the file ends here, before all that it began is closed`,
+    ],
+    [
+      ['fio', job, `--board=${cut}`],
+      `doorbell: --board ${cut}:1: the file ends here, before all that it began is closed`,
+    ],
+    [['fio', job, `--board=${trailing}`], `doorbell: --board ${trailing}:1: Unexpected token RBrace found`],
     [['fio', job, `--board=${comma}`], `doorbell: --board ${comma}:3: Unexpected token String found`],
     [['fio', job, `--board=${empty}`], `doorbell: --board ${empty}:1: description: is missing`],
     [

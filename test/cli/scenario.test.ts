@@ -156,6 +156,14 @@ describe('the command', () => {
       ['queue-depth', '--set', 'deep=8'],
       'scenario queue-depth: deep must be a whole number from 24 to 256, got 8',
     ],
+    [
+      ['queue-depth', '--set', 'dep=0', '--set', 'deep', '--set', 'devic=x'],
+      [
+        'scenario queue-depth: --set dep=0: no setting "dep"; did you mean "deep"?',
+        'scenario queue-depth: --set deep: write --set deep=VALUE',
+        'scenario queue-depth: --set devic=x: no setting "devic"; did you mean "device"?',
+      ].join('\n'),
+    ],
     [['media-error', 'twice'], 'scenario: unexpected "twice"; give one name or file'],
   ])('%j is one sentence', async (argv, sentence) => {
     expect(await doorbell('scenario', ...argv)).toEqual({ status: 2, out: '', err: `doorbell: ${sentence}` });

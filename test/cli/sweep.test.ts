@@ -105,6 +105,10 @@ describe('a sweep on this machine', () => {
 
   test.each([
     [['--vary', 'iodeth=1,2'], 'doorbell: --vary iodeth=1: unknown key "iodeth"; did you mean "iodepth"?'],
+    [
+      ['--vary', 'iodeth=1..4', '--vary', 'bs=4q'],
+      /^doorbell: --vary iodeth=1: unknown key .*\n--vary bs=4q: bs takes .*$/,
+    ],
     [['--vary', 'iodepth=0,x'], 'doorbell: --vary iodepth=0: iodepth takes a whole number from 1 to 4095'],
     [['--vary', 'iodepth=4..1'], 'doorbell: --vary iodepth=4..1: a range goes up: iodepth=1..4 would'],
     [['--vary', 'iodepth=1,1'], 'doorbell: --vary iodepth=1,1: the value 1 stands there twice'],
