@@ -103,11 +103,14 @@ export class FileStore implements BlockStore {
     const here = new Uint8Array(RUN);
     const changed: Block[] = [];
     let held = 0;
+    let isBlank = true;
     for (let offset = 0; offset < this.bytes; offset += RUN) {
       const length = Math.min(RUN, this.bytes - offset);
       this.#readInto(here, offset, length);
       saved.set(here);
-      const isEmpty = a.value(Buffer.compare(here, NOTHING) === 0);
+      const isEmptyHere = Buffer.compare(here, NOTHING) === 0;
+      isBlank &&= isEmptyHere;
+      const isEmpty = a.value(isEmptyHere);
       if (isEmpty) saved.fill(0);
       else a.pages(saved, length);
       held += isEmpty ? 0 : length;
@@ -121,7 +124,7 @@ export class FileStore implements BlockStore {
       throw new ArchiveError(
         `${this.#path} may only be read, and holds other data than when the run was saved`,
       );
-    a.changeLater(this.#path, () => this.#putBack(changed));
+    a.changeLater(this.#path, !isBlank, () => this.#putBack(changed));
   }
 
   #readInto(bytes: Uint8Array, offset: number, length: number): void {

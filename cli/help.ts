@@ -69,7 +69,8 @@ ${BOARD}
   --save-at TIME      with --save: after so much simulated time of the jobs
   --save-only         with --save: the run ends there, without a report
   --restore FILE      go on with a saved run; board, jobs and seed are in its file. The report, the logs and the recording
-                      are those that the run would have had; image files are overwritten with what they held
+                      are those that the run would have had; image files must hold what they held when it was saved
+  --overwrite-images  with --restore: image files that hold other data get back what they held; what they hold now is lost
   --parse-only        only read the job file; it is silent about one without mistakes
 
 docs/fio.md lists every key with what becomes of it, and which of fio's own examples run.

@@ -57,7 +57,8 @@ export class Archive {
   readonly #stream: ByteStream;
   /** The section that is being worked on, for sentences. */
   #section = 'state';
-  readonly #changes: { readonly name: string; readonly change: () => void }[] = [];
+  readonly #changes: { readonly name: string; readonly losesData: boolean; readonly change: () => void }[] =
+    [];
 
   private constructor(bytes: Uint8Array | null) {
     this.isLoading = bytes !== null;
@@ -98,9 +99,9 @@ export class Archive {
     return bytes;
   }
 
-  /** What `complete` is going to change outside of the machine: names of files. */
-  get changes(): readonly string[] {
-    return [...new Set(this.#changes.map(({ name }) => name))];
+  /** What `complete` is going to overwrite outside of the machine: names of files whose data are lost then. */
+  get losses(): readonly string[] {
+    return [...new Set(this.#changes.filter(({ losesData }) => losesData).map(({ name }) => name))];
   }
 
   /** Ends loading. Throws ArchiveError when not all was loaded, and before anything outside of the machine is changed. */
@@ -176,10 +177,10 @@ export class Archive {
 
   /**
    * While loading: the file `name` is to be changed by `change`, which may throw ArchiveError. It is, in `complete`, where
-   * nothing is left that could be refused.
+   * nothing is left that could be refused. `losesData`: the file holds something that is overwritten.
    */
-  changeLater(name: string, change: () => void): void {
-    this.#changes.push({ name, change });
+  changeLater(name: string, losesData: boolean, change: () => void): void {
+    this.#changes.push({ name, losesData, change });
   }
 
   /** The first `bytes` of a memory, as the pages that are not all zero. */

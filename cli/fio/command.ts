@@ -18,7 +18,7 @@ import { jsonReport } from './json.ts';
 import { replay, TraceRecorder, writeRecording } from './recording.ts';
 import { heading, report } from './report.ts';
 import { parseTime } from './rules.ts';
-import { refuseBeside, refuseRecord, saveRequest } from './save-options.ts';
+import { OVERWRITE_IMAGES, refuseBeside, refuseRecord, saveRequest } from './save-options.ts';
 import { type RunParts, readSavedRun, saidOf, stateDoors } from './saved-run.ts';
 import { statusLine } from './status-line.ts';
 import { findTargets } from './targets.ts';
@@ -45,7 +45,13 @@ const KEYS = [
 ] as const;
 type Options = Readonly<Partial<Record<(typeof KEYS)[number], string>>>;
 /** Options without a value. */
-const FLAGS: readonly string[] = ['--parse-only', '--in-memory', '--save-only', ...DRIVER_FLAGS];
+const FLAGS: readonly string[] = [
+  '--parse-only',
+  '--in-memory',
+  '--save-only',
+  OVERWRITE_IMAGES,
+  ...DRIVER_FLAGS,
+];
 
 const isFlag = (word: string): boolean => FLAGS.includes(word);
 
@@ -60,11 +66,13 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const flags = new Set(argv.filter(isFlag));
   const [path, ...others] = rest;
   if (options.replay !== undefined) {
-    if (rest.length > 0 || Object.keys(options).length > 1)
+    if (rest.length > 0 || Object.keys(options).length > 1 || flags.size > 0)
       throw new UserError('fio: --replay stands alone; board, jobs and seed are those of the recording');
     return replay(options.replay, output);
   }
+  const overwritesImages = flags.has(OVERWRITE_IMAGES);
   if (options.restore !== undefined) refuseBeside(options, rest, flags);
+  else if (overwritesImages) throw new UserError(`fio: ${OVERWRITE_IMAGES} goes with --restore`);
   else if (path === undefined || others.length > 0)
     throw new UserError('fio: give one job file: doorbell fio JOB.fio');
   const pace = parsePace(options.pace);
@@ -83,7 +91,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const isRecorded = options.record !== undefined || saved?.isRecorded === true;
   const recorder = isRecorded ? new TraceRecorder(machine.trace) : null;
   const note = (sentence: string): void => output.error(`note: ${sentence}`);
-  const state = stateDoors(request, saved, parts, recorder, note);
+  const state = stateDoors(request, saved && { ...saved, overwritesImages }, parts, recorder, note);
   const lines = formats.includes('normal') ? heading(file.jobs, VERSION) : [];
   const onBegin = (): void => {
     if (options.output === undefined) output.lines(lines);

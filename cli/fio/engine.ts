@@ -5,7 +5,7 @@
  * to a doorbell by one thread delays the others by its cost.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Archive } from '../../support/archive.ts';
+import { type Archive, ArchiveError } from '../../support/archive.ts';
 import { UserError } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
 import { RunClock } from './clock.ts';
@@ -97,15 +97,18 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
         await runStage(clones, run);
         endStage(run);
         host_ns += hostNow() - hostStart;
+        if (run.progress.ended === 'saved') break;
         await drain(clones, run);
         for (const recorder of recorders) run.logs.push(...recorder.end());
       }
       for (const workplace of workplaces) await workplace.close();
     }
-    await drives.close();
+    // Image files stay as they were saved: drives that are closed end their writes first.
+    if (progress.ended !== 'saved') await drives.close();
   } catch (error) {
-    // What went wrong first is what the user needs; a drive that hangs will not close cleanly either.
-    await drives.close().catch(() => {});
+    // What went wrong first is what the user needs; a drive that hangs will not close cleanly either. State that was
+    // refused is in the machine by then, and its writes must not get into image files.
+    if (!(error instanceof ArchiveError)) await drives.close().catch(() => {});
     throw error;
   }
   const { simulated_ns, measured_ns } = progress;
@@ -242,6 +245,7 @@ function save(clones: readonly Clone[], run: Run): boolean {
   if (onSaved()) return false;
   run.progress.stopAt = run.clock.measured();
   stopAll(clones, run);
+  run.progress.ended = 'saved';
   return true;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What `--save`, `--save-at`, `--save-only`, `--restore` and `--record` ask for together, and what does not go together.
- * Not here: doing it (saved-run.ts, recording.ts).
+ * What `--save`, `--save-at`, `--save-only`, `--restore`, `--overwrite-images` and `--record` ask for together, and what
+ * does not go together. Not here: doing it (saved-run.ts, recording.ts).
  */
 import { resolve } from 'node:path';
 import { UserError } from '../../support/user-error.ts';
@@ -18,6 +18,8 @@ export interface StateOptions {
 /** Options that change nothing about the run that is restored. */
 const BESIDE_RESTORE = ['restore', 'output', 'output-format', 'record', 'save', 'save-at'];
 const ONLY = '--save-only';
+/** With `--restore`: image files that hold other data by now are overwritten. */
+export const OVERWRITE_IMAGES = '--overwrite-images';
 
 /** Throws UserError for what `--restore` has in its file. */
 export function refuseBeside(
@@ -30,7 +32,7 @@ export function refuseBeside(
     Object.keys(options)
       .filter((key) => !BESIDE_RESTORE.includes(key))
       .map((key) => `--${key}`)[0] ??
-    [...flags].find((flag) => flag !== ONLY);
+    [...flags].find((flag) => flag !== ONLY && flag !== OVERWRITE_IMAGES);
   if (wrong === undefined) return;
   throw new UserError(`fio: ${wrong} cannot stand beside --restore: board, jobs and seed are in its file`);
 }

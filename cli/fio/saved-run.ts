@@ -12,6 +12,7 @@ import { doorbellVersion } from '../version.ts';
 import type { RestoreOptions, SaveOptions } from './engine.ts';
 import type { JobFile } from './job-file.ts';
 import type { RunInput, TraceRecorder } from './recording.ts';
+import { OVERWRITE_IMAGES } from './save-options.ts';
 import type { Targets } from './targets.ts';
 
 /** What a run is made of. */
@@ -33,6 +34,12 @@ const NO_STATE = 'it is no saved run; doorbell fio JOB --save FILE --save-at TIM
 /** A run that has been read, and not begun. */
 export interface SavedRun extends Saved {
   readonly archive: Archive;
+}
+
+/** A run that is to go on. */
+interface Restored extends SavedRun {
+  /** Image files that hold other data by now get back what they held. */
+  readonly overwritesImages: boolean;
 }
 
 /** Reads a saved run. Throws UserError. */
@@ -67,7 +74,7 @@ export interface StateDoors {
  */
 export function stateDoors(
   request: SaveRequest | null,
-  saved: SavedRun | null,
+  saved: Restored | null,
   parts: RunParts,
   recorder: TraceRecorder | null,
   note: (sentence: string) => void,
@@ -93,14 +100,23 @@ export function stateDoors(
 }
 
 function restoreDoor(
-  { archive }: SavedRun,
+  { archive, overwritesImages }: Restored,
   recorder: TraceRecorder | null,
   note: (sentence: string) => void,
 ): RestoreOptions {
   const onLoaded = (): void => {
     recorder?.archive(archive);
-    const files = archive.changes.join(', ');
-    if (files !== '')
+    const { losses } = archive;
+    const files = losses.join(', ');
+    if (losses.length > 0 && !overwritesImages) {
+      const [holds, its, it] =
+        losses.length === 1 ? ['holds', 'its', 'it holds'] : ['hold', 'their', 'they hold'];
+      throw new ArchiveError(
+        `${files} ${holds} other data than when the run was saved; ${OVERWRITE_IMAGES} puts ${its} content back, and ` +
+          `what ${it} now is lost`,
+      );
+    }
+    if (losses.length > 0)
       note(`--restore overwrites image files with what they held when the run was saved: ${files}`);
     archive.complete();
   };

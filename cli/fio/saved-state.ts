@@ -26,8 +26,8 @@ export interface Progress {
   /** What earlier stages took. */
   simulated_ns: number;
   measured_ns: number;
-  /** Why no further stage begins; empty while they do. */
-  ended: '' | 'stopped' | 'exitall';
+  /** Why no further stage begins; empty while they do. What is `saved` ends at once, with its commands under way. */
+  ended: '' | 'stopped' | 'exitall' | 'saved';
 }
 
 export interface RunState {

@@ -4,7 +4,7 @@
  * namespace of the first drive before the machine boots. Not here: opening the image (bridge/host.ts).
  */
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import {
   type Board,
   drivesOf,
@@ -25,7 +25,7 @@ export interface Target {
 }
 
 export interface Targets {
-  /** The board, with images and stand-ins attached. */
+  /** The board, with images and stand-ins attached, and images by their whole paths: it may boot again elsewhere. */
   readonly board: Board;
   readonly byFile: ReadonlyMap<string, Target>;
   /** Sentences about names that the board does not have. */
@@ -179,5 +179,16 @@ function withNamespaces(board: Board, added: readonly NamespaceBoard[]): Board {
     isAttached = true;
     return { ...port, device: { ...device, namespaces: [...device.namespaces, ...added] } };
   };
-  return { ...board, rootPorts: board.rootPorts.map(attach) };
+  return { ...board, rootPorts: board.rootPorts.map((port) => withWholePaths(attach(port))) };
+}
+
+function withWholePaths(port: PortBoard): PortBoard {
+  const { device } = port;
+  if (device === null) return port;
+  if (device.kind === 'switch')
+    return { ...port, device: { ...device, ports: device.ports.map(withWholePaths) } };
+  const namespaces = device.namespaces.map((namespace) =>
+    namespace.image === undefined ? namespace : { ...namespace, image: resolve(namespace.image) },
+  );
+  return { ...port, device: { ...device, namespaces } };
 }

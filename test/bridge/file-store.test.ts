@@ -128,13 +128,13 @@ describe('saved state', () => {
     for (const store of stores) store.archive(archive);
     return archive.finish();
   };
-  /** Loads everything and returns which files have been changed. */
+  /** Loads everything and returns which files have lost data. */
   const load = (bytes: Uint8Array, ...stores: BlockStore[]): readonly string[] => {
     const archive = Archive.load(bytes);
     for (const store of stores) store.archive(archive);
-    const { changes } = archive;
+    const { losses } = archive;
     archive.complete();
-    return changes;
+    return losses;
   };
 
   test('has what an image holds, and gives that back to it, whatever was written since', () => {
@@ -153,6 +153,9 @@ describe('saved state', () => {
     expect(load(bytes, opened(other))).toEqual([other]);
     expect(Buffer.compare(readFileSync(other), before)).toBe(0);
     expect(load(bytes, opened(path, true))).toEqual([]);
+    const blank = newPath();
+    expect(load(bytes, opened(blank))).toEqual([]);
+    expect(Buffer.compare(readFileSync(blank), before)).toBe(0);
   });
 
   test('of an empty image empties it', () => {

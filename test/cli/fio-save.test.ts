@@ -3,7 +3,15 @@
  * the same report, the same logs, byte for byte. Not here: whether every field is archived (archive.test.ts).
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -181,6 +189,7 @@ describe('on the command line', () => {
     ],
     [['x.fio', '--restore', state], /^doorbell: fio: x\.fio cannot stand beside --restore/],
     [['--restore', state, '--in-memory'], /^doorbell: fio: --in-memory cannot stand beside --restore/],
+    [['x.fio', '--overwrite-images'], /^doorbell: fio: --overwrite-images goes with --restore$/],
     [['--restore', '/none'], /^doorbell: --restore \/none: ENOENT/],
     [['--restore', path('report')], /^doorbell: --restore \S+: it is no saved run; doorbell fio JOB --save/],
     [['--restore', path('cut')], /^doorbell: --restore \S+: it is cut off or damaged$/],
@@ -218,24 +227,69 @@ describe('on the command line', () => {
     expect(err).toMatch(sentence);
   });
 
-  test('an image goes on from what it held when the run was saved', async () => {
+  describe('an image', () => {
     const [image, job, saved] = [path('image'), path('image.fio'), path('image.saved')];
-    writeFileSync(job, `[a]\nrw=randwrite\nbs=4k\nsize=256k\nverify=crc32c\nfilename=${image}\n`);
-    const overwrites = `note: --restore overwrites image files with what they held when the run was saved: ${image}`;
-    const jobOf = async (...argv: string[]) => {
+    const elsewhere = path('elsewhere');
+    const command = join(import.meta.dirname, '../../cli/doorbell.js');
+    const filled = (byte: number) => Buffer.alloc(256 * 1024, byte);
+    /** The job's figures, or null where the run ends when it is saved; nothing but `said` on stderr. */
+    const jobOf = async (said: string, ...argv: string[]) => {
       const { out, err, status } = await fio(...argv, '--output-format=json');
-      expect({ err, status }).toEqual({ err: argv[0] === '--restore' ? overwrites : '', status: 0 });
+      expect({ err, status }).toEqual({ err: said, status: 0 });
       return out.startsWith('{') ? JSON.parse(out).jobs[0] : null;
     };
-    const whole = await jobOf(job);
-    const written = readFileSync(image);
-    rmSync(image);
-    await jobOf(job, '--save', saved, '--save-at', '200us', '--save-only');
-    const half = readFileSync(image);
-    expect(Buffer.compare(half, written)).not.toBe(0);
-    writeFileSync(image, Buffer.alloc(half.length, 0xff));
-    expect((await jobOf('--restore', saved)).write).toEqual(whole.write);
-    expect(Buffer.compare(readFileSync(image), written)).toBe(0);
+    let whole: { write: unknown };
+    let written: Buffer;
+    let half: Buffer;
+
+    beforeAll(async () => {
+      mkdirSync(elsewhere);
+      writeFileSync(job, `[a]\nrw=randwrite\nbs=4k\nsize=256k\niodepth=8\nverify=crc32c\nfilename=image\n`);
+      const inFolder = (...argv: string[]) =>
+        spawnSync(process.execPath, [command, 'fio', job, ...argv], { cwd: folder });
+      expect(inFolder('--output', 'whole', '--output-format', 'json').status).toBe(0);
+      whole = JSON.parse(readFileSync(path('whole'), 'utf8')).jobs[0];
+      written = readFileSync(image);
+      rmSync(image);
+      expect(inFolder('--save', saved, '--save-at', '80us', '--save-only').status).toBe(0);
+      half = readFileSync(image);
+      expect(Buffer.compare(half, written)).not.toBe(0);
+    });
+
+    test.each([
+      ['what it held when the run was saved', () => writeFileSync(image, half)],
+      ['only zeroes', () => writeFileSync(image, filled(0))],
+      ['nothing, as it is not there', () => rmSync(image)],
+    ])('that holds %s goes on from what it held', async (_, prepare) => {
+      prepare();
+      expect((await jobOf('', '--restore', saved)).write).toEqual(whole.write);
+      expect(Buffer.compare(readFileSync(image), written)).toBe(0);
+    });
+
+    test('that holds other data is overwritten only where that is asked for', async () => {
+      writeFileSync(image, filled(0xff));
+      const { err, status } = await fio('--restore', saved);
+      expect({ err, status }).toEqual({
+        err:
+          `doorbell: --restore ${saved}: ${image} holds other data than when the run was saved; --overwrite-images ` +
+          'puts its content back, and what it holds now is lost',
+        status: 2,
+      });
+      expect(Buffer.compare(readFileSync(image), filled(0xff))).toBe(0);
+      const note = `note: --restore overwrites image files with what they held when the run was saved: ${image}`;
+      expect((await jobOf(note, '--restore', saved, '--overwrite-images')).write).toEqual(whole.write);
+      expect(Buffer.compare(readFileSync(image), written)).toBe(0);
+    });
+
+    test('is the one that it was, and no other of that name in another folder', () => {
+      writeFileSync(image, half);
+      writeFileSync(join(elsewhere, 'image'), filled(0xee));
+      const again = [command, 'fio', '--restore', saved, '--overwrite-images', '--output', '/dev/null'];
+      const { status, stderr } = spawnSync(process.execPath, again, { cwd: elsewhere });
+      expect({ status, err: String(stderr) }).toEqual({ status: 0, err: '' });
+      expect(Buffer.compare(readFileSync(join(elsewhere, 'image')), filled(0xee))).toBe(0);
+      expect(Buffer.compare(readFileSync(image), written)).toBe(0);
+    });
   });
 
   test('a file that is there stays whole until the run is saved, and nothing is left beside it', async () => {

@@ -74,6 +74,7 @@ test.each([
     /it is no recording \(doorbell-recording-2\); "doorbell fio JOB\.fio --record FILE"/,
   ],
   [['--replay', recording, '--seed', '1'], /^doorbell: fio: --replay stands alone/],
+  [['--replay', recording, '--hostMemory'], /^doorbell: fio: --replay stands alone/],
   [['x.fio', '--replay', recording], /^doorbell: fio: --replay stands alone/],
 ])('%j', async (argv, sentence) => {
   const { status, err } = await doorbell('fio', ...argv);
