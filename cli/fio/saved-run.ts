@@ -3,9 +3,11 @@
  * It is state and no recording: what loads it boots the same machine, opens the same drives, and goes on from there.
  * Not here: what the state is (saved-state.ts and the `archive` methods), when it is taken (engine.ts).
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { drivesOf } from '../../boards/index.ts';
 import { Archive, ArchiveError } from '../../support/archive.ts';
+import { formatSize, GIB } from '../../support/numbers.ts';
 import { UserError } from '../../support/user-error.ts';
 import { probeReplace, replaceFile } from '../replace-file.ts';
 import { doorbellVersion } from '../version.ts';
@@ -29,6 +31,8 @@ interface Saved extends RunParts {
   readonly isRecorded: boolean;
 }
 
+/** What reads a larger image says so first: it takes most of a second for each GiB, and Node cannot tell where holes are. */
+const LARGE_IMAGE = 4 * GIB;
 const NO_STATE = 'it is no saved run; doorbell fio JOB --save FILE --save-at TIME makes one';
 
 /** A run that has been read, and not begun. */
@@ -70,7 +74,8 @@ export interface StateDoors {
 
 /**
  * Throws UserError where the file of `request` cannot be written, or the run not be saved; a file there stays until it is.
- * `note` is told which image files going on with `saved` overwrites, before it does.
+ * `note` is told which image files are so large that it takes time, and which going on with `saved` overwrites, before it
+ * does. The machine has been booted.
  */
 export function stateDoors(
   request: SaveRequest | null,
@@ -80,6 +85,7 @@ export function stateDoors(
   note: (sentence: string) => void,
 ): StateDoors {
   const state: StateDoors = { doors: {}, isSaved: false };
+  if (request !== null || saved !== null) noteLargeImages(parts.targets, note);
   const restore = saved && restoreDoor(saved, recorder, note);
   if (request === null) return restore === null ? state : Object.assign(state, { doors: { restore } });
   const { path, at_ns, isLast } = request;
@@ -121,6 +127,17 @@ function restoreDoor(
     archive.complete();
   };
   return { archive, onLoaded };
+}
+
+function noteLargeImages({ board }: Targets, note: (sentence: string) => void): void {
+  const namespaces = drivesOf(board.rootPorts).flatMap((drive) => drive.namespaces);
+  for (const image of new Set(namespaces.flatMap(({ image }) => image ?? []))) {
+    const bytes = statSync(image).size;
+    if (bytes > LARGE_IMAGE)
+      note(
+        `${image} is read whole, ${formatSize(bytes)} with its holes: a run with it takes long to save and restore`,
+      );
+  }
 }
 
 const partsOnly = ({ input, file, targets }: RunParts): RunParts => ({ input, file, targets });

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -290,6 +291,17 @@ describe('on the command line', () => {
       expect(Buffer.compare(readFileSync(join(elsewhere, 'image')), filled(0xee))).toBe(0);
       expect(Buffer.compare(readFileSync(image), written)).toBe(0);
     });
+  });
+
+  test('an image that takes long to read is told of before it is', async () => {
+    const image = path('large');
+    writeFileSync(image, '');
+    truncateSync(image, 5 * 2 ** 30);
+    writeFileSync(path('large.fio'), `[a]\nrw=read\nio_size=4k\nfilename=${image}\n`);
+    const { err } = await fio(path('large.fio'), '--save', path('b'), '--save-at', '9');
+    expect(err.split('\n')[0]).toBe(
+      `note: ${image} is read whole, 5GiB with its holes: a run with it takes long to save and restore`,
+    );
   });
 
   test('a file that is there stays whole until the run is saved, and nothing is left beside it', async () => {
