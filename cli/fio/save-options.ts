@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { UserError } from '../../support/user-error.ts';
 import type { AnyPace } from '../pace.ts';
 import { parseTime } from './rules.ts';
-import type { SavedRun, SaveRequest } from './saved-run.ts';
+import { OVERWRITE_IMAGES, type SavedRun, type SaveRequest } from './saved-run.ts';
 
 export interface StateOptions {
   readonly save?: string;
@@ -18,8 +18,6 @@ export interface StateOptions {
 /** Options that change nothing about the run that is restored. */
 const BESIDE_RESTORE = ['restore', 'output', 'output-format', 'record', 'save', 'save-at'];
 const ONLY = '--save-only';
-/** With `--restore`: image files that hold other data by now are overwritten. */
-export const OVERWRITE_IMAGES = '--overwrite-images';
 
 /** Throws UserError for what `--restore` has in its file. */
 export function refuseBeside(

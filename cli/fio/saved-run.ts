@@ -14,7 +14,6 @@ import { doorbellVersion } from '../version.ts';
 import type { RestoreOptions, SaveOptions } from './engine.ts';
 import type { JobFile } from './job-file.ts';
 import type { RunInput, TraceRecorder } from './recording.ts';
-import { OVERWRITE_IMAGES } from './save-options.ts';
 import type { Targets } from './targets.ts';
 
 /** What a run is made of. */
@@ -33,6 +32,8 @@ interface Saved extends RunParts {
 
 /** What reads a larger image says so first: it takes most of a second for each GiB, and Node cannot tell where holes are. */
 const LARGE_IMAGE = 4 * GIB;
+/** Flag beside `--restore`: image files that hold other data by now are overwritten. */
+export const OVERWRITE_IMAGES = '--overwrite-images';
 const NO_STATE = 'it is no saved run; doorbell fio JOB --save FILE --save-at TIME makes one';
 
 /** A run that has been read, and not begun. */
