@@ -1,13 +1,23 @@
 /** `npm run bench:compare A.json B.json`: the rows that two runs share, and how many times A's value B's is. */
 import { readFileSync } from 'node:fs';
+import { UserError } from '../support/user-error.ts';
 import type { Metric } from './measure.ts';
 
+/** The metrics of a file. Throws UserError. */
 function read(file: string): readonly Metric[] {
+  const refuse = (why: string) => new UserError(`${file} is no result of 'npm run bench -- --json': ${why}`);
+  let metrics: unknown;
   try {
-    return (JSON.parse(readFileSync(file, 'utf8')) as { metrics: Metric[] }).metrics;
+    metrics = (JSON.parse(readFileSync(file, 'utf8')) as { metrics?: unknown } | null)?.metrics;
   } catch (error) {
-    throw new Error(`${file} is no result of 'npm run bench -- --json': ${(error as Error).message}`);
+    throw refuse((error as Error).message);
   }
+  if (!Array.isArray(metrics)) throw refuse('it has no list "metrics"');
+  const isMetric = (each: Partial<Metric> | null): boolean =>
+    typeof each?.name === 'string' && typeof each.value === 'number' && typeof each.unit === 'string';
+  const wrong = metrics.findIndex((each) => !isMetric(each));
+  if (wrong >= 0) throw refuse(`metrics[${wrong}] is not {name, value, unit}`);
+  return metrics as Metric[];
 }
 
 function main(files: readonly string[]): number {
@@ -32,4 +42,10 @@ function main(files: readonly string[]): number {
   return 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+try {
+  process.exitCode = main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  console.error(`bench:compare: ${error.message}`);
+  process.exitCode = error.status;
+}

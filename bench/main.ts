@@ -1,18 +1,22 @@
 /**
  * `npm run bench [-- --quick] [--json FILE] [NAME…]`: every variant in a process of its own, so that no variant's type
- * feedback slows another, then one table, a JSON file and a chart. A NAME selects its variant or, when there is none, all whose name begins so.
+ * feedback slows another, then one table, a JSON file and a chart.
+ * A NAME selects its variant, also by the name of a row, or, when there is none, all whose name begins so.
  * `--variant NAME` is what the processes are started with; `--profile FILE` leaves a CPU profile of it (profile.ts).
  */
 import '../bridge/host.ts';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import type { Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
+import { findSourceMap } from 'node:module';
 import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nearest } from '../support/nearest.ts';
 import { chartOf } from './chart.ts';
 import type { Metric } from './measure.ts';
+import { variantsOf } from './names.ts';
 import { VARIANTS } from './variants.ts';
 
 const REPORT = new URL('report/', import.meta.url);
@@ -55,7 +59,12 @@ function readOptions() {
 }
 
 async function runHere(name: string, profile: string | undefined): Promise<number> {
-  const variant = VARIANTS[name];
+  const chosen = variantsOf(name, Object.keys(VARIANTS));
+  if (chosen.length > 1) {
+    console.error(`bench: ${chosen.length} variants begin with '${name}'; one is ${chosen[0]}`);
+    return 2;
+  }
+  const variant = VARIANTS[chosen[0] ?? ''];
   if (variant === undefined) return unknownName(name);
   const session = new Session();
   if (profile !== undefined) {
@@ -67,10 +76,23 @@ async function runHere(name: string, profile: string | undefined): Promise<numbe
   const metrics = await variant.run();
   if (profile !== undefined) {
     const stopped = await session.post('Profiler.stop');
-    writeFileSync(profile, JSON.stringify(stopped.profile));
+    writeFileSync(profile, JSON.stringify(inSource(stopped.profile)));
   }
   process.stdout.write(JSON.stringify(metrics));
   return 0;
+}
+
+/** The same profile with places as they are in the sources, where tsx left a map; it runs each file as one line. */
+function inSource(profile: Profiler.Profile): Profiler.Profile {
+  for (const node of profile.nodes) {
+    const { callFrame } = node;
+    const entry = findSourceMap(callFrame.url)?.findEntry(callFrame.lineNumber, callFrame.columnNumber);
+    if (entry === undefined || !('originalLine' in entry)) continue;
+    callFrame.lineNumber = entry.originalLine;
+    callFrame.columnNumber = entry.originalColumn;
+    delete node.positionTicks; // lines of what ran
+  }
+  return profile;
 }
 
 function unknownName(name: string): number {
@@ -121,15 +143,11 @@ async function main(): Promise<number> {
   }
   if (values.variant !== undefined) return runHere(values.variant, values.profile);
   const names = Object.keys(VARIANTS);
-  const unknown = positionals.find((prefix) => !names.some((name) => name.startsWith(prefix)));
+  const unknown = positionals.find((word) => variantsOf(word, names).length === 0);
   if (unknown !== undefined) return unknownName(unknown);
   const selected =
     positionals.length > 0
-      ? names.filter((name) =>
-          positionals.some((wanted) =>
-            VARIANTS[wanted] === undefined ? name.startsWith(wanted) : name === wanted,
-          ),
-        )
+      ? names.filter((name) => positionals.some((word) => variantsOf(word, names).includes(name)))
       : names.filter((name) => !values.quick || VARIANTS[name]!.isQuick);
   const pace = values.quick ? ', quick: warmed up for a fifth of a second, 60 samples' : '';
   const load = loadavg()[0]!.toFixed(1);

@@ -194,7 +194,7 @@ ${BOARD}`,
     summary: 'run a job file over a grid of boards, keys and seeds, on all cores or many machines',
     text: `doorbell sweep JOB.fio [OPTIONS]
 
-  --vary KEY=VALUES   a key of every job and its values: iodepth=1,2,4 or iodepth=1..32 (powers of two); may be repeated
+  --vary KEY=VALUES   a key of every job and its values: iodepth=1,2,4 or iodepth=1..32 (each twice the one before); may be repeated
   --boards LIST       boards by name or file, with commas between them (pc)
   --seeds LIST        1..5 or 1,7 (1)
   -o, --output FOLDER where results go (the job's name with .sweep); a sweep that was interrupted goes on there

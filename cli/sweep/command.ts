@@ -6,7 +6,7 @@ import { parseArguments } from '../arguments.ts';
 import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
 import { writeReport } from '../report/command.ts';
-import { expand, parseAxis, parseSeeds, type Run, settingsText } from './grid.ts';
+import { expand, parseAxis, parseSeeds, type Run, rangeNote, settingsText } from './grid.ts';
 import { Pool } from './pool.ts';
 import { checkQueue, runByQueue, serveQueue } from './queue.ts';
 import { jobsOf, type Result } from './run.ts';
@@ -37,6 +37,10 @@ export async function sweepCommand(argv: readonly string[], output: Output): Pro
     seeds: parseSeeds(options.seeds ?? '1'),
   });
   for (const run of runs) jobsOf(run);
+  for (const text of varied) {
+    const note = rangeNote(text);
+    if (note !== null) output.error(`note: ${note}`);
+  }
   const threads = parseThreads(options.threads);
   if (options.queue !== undefined) checkQueue(options.queue);
   const folder = options.output ?? `${file.replace(/\.fio$/, '')}.sweep`;

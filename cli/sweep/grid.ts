@@ -103,6 +103,15 @@ export function parseAxis(text: string): Axis {
   return { key, values };
 }
 
+/** What to say of `--vary iodepth=1..33`: where the range does not end on one of its values; null otherwise. */
+export function rangeNote(text: string): string | null {
+  const last = /\.\.(\d+)$/.exec(text)?.[1];
+  if (last === undefined) return null;
+  const { values } = parseAxis(text);
+  if (values.includes(String(Number(last)))) return null;
+  return `--vary ${text}: each value of a range is twice the one before: ${values.join(', ')}`;
+}
+
 function powers(first: number, last: number): string[] {
   const values: string[] = [];
   for (let value = Math.max(1, first); value <= last; value *= 2) values.push(String(value));

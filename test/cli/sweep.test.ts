@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { pc } from '../../boards/index.ts';
-import { expand, parseAxis, parseSeeds, withSettings } from '../../cli/sweep/grid.ts';
+import { expand, parseAxis, parseSeeds, rangeNote, withSettings } from '../../cli/sweep/grid.ts';
 import type { Result } from '../../cli/sweep/run.ts';
 import { doorbell } from './doorbell.ts';
 
@@ -26,6 +26,17 @@ describe('a grid', () => {
   ])('--vary %s', (text, values) => {
     if (values === null) expect(() => parseAxis(text)).toThrow(`--vary ${text}: `);
     else expect(parseAxis(text).values).toEqual(values);
+  });
+
+  test.each([
+    [
+      'iodepth=1..33',
+      '--vary iodepth=1..33: each value of a range is twice the one before: 1, 2, 4, 8, 16, 32',
+    ],
+    ['iodepth=3..24', null],
+    ['iodepth=1,33', null],
+  ])('--vary %s is noted when it ends before its end', (text, note) => {
+    expect(rangeNote(text)).toBe(note);
   });
 
   test.each([
