@@ -2,7 +2,7 @@
  * `doorbell fio`: reads the job file, boots the board, runs the jobs, prints the report. Exit status 1: a job failed;
  * 128, fio's: a signal ended the jobs.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { openStore } from '../../bridge/host.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { UserError } from '../../support/user-error.ts';
@@ -27,6 +27,8 @@ import { terseReport } from './terse.ts';
 const FORMATS = ['normal', 'terse', 'json', 'json+'] as const;
 type Format = (typeof FORMATS)[number];
 const VERSION = 'doorbell-fio';
+/** Entries of logs that take a second or more to write. */
+const MANY_ENTRIES = 2e6;
 const KEYS = [
   'board',
   'pace',
@@ -86,7 +88,7 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   if (flags.has('--parse-only')) return 0;
   const request = saveRequest(options, flags.has('--save-only'), pace, saved);
   refuseRecord(options, pace, saved);
-  if (options.record !== undefined) writeLines(`--record ${options.record}`, options.record, []);
+  if (options.record !== undefined) writeText(`--record ${options.record}`, options.record, []);
   const machine = boot(targets.board, { pace, workers, seed, openStore });
   const isRecorded = options.record !== undefined || saved?.isRecorded === true;
   const recorder = isRecorded ? new TraceRecorder(machine.trace) : null;
@@ -106,10 +108,10 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
     const { stoppedAfter_ns } = result;
     writeRecording(options.record, { ...input, stopAfter_ns: stoppedAfter_ns }, recorder!.end());
   }
-  for (const { path: log, lines: entries } of result.logs) writeLines(`log ${log}`, log, entries);
   const body = formats.flatMap((format) => formatted(format, { result, file, machine, seed }));
   if (options.output === undefined) output.lines(body);
-  else writeLines(`--output ${options.output}`, options.output, [...lines, ...body]);
+  else writeText(`--output ${options.output}`, options.output, [`${[...lines, ...body].join('\n')}\n`]);
+  writeLogs(result, output);
   if (result.isInterrupted) return INTERRUPTED;
   if (result.stoppedAfter_ns !== null)
     output.error(
@@ -236,9 +238,21 @@ function readText(path: string): string {
   }
 }
 
-function writeLines(what: string, path: string, lines: readonly string[]): void {
+/** Behind the report, which is not lost when a signal ends the process here. Throws UserError. */
+function writeLogs({ logs }: RunResult, output: Output): void {
+  const entries = logs.reduce((sum, { length }) => sum + length, 0);
+  if (output.isTerminal && entries > MANY_ENTRIES) output.error(`writing ${logs.length} logs`);
+  for (const log of logs) writeText(`log ${log.path}`, log.path, log.pieces());
+}
+
+function writeText(what: string, path: string, pieces: Iterable<string>): void {
   try {
-    writeFileSync(path, lines.map((line) => `${line}\n`).join(''));
+    const file = openSync(path, 'w');
+    try {
+      for (const piece of pieces) writeFileSync(file, piece);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     throw new UserError(`${what}: ${(error as Error).message}`);
   }

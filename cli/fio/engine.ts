@@ -13,7 +13,7 @@ import type { Clone } from './clone.ts';
 import type { OnCompletion } from './clone-parts.ts';
 import { type DriverOptions, Drives } from './drives.ts';
 import type { Job } from './job-file.ts';
-import type { LogText } from './logs.ts';
+import type { JobLogs, LogText } from './logs.ts';
 import { archiveRun, type Progress } from './saved-state.ts';
 import { plansOf, prepare } from './stage.ts';
 import type { JobStats } from './stats.ts';
@@ -99,8 +99,9 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
         host_ns += hostNow() - hostStart;
         if (run.progress.ended === 'saved') break;
         await drain(clones, run);
-        for (const recorder of recorders) run.logs.push(...recorder.end());
+        for (const recorder of recorders) recorder.end();
       }
+      for (const { logs } of recorders) if (logs !== null) run.logs.push(logs);
       for (const workplace of workplaces) await workplace.close();
     }
     // Image files stay as they were saved: drives that are closed end their writes first.
@@ -113,7 +114,13 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
   }
   const { simulated_ns, measured_ns } = progress;
   const stoppedAfter_ns = progress.ended === 'stopped' ? measured_ns : null;
-  return { clones: run.stats, simulated_ns, host_ns, logs: run.logs, stoppedAfter_ns };
+  return {
+    clones: run.stats,
+    simulated_ns,
+    host_ns,
+    logs: run.logs.flatMap((logs) => logs.texts()),
+    stoppedAfter_ns,
+  };
 }
 
 /** What a run carries from one stage to the next. */
@@ -123,7 +130,8 @@ interface Run {
   readonly clock: RunClock;
   readonly timeouts: Timeouts;
   readonly stats: JobStats[];
-  readonly logs: LogText[];
+  /** Of clones of stages that are over. */
+  readonly logs: JobLogs[];
   readonly progress: Progress;
   /** When the run is saved; Infinity where it is not. */
   saveAt: number;

@@ -3,7 +3,7 @@
  * Called for every I/O, so nothing is allocated. Not here: when these things happen (clone.ts), their text (report.ts).
  */
 import type { Archive } from '../../support/archive.ts';
-import type { JobLogs, LogText } from './logs.ts';
+import type { JobLogs } from './logs.ts';
 import {
   batchClass,
   DIRECTIONS,
@@ -18,7 +18,8 @@ import {
 
 export class Recorder {
   readonly stats: JobStats;
-  readonly #logs: JobLogs | null;
+  /** The log files of the clone; null: it keeps none. */
+  readonly logs: JobLogs | null;
   /** Calls that wait have no submission latency of their own, as fio has it. */
   readonly #hasSlat: boolean;
   readonly #bwWindow_ns: number;
@@ -29,7 +30,7 @@ export class Recorder {
 
   constructor(stats: JobStats, logs: JobLogs | null) {
     this.stats = stats;
-    this.#logs = logs;
+    this.logs = logs;
     this.#hasSlat = !stats.job.synchronous;
     this.#bwWindow_ns = stats.job.bwavgtime_ns;
     this.#iopsWindow_ns = stats.job.iopsavgtime_ns;
@@ -43,7 +44,7 @@ export class Recorder {
       iops.begin(now);
     }
     this.lookAt = now + Math.min(this.#bwWindow_ns, this.#iopsWindow_ns);
-    this.#logs?.begin(now);
+    this.logs?.begin(now);
   }
 
   /** A command was posted, and `outstanding` are under way with it. */
@@ -86,8 +87,7 @@ export class Recorder {
     if (this.#hasSlat) counts.slat.record(issued - created);
     counts.clat.record(now - issued);
     counts.lat.record(now - created);
-    if (this.#logs !== null)
-      this.#logs.completed(direction as Direction, bytes, offset, created, issued, now);
+    if (this.logs !== null) this.logs.completed(direction as Direction, bytes, offset, created, issued, now);
     if (now >= this.lookAt) this.#sample(now);
   }
 
@@ -111,15 +111,14 @@ export class Recorder {
     this.stats.runtime_ns += elapsed;
   }
 
-  /** The job is over: its log files. */
-  end(): LogText[] {
-    this.#logs?.end(this.#startedAt + this.stats.runtime_ns);
-    return this.#logs?.texts() ?? [];
+  /** The job is over, and its log files are whole. */
+  end(): void {
+    this.logs?.end(this.#startedAt + this.stats.runtime_ns);
   }
 
   /** Saves or loads what changes while the machine runs (support/archive.ts). */
   archive(a: Archive): void {
-    this.#logs?.archive(a);
+    this.logs?.archive(a);
     this.lookAt = a.value(this.lookAt);
     this.#startedAt = a.value(this.#startedAt);
   }

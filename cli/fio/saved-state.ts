@@ -8,7 +8,7 @@ import { UserError } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
 import type { Clone } from './clone.ts';
 import type { Drives } from './drives.ts';
-import type { LogText } from './logs.ts';
+import type { JobLogs } from './logs.ts';
 import type { JobStats } from './stats.ts';
 import type { Timeouts } from './timeouts.ts';
 
@@ -38,8 +38,8 @@ export interface RunState {
   /** Of every clone so far, and of those of the present stage. */
   readonly stats: readonly JobStats[];
   readonly clones: readonly Clone[];
-  /** Log files of earlier stages. */
-  readonly logs: LogText[];
+  /** Log files of clones of earlier stages. */
+  readonly logs: readonly JobLogs[];
 }
 
 /** Saves or loads a run. Throws ArchiveError for what cannot be saved or does not fit. */
@@ -51,9 +51,8 @@ export function archiveRun(a: Archive, run: RunState): void {
   a.section('jobs', 1, () => {
     Object.assign(progress, a.value(progress));
     timeouts.archive(a);
-    a.contents(logs);
     a.same(stats.length, 'the number of jobs');
-    for (const each of stats) each.archive(a);
+    for (const each of [...stats, ...logs]) each.archive(a);
     for (const clone of clones) clone.archive(a);
   });
 }

@@ -10,6 +10,7 @@ import { READ, TRIM, WRITE } from '../../cli/fio/stats.ts';
 import { findTargets } from '../../cli/fio/targets.ts';
 import { T } from '../../machine/trace.ts';
 import { doorbell } from './doorbell.ts';
+import { linesOf } from './log-lines.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'doorbell-features-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -133,9 +134,7 @@ describe('time', () => {
     const { logs } = await run(
       '[a]\nrw=randread\npercentage_random=25\nnumber_ios=400\nwrite_lat_log=x\nlog_offset=1',
     );
-    const places = logs
-      .find(({ path }) => path.includes('_lat'))!
-      .lines.map((line) => Number(line.split(', ')[4]));
+    const places = linesOf(logs, '_lat').map((line) => Number(line.split(', ')[4]));
     const following = places.filter(
       (place, index) => index > 0 && place === places[index - 1]! + 4096,
     ).length;
@@ -328,11 +327,36 @@ describe('samples and logs', () => {
     expect(iops.mean / (bw.mean / 4096)).toBeCloseTo(1, 3);
   });
 
+  test.each(['', '\nlog_avg_msec=1'])('a ramp is not in the logs%j', async (averaged) => {
+    const { stats, logs } = await run(
+      `[a]\nrw=randread\nruntime=3ms\nramp_time=3ms\ntime_based\nwrite_lat_log=x${averaged}`,
+    );
+    const times = linesOf(logs, '_clat').map((line) => Number(line.split(', ')[0]));
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(averaged === '' ? [stats.directions[READ].ios] : [3, 4]).toContain(times.length);
+  });
+
+  test('a log of many entries is whole and in order, piece by piece', async () => {
+    const { logs } = await run(
+      '[a]\nrw=read\nnumber_ios=60000\nsize=1m\nloops=1000\niodepth=8\nwrite_lat_log=x\nlog_offset=1',
+      { pace: 'functional' },
+    );
+    const log = logs.find(({ path }) => path === 'x_lat.1.log')!;
+    const pieces = [...log.pieces()];
+    expect(pieces.length).toBeGreaterThan(5);
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(2 ** 21);
+    const lines = linesOf(logs, 'x_lat');
+    expect(lines.length).toBe(log.length);
+    expect(lines.map((line) => Number(line.split(', ')[4]))).toEqual(
+      lines.map((_, index) => (index % 256) * 4096),
+    );
+  });
+
   test('averaged logs add up to the job', async () => {
     const { stats, logs } = await run(
       '[a]\nrw=randread\nruntime=20ms\ntime_based\nwrite_iops_log=x\nwrite_lat_log=x\nlog_avg_msec=5',
     );
-    const of = (kind: string) => logs.find(({ path }) => path === `x_${kind}.1.log`)!.lines;
+    const of = (kind: string) => linesOf(logs, `x_${kind}.1.log`);
     const iops = of('iops')
       .slice(0, 4)
       .map((line) => Number(line.split(', ')[1]));

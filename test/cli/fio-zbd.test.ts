@@ -9,6 +9,7 @@ import { parseJobFile } from '../../cli/fio/job-file.ts';
 import { READ, TRIM, WRITE } from '../../cli/fio/stats.ts';
 import { findTargets } from '../../cli/fio/targets.ts';
 import { NvmeDriver } from '../../drivers/nvme/index.ts';
+import { linesOf } from './log-lines.ts';
 
 async function run(text: string, pace: 'timed' | 'functional' = 'functional') {
   const { jobs } = parseJobFile(text, 'zbd.fio');
@@ -19,7 +20,7 @@ async function run(text: string, pace: 'timed' | 'functional' = 'functional') {
     machine,
     clones,
     stats: clones[0]!,
-    log: logs.find(({ path }) => path.includes('_lat'))?.lines ?? [],
+    log: linesOf(logs, '_lat'),
   };
 }
 
