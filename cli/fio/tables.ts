@@ -71,7 +71,7 @@ function failedJobs(report: string): string {
 }
 
 /** Runs one example; returns what became of it. `tried` are the ways to run it so far. */
-async function outcome(
+export async function outcome(
   path: string,
   boards: ExampleBoards,
   more: readonly string[] = [],

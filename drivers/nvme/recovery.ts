@@ -180,7 +180,8 @@ export class Recovery implements Rescuer {
       ? `${device.bdf} cannot be used any more: ${why}; close the driver, and open it again when the device is back`
       : `${device.bdf}: ${reason}`;
     this.#end = new ControllerError(sentence);
-    this.#parts.warn(sentence);
+    // Who opens the driver is told by what that rejects with.
+    if (this.isOn) this.#parts.warn(sentence);
     this.#silence();
     for (const requests of [this.admin.requests, ...this.#held]) requests.end(this.#end);
     for (const queue of queues()) queue.giveUp(STATUS.ABORTED_BY_HOST);

@@ -1,9 +1,10 @@
 /** docs/fio.md names every key, and what it says of them is what cli/fio/keys.ts does. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseJobFile } from '../../cli/fio/job-file.ts';
-import { keyLines } from '../../cli/fio/tables.ts';
+import { keyLines, outcome } from '../../cli/fio/tables.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/fio.md'), 'utf8');
 
@@ -28,6 +29,23 @@ describe('the table of fio examples', () => {
   test('counts its rows', () => {
     const ran = rows.filter(([, what]) => what!.startsWith('runs')).length;
     expect(between('examples')).toContain(`${ran} of ${rows.length} run, unchanged`);
+  });
+
+  test('says of a file with several mistakes the first, and how many more there are', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'doorbell-docs-'));
+    const path = join(folder, 'x.fio');
+    const said = (text: string) => {
+      writeFileSync(path, text);
+      return outcome(path, { plain: 'pc', zoned: 'pc', large: 'pc' });
+    };
+    try {
+      expect(await said('[a]\nrw=raed\n')).toMatch(/^refused: line 2: rw=raed: [^(]*$/);
+      expect(await said('[a]\nrw=raed\nsize=x\n[b]\nnonsense=1\n')).toMatch(
+        /^refused: line 2: rw=raed: .* \(and 2 more\)$/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   // Where a key or its value is why an example does not run, a job with nothing else is refused in the same words.

@@ -95,6 +95,11 @@ describe('mistakes', () => {
     readFileSync(path, 'utf8')
       .split('\n')
       .findIndex((line) => line.includes(text)) + 1;
+  test('a drive that cannot be opened is told once', async () => {
+    const { err } = await doorbell('fio', job, '--timeout', '1us');
+    expect(err).toMatch(/^doorbell: 0000:01:00\.0: Identify .* did not complete within 0\.001 ms; .*$/);
+  });
+
   test.each([
     [['lspcy'], 'doorbell: unknown verb "lspcy"; did you mean "lspci"?'],
     [['constructor'], `doorbell: unknown verb "constructor"; there are ${Object.keys(PAGES).join(', ')}`],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { reason } from '../../cli/load-module.ts';
+import hostMemoryScenario from '../../scenarios/host-memory.ts';
 import { SCENARIOS } from '../../scenarios/index.ts';
 import {
   at,
@@ -439,5 +440,16 @@ describe('events', () => {
     };
     expect(await rate(0)).toBeLessThan(250);
     expect(await rate(1e6)).toBeGreaterThan(2000);
+  });
+
+  test('fio jobs ask the driver for what a program gives', async () => {
+    const mean_us = async (hostMemory: boolean): Promise<number> => {
+      const machine = boot(hostMemoryScenario.board({ pages: 4 }), { seed: 1 });
+      const { a } = await fio({ machine, seed: 1 }, '[a]\nrw=randread\nsize=256m\nio_size=1m', {
+        hostMemory,
+      });
+      return a!.mean_us;
+    };
+    expect((await mean_us(false)) - (await mean_us(true))).toBeGreaterThan(10);
   });
 });
