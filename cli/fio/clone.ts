@@ -17,7 +17,8 @@ import type { Recorder } from './recorder.ts';
 import { type JobStats, WRITE } from './stats.ts';
 import type { Workload } from './workload.ts';
 
-const EIO = 5;
+/** As fio reports it. */
+export const EIO = 5;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Actions in one turn, so that clones that never wait share the host. */
 const TURN = 256;

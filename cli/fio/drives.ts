@@ -4,6 +4,7 @@
  */
 import {
   type BlockDevice,
+  ControllerError,
   cdevName,
   DEFAULT_NVME_OPTIONS,
   type DmaBuffer,
@@ -35,7 +36,7 @@ export interface Workplace {
   readonly ranges: TrimRanges;
   readonly maxTransfer_bytes: number;
   readonly interrupt: Interrupt | null;
-  /** Deletes the queue pair and frees the buffer; nothing may be outstanding. */
+  /** Deletes the queue pair and frees the buffer, if the drive is not lost; nothing may be outstanding. */
   close(): Promise<void>;
 }
 
@@ -48,6 +49,8 @@ export class Drives {
   readonly #options: DriverOptions;
   readonly #drivers = new Map<number, NvmeDriver>();
   readonly #warnings = new Map<number, string>();
+  /** Why drives cannot be used any more. */
+  readonly #losses = new Map<number, string>();
 
   private constructor(machine: AnyMachine, targets: Targets, options: DriverOptions) {
     this.#machine = machine;
@@ -89,10 +92,7 @@ export class Drives {
     const reports = jobs.some(({ zonemode }) => zonemode === 'zbd') ? 1 : 0;
     const queuePairs = Math.max(clones + reports, ...jobs.flatMap((job) => job.cpus_allowed.map(queueOfCpu)));
     const interrupts = jobs.some((job) => !job.hipri);
-    const onWarning = (sentence: string): void => {
-      this.#warnings.set(drive, sentence);
-      this.#options.onWarning?.(sentence);
-    };
+    const onWarning = (sentence: string): void => this.#warn(drive, sentence);
     const options = { ...this.#options, bdf, queuePairs, interrupts, onWarning };
     this.#drivers.set(drive, await NvmeDriver.open(kernel, options));
   }
@@ -111,6 +111,27 @@ export class Drives {
   /** How long a command may take. */
   get timeout_ns(): number {
     return this.#options.timeout_ns ?? DEFAULT_NVME_OPTIONS.timeout_ns;
+  }
+
+  #warn(drive: number, sentence: string): void {
+    this.#warnings.set(drive, sentence);
+    this.#options.onWarning?.(sentence);
+  }
+
+  /** Why a drive cannot be used any more; empty while it can, as far as `workplace`, `zonesOf` and `close` have met it. */
+  lossOf(drive: number): string {
+    return this.#losses.get(drive) ?? '';
+  }
+
+  /** Resolves with null where `work` finds that the drive is lost, which is noted. */
+  async #unlessLost<T>(drive: number, work: Promise<T>): Promise<T | null> {
+    return work.catch((error: unknown) => {
+      if (!(error instanceof ControllerError)) throw error;
+      const { message } = error;
+      this.#losses.set(drive, message);
+      if (this.lastWarning(drive) !== message) this.#warn(drive, message);
+      return null;
+    });
   }
 
   /** What the driver of a drive said last; empty when it said nothing. */
@@ -141,17 +162,26 @@ export class Drives {
     return { bytes, block_bytes: blockSize, zone_bytes, maxOpenZones, maxTransfer_bytes };
   }
 
-  /** The zones that `zonemode=zbd` works on, as they are now: the namespace's own, or such as the job says. */
-  zonesOf(job: Job, clone: number): Promise<ZoneMap> {
+  /** The zones that `zonemode=zbd` works on, as they are now: the namespace's own, or such as the job says; null: `lossOf`. */
+  zonesOf(job: Job, clone: number): Promise<ZoneMap | null> {
     const namespace = this.#namespaceOf(job, clone);
-    if (namespace.zones !== null) return ZoneMap.of(namespace);
+    if (namespace.zones !== null)
+      return this.#unlessLost(this.targetOf(job, clone).drive, ZoneMap.of(namespace));
     const { zonesize, zonecapacity } = job;
     return Promise.resolve(ZoneMap.madeUp(namespace.bytes, zonesize, zonecapacity || zonesize));
   }
 
-  /** A queue pair for one clone of a job. Throws UserError when the controller has none left or a shallower one. */
-  async workplace(job: Job, clone: number): Promise<Workplace> {
-    const driver = this.#drivers.get(this.targetOf(job, clone).drive)!;
+  /**
+   * A queue pair for one clone of a job; null: `lossOf`. Throws UserError when the controller has none left or a shallower
+   * one.
+   */
+  workplace(job: Job, clone: number): Promise<Workplace | null> {
+    return this.#unlessLost(this.targetOf(job, clone).drive, this.#workplace(job, clone));
+  }
+
+  async #workplace(job: Job, clone: number): Promise<Workplace> {
+    const { drive } = this.targetOf(job, clone);
+    const driver = this.#drivers.get(drive)!;
     const interrupts = !job.hipri;
     const { maxTransfer_bytes } = driver;
     const depth = job.iodepth * Math.ceil(Math.max(...job.bs.slice(0, 2)) / maxTransfer_bytes);
@@ -172,7 +202,9 @@ export class Drives {
     const buffer = allocate(buffer_bytes * job.iodepth);
     const ranges = allocate(TRIM_BYTES * job.iodepth);
     const close = async (): Promise<void> => {
-      await driver.deleteQueuePair(queue);
+      await this.#unlessLost(drive, driver.deleteQueuePair(queue));
+      // A drive that may still write to it is silenced first, when its driver is closed.
+      if (this.lossOf(drive) !== '') return;
       buffer.free();
       ranges.free();
     };
@@ -208,13 +240,15 @@ export class Drives {
     };
   }
 
+  /** Closes every drive; one that is lost, or that does not answer any more, leaves a warning with the cause. */
   async close(): Promise<void> {
-    for (const driver of this.#drivers.values()) await driver.close();
+    for (const [drive, driver] of this.#drivers) await this.#unlessLost(drive, driver.close());
   }
 
   /** Saves or loads the queues of every drive (support/archive.ts). */
   archive(a: Archive): void {
     a.same([...this.#drivers.keys()].join(), 'the list of drives');
+    a.same([...this.#losses.keys()].join(), 'the list of drives that were lost in earlier stages');
     for (const driver of this.#drivers.values()) driver.archive(a);
     a.contents(this.#warnings);
   }

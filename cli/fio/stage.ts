@@ -6,7 +6,7 @@ import { type Random, random } from '../../support/random.ts';
 import { allOf } from '../../support/user-error.ts';
 import type { AnyMachine } from '../pace.ts';
 import type { RunClock } from './clock.ts';
-import { Clone } from './clone.ts';
+import { Clone, EIO } from './clone.ts';
 import type { OnCompletion } from './clone-parts.ts';
 import { WRITE_MODES } from './commands.ts';
 import { clonesOf, type Drives, type Workplace } from './drives.ts';
@@ -84,36 +84,46 @@ export interface StageParts {
   readonly onCompletion: OnCompletion | null;
 }
 
-/** Makes the queues, buffers and clones of a stage. Throws UserError for jobs that cannot be. */
+/**
+ * Makes the queues, buffers and clones of a stage. A clone whose drive was lost before is none: its counts have failed.
+ * Throws UserError for jobs that cannot be.
+ */
 export async function prepare({ members, groups, claims }: Plan, parts: StageParts): Promise<Prepared> {
   const { drives, stats } = parts;
-  const maps = new Map<string, ZoneMap>();
+  const maps = new Map<string, ZoneMap | null>();
   for (const { job, clone, file } of claims) {
     if (job.zonemode === 'zbd' && !maps.has(file)) maps.set(file, await drives.zonesOf(job, clone));
   }
-  const workplaces: Workplace[] = [];
-  for (const { job, clone } of claims) workplaces.push(await drives.workplace(job, clone));
+  const places: (Workplace | null)[] = [];
+  for (const { job, clone } of claims) places.push(await drives.workplace(job, clone));
   const flows = new Map<number, Flow>();
   const steadies = new Map<number, SteadyState>();
   const recorders: Recorder[] = [];
-  const clones = claims.map((claim, index) => {
-    const { job } = claim;
+  const clones = claims.flatMap((claim, index) => {
+    const { job, clone } = claim;
+    const workplace = places[index]!;
     const id = stats.length + 1;
     const counts = new JobStats(job, groups[members.indexOf(job)]!, id);
     stats.push(counts);
+    const loss = drives.lossOf(drives.targetOf(job, clone).drive);
+    if (workplace === null || loss !== '') {
+      counts.errno = EIO;
+      counts.failure = loss;
+      return [];
+    }
     const recorder = new Recorder(counts, logsOf(job, id));
     recorders.push(recorder);
     joinSteadyState(counts, steadies);
     if (job.flow > 0 && !flows.has(job.flow_id)) flows.set(job.flow_id, new Flow());
     const flow = job.flow > 0 ? flows.get(job.flow_id)! : null;
     const map = job.zonemode === 'zbd' ? maps.get(claim.file)! : null;
-    return makeClone(claim, recorder, { flow, map }, workplaces[index]!, parts);
+    return [makeClone(claim, recorder, { flow, map }, workplace, parts)];
   });
   for (const clone of clones) {
     if (clone.job.wait_for !== '')
       clone.after.push(...clones.filter(({ job }) => job.name === clone.job.wait_for));
   }
-  return { clones, workplaces, recorders };
+  return { clones, workplaces: places.filter((place) => place !== null), recorders };
 }
 
 /** Gives a clone what ends it once it is steady: that of its group with group_reporting, else its own. */

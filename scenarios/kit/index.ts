@@ -27,7 +27,7 @@ export {
   retrain,
   stuckCommand,
 } from './events.ts';
-export { fio, type JobFigures } from './jobs.ts';
+export { type FioOptions, fio, type JobFigures } from './jobs.ts';
 export { type LoopResult, loop, rateBetween } from './loop.ts';
 export { runScenario, type ScenarioResult } from './run.ts';
 export {

@@ -21,6 +21,7 @@ import {
   powerCut,
   retrain,
   runScenario,
+  type ScenarioEvent,
   workstation,
 } from '../../scenarios/kit/index.ts';
 import { isBuilt, ROOT } from '../built.ts';
@@ -91,6 +92,75 @@ describe('fio in a scenario, when a drive is pulled out', () => {
       false,
       true,
     ]);
+  });
+});
+
+describe('fio in a scenario, when a drive is lost on the way', () => {
+  const JOBS = ['nvme0n1', 'nvme2n1']
+    .map(
+      (name, index) =>
+        `[${'ab'[index]}]\nfilename=/dev/${name}\nrw=randread\niodepth=4\nruntime=1ms\ntime_based\n`,
+    )
+    .join('');
+  const lost = async (event: ScenarioEvent, text = JOBS) => {
+    const machine = boot(workstation);
+    const notes: string[] = [];
+    const happens = machine.clock.register(() => event.happen(machine));
+    const onBegin = () => machine.clock.after(event.after_us * 1000, happens, 0);
+    const jobs = await fio({ machine, seed: 1 }, text, { onBegin, onWarning: (note) => notes.push(note) });
+    return { jobs, notes, machine };
+  };
+  const GONE = /^0000:..:00.0 cannot be used any more: CSTS is 0xffffffff: nothing answers/;
+
+  test.each([
+    ['pulled out', hotRemoval(300, 2)],
+    ['pulled out before any I/O', hotRemoval(0, 2)],
+  ])('%s: its job alone fails, with the cause', async (_, event) => {
+    const {
+      jobs: { a, b },
+      notes,
+    } = await lost(event);
+    const whole = await lost(at(0, 'nothing', () => {}));
+    expect(a).toMatchObject({ errno: 0, failure: '' });
+    expect(a!.kiops).toBeCloseTo(whole.jobs.a!.kiops, -1);
+    expect(b!.errno).toBe(5);
+    expect(b!.failure).toMatch(/cannot be used any more: CSTS is 0xffffffff: nothing answers/);
+    expect(notes).toEqual([expect.stringMatching(GONE)]);
+  });
+
+  test('errors that continue_on_error lets pass do not keep a job on it going', async () => {
+    const {
+      jobs: { a, b },
+    } = await lost(hotRemoval(300, 2), `[global]\ncontinue_on_error=all\n${JOBS}`);
+    expect([a!.errno, b!.errno]).toEqual([0, 5]);
+  });
+
+  test('jobs of later stages on it fail, others run, and the next run says that it is gone', async () => {
+    const later = JOBS.replaceAll(/\[(.)\]/g, '[$1$1]\nstonewall').replace('[bb]\nstonewall', '[bb]');
+    const {
+      jobs: { a, b, aa, bb },
+      machine,
+    } = await lost(hotRemoval(300, 2), `${JOBS}${later}`);
+    expect([a!.errno, b!.errno, aa!.errno, bb!.errno]).toEqual([0, 5, 0, 5]);
+    expect(aa!.kiops).toBeGreaterThan(1);
+    expect(bb).toMatchObject({ kiops: 0, failure: expect.stringMatching(GONE) });
+    await expect(fio({ machine, seed: 1 }, JOBS)).rejects.toThrow(/nvme2n1 \(\S+\) is gone: /);
+  });
+
+  test('when the jobs are over it closes with a note', async () => {
+    const {
+      jobs: { a, b },
+      notes,
+    } = await lost(hotRemoval(1_200, 2));
+    expect([a!.errno, b!.errno]).toEqual([0, 0]);
+    expect(notes.join()).toMatch(/nothing answers/);
+  });
+
+  test('a power cut is an I/O error of its job alone', async () => {
+    const {
+      jobs: { a, b },
+    } = await lost(powerCut(300, 2));
+    expect([a!.errno, b!.errno]).toEqual([0, 5]);
   });
 });
 
