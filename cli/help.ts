@@ -71,7 +71,7 @@ ${BOARD}
   --restore FILE      go on with a saved run; board, jobs and seed are in its file. The report, the logs and the recording
                       are those that the run would have had; image files must hold what they held when it was saved
   --overwrite-images  with --restore: image files that hold other data get back what they held; what they hold now is lost
-  --parse-only        only read the job file; it is silent about one without mistakes
+  --parse-only        only check the job file and whether its jobs fit the board; silent about one without mistakes
 
 docs/fio.md lists every key with what becomes of it, and which of fio's own examples run.
 filename is a namespace (nvme0n1, /dev/nvme0n1) or the path of an image file; another device is an empty namespace that

@@ -3,7 +3,9 @@
  * 128, fio's: a signal ended the jobs.
  */
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import type { OpenStore } from '../../boards/hardware.ts';
 import { openStore } from '../../bridge/host.ts';
+import { SparseStore } from '../../nvme/sparse-store.ts';
 import { suggestion } from '../../support/nearest.ts';
 import { UserError } from '../../support/user-error.ts';
 import { parseArguments, parseSeed } from '../arguments.ts';
@@ -11,6 +13,7 @@ import { findBoard } from '../board-option.ts';
 import type { Output } from '../output.ts';
 import { type AnyMachine, type AnyPace, boot, parsePace, parseWorkers, switchOff } from '../pace.ts';
 import { DRIVER_FLAGS, driverOptions, refuseUnoffered } from './driver-options.ts';
+import { Drives } from './drives.ts';
 import { type RunOptions, type RunResult, runJobs } from './engine.ts';
 import { INTERRUPTED, Interrupt } from './interrupt.ts';
 import { type JobFile, parseJobFile } from './job-file.ts';
@@ -20,6 +23,7 @@ import { heading, report } from './report.ts';
 import { parseTime } from './rules.ts';
 import { refuseBeside, refuseRecord, saveRequest } from './save-options.ts';
 import { OVERWRITE_IMAGES, type RunParts, readSavedRun, saidOf, stateDoors } from './saved-run.ts';
+import { plansOf } from './stage.ts';
 import { statusLine } from './status-line.ts';
 import { findTargets } from './targets.ts';
 import { terseReport } from './terse.ts';
@@ -85,7 +89,10 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
   const { file, targets, input } = parts;
   const { seed } = input;
   if (saved === null) for (const note of [...file.notes, ...targets.notes]) output.error(note);
-  if (flags.has('--parse-only')) return 0;
+  if (flags.has('--parse-only')) {
+    await checkJobs(parts);
+    return 0;
+  }
   const request = saveRequest(options, flags.has('--save-only'), pace, saved);
   refuseRecord(options, pace, saved);
   if (options.record !== undefined) writeText(`--record ${options.record}`, options.record, []);
@@ -122,6 +129,23 @@ export async function fioCommand(argv: readonly string[], output: Output): Promi
     throw new UserError(`--save ${request.path}: nothing was saved, the jobs were over before ${when}`, 1);
   }
   return result.clones.some(({ errno }) => errno !== 0) ? 1 : 0;
+}
+
+/** Throws UserError for jobs that do not fit into their namespaces. Image files are not opened. */
+async function checkJobs({ file, targets, input }: RunParts): Promise<void> {
+  const openStore: OpenStore = (_, bytes, memory) => new SparseStore(memory, bytes);
+  const machine = boot(targets.board, {
+    pace: 'functional',
+    workers: undefined,
+    seed: input.seed,
+    openStore,
+  });
+  const drives = await Drives.open(machine, targets, file.jobs, input.driver);
+  try {
+    plansOf(file.jobs, drives);
+  } finally {
+    await drives.close();
+  }
 }
 
 interface Running {

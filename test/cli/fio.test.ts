@@ -1,5 +1,5 @@
 /** Jobs through the whole machine: what they write is there, what they measure is consistent, what breaks is told. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -256,13 +256,23 @@ describe('jobs that cannot be', () => {
     ]);
   });
 
-  test('all of them are told at once, before the heading', async () => {
-    const { out, err } = await fio('[a]\nsize=1t\n[b]\nsize=4k\n[c]\nstonewall\noffset=4k\nsize=2t');
-    expect(err.match(/:\d+: job ".": size: the job would reach/g)).toEqual([
-      ':2: job "a": size: the job would reach',
-      ':8: job "c": size: the job would reach',
-    ]);
-    expect(out).toBe('');
+  test.each([[], ['--parse-only']])(
+    'all of them are told at once, before the heading: %j',
+    async (...options) => {
+      const text = '[a]\nsize=1t\n[b]\nsize=4k\n[c]\nstonewall\noffset=4k\nsize=2t';
+      const { out, err } = await fio(text, ...options);
+      expect(err.match(/:\d+: job ".": size: the job would reach/g)).toEqual([
+        ':2: job "a": size: the job would reach',
+        ':8: job "c": size: the job would reach',
+      ]);
+      expect(out).toBe('');
+    },
+  );
+
+  test('--parse-only makes no image', async () => {
+    const image = fresh();
+    const silent = await fio(`[a]\nfilename=${image}\nsize=1m`, '--parse-only');
+    expect([silent, existsSync(image)]).toEqual([{ status: 0, out: '', err: '' }, false]);
   });
 
   test('a share of a namespace ends where the namespace does', async () => {
