@@ -3,6 +3,7 @@
  * 2 for a mistake in what was asked, 1 for what went wrong while doing it. Bugs of ours keep their stack trace.
  */
 import { boot } from '../boards/index.ts';
+import { POINTER } from '../drivers/nvme/status.ts';
 import { parseArguments } from './arguments.ts';
 import { findBoard } from './board-option.ts';
 import { boardsCommand } from './boards.ts';
@@ -55,7 +56,7 @@ export async function main(argv: readonly string[], output: Output = processOutp
     const status = statusOf(error);
     if (status === null) throw error;
     output.status('');
-    output.error(`doorbell: ${(error as Error).message}`);
+    output.error(`doorbell: ${(error as Error).message.replace(POINTER, '')}`);
     return status;
   }
 }

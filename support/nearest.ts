@@ -14,10 +14,10 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `; did you mean "x"?` for the nearest candidate, or nothing. */
+/** `; did you mean "x"?` for the nearest candidate, or nothing: also where that is the word itself. */
 export function suggestion(word: string, candidates: Iterable<string>): string {
   const best = nearest(word, candidates);
-  return best === undefined ? '' : `; did you mean "${best}"?`;
+  return best === undefined || best === word ? '' : `; did you mean "${best}"?`;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */

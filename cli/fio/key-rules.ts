@@ -70,9 +70,12 @@ function accessZones(text: string): AccessZone[] | null {
   return accesses === 100 && sum <= 100 && zones.every(({ size }) => size > 0) ? zones : null;
 }
 
+/** What fio 3.33 takes for a distribution without a number; its normal one then has this deviation, as measured. */
+const DEFAULTS: Readonly<Record<string, number>> = { zipf: 1.1, pareto: 0.2, normal: 100 / 12 };
+
 export const distribution: OptionRule = (options, text) => {
   const [kind = '', ...rest] = text.split(':');
-  const value = Number(rest[0]);
+  const value = rest.length === 0 ? DEFAULTS[kind]! : Number(rest[0]);
   if (kind === 'random' && rest.length === 0) options.distribution = { kind };
   else if (kind === 'zipf' && value > 0 && value !== 1 && value < 100) options.distribution = { kind, value };
   else if (kind === 'pareto' && value > 0 && value < 1) options.distribution = { kind, value };

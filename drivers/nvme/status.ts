@@ -63,6 +63,8 @@ function causeOf({ qid, opcode }: FailedCommand, code: string): string | undefin
 
 /** Failures of many causes, of which the emulated machine knows the one. */
 const POINTS_ON: readonly string[] = ['INVALID_FIELD', 'INVALID_NAMESPACE_OR_FORMAT'];
+/** What messages then say to those who have the machine at hand: a program, and not the user of a shell. */
+export const POINTER = '; machine.explain() tells which';
 
 /** A command as far as an error needs it. */
 export interface FailedCommand {
@@ -102,7 +104,7 @@ export class NvmeError extends Error {
     const dnr = CQE_STATUS.DNR.get(field) === 1;
     const code = statusName(status);
     const cause = causeOf(command, code);
-    const hint = POINTS_ON.includes(code) ? '; machine.explain() tells which' : '';
+    const hint = POINTS_ON.includes(code) ? POINTER : '';
     super(
       `${subject(command)} failed with ${code} (${status >>> 8}/${hex(status & 0xff, 2)}): ${statusSentence(status)}` +
         `${cause === undefined ? '' : ` Probable cause: ${cause}${hint}.`}${dnr ? ' Do not retry (DNR).' : ' It may be retried.'}`,
