@@ -81,7 +81,8 @@ export async function runJobs(options: RunOptions): Promise<RunResult> {
   const clock = new RunClock(machine, hostNow);
   const progress: Progress = { ...BEGINNING };
   const timeouts = new Timeouts(drives, clock);
-  const run: Run = { options, drives, clock, timeouts, stats: [], logs: [], progress, saveAt: NEVER };
+  const saveAfter_ns = options.save?.at_ns ?? NEVER;
+  const run: Run = { options, drives, clock, timeouts, stats: [], logs: [], progress, saveAfter_ns };
   const parts = { ...run, machine, seed: options.seed, onCompletion: options.onCompletion ?? null };
   const first = options.restore?.archive.value(0) ?? 0;
   let host_ns = 0;
@@ -133,8 +134,8 @@ interface Run {
   /** Of clones of stages that are over. */
   readonly logs: JobLogs[];
   readonly progress: Progress;
-  /** When the run is saved; Infinity where it is not. */
-  saveAt: number;
+  /** How long jobs run until the run is saved; Infinity where it is not, or has been. */
+  saveAfter_ns: number;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -152,7 +153,7 @@ const BEGINNING: Progress = {
 /** A stage begins now, or goes on where it was saved. */
 function beginStage(stage: number, clones: readonly Clone[], run: Run, restore?: RestoreOptions): void {
   const { clock, progress } = run;
-  const { machine, stopAfter_ns = NEVER, save: saving } = run.options;
+  const { machine, stopAfter_ns = NEVER } = run.options;
   progress.startedAt = machine.kernel.now();
   progress.beganAt = clock.measured();
   progress.stopAt = progress.beganAt + stopAfter_ns - progress.measured_ns;
@@ -165,7 +166,6 @@ function beginStage(stage: number, clones: readonly Clone[], run: Run, restore?:
     // It was saved when all clones had done what they could, and before the machine went on.
     if (progress.next > kernel.now()) kernel.relax(progress.next);
   }
-  if (saving !== undefined) run.saveAt = progress.beganAt + saving.at_ns - progress.measured_ns;
 }
 
 function endStage({ clock, progress, options }: Run): void {
@@ -206,8 +206,8 @@ type Outcome = 'done' | 'more' | 'late' | 'silent';
 /** Lets every clone do what it can, then the machine, for a number of rounds. */
 function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run): Outcome {
   const { clock } = run;
-  let { saveAt } = run;
-  const { stopAt } = run.progress;
+  const { stopAt, beganAt, measured_ns } = run.progress;
+  let saveAt = beganAt + run.saveAfter_ns - measured_ns;
   const { machine } = run.options;
   const { kernel } = machine;
   const { dueAt } = run.timeouts;
@@ -247,7 +247,7 @@ function advance(clones: readonly Clone[], exits: ReadonlySet<Clone>, run: Run):
 function save(clones: readonly Clone[], run: Run): boolean {
   const { machine, save: options } = run.options;
   const { archive, onSaved } = options!;
-  run.saveAt = NEVER;
+  run.saveAfter_ns = NEVER;
   archive.value(run.progress.stage);
   archiveRun(archive, { ...run, machine, clones });
   if (onSaved()) return false;
